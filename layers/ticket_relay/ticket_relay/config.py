@@ -1,0 +1,36 @@
+"""The settings of a function: its environment, typed. Set in template.yaml; read here and nowhere else."""
+
+import os
+from functools import cache
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Settings(BaseModel):
+    """What template.yaml gives every function. Durations are seconds."""
+
+    model_config = ConfigDict(frozen=True)
+
+    table_name: str
+    zendesk_base_url: str = Field(pattern=r"^https?://[^/]+$")
+    zendesk_secret_arn: str
+    signing_secrets_arn: str | None = None
+    """Who may sign what this function receives; the poller receives nothing and has none."""
+    zendesk_connect_timeout_seconds: float = Field(gt=0, le=5)
+    zendesk_read_timeout_seconds: float = Field(gt=0, le=10)
+    doubtful_pause_seconds: float = Field(gt=0)
+    job_forgotten_after_seconds: float = Field(gt=0)
+
+
+@cache
+def settings() -> Settings:
+    """Raises pydantic's ValidationError where the deployment is incomplete: better at the cold start than at the
+    first event.
+    """
+    given = {name: os.environ[name.upper()] for name in Settings.model_fields if name.upper() in os.environ}
+    return Settings.model_validate(given)
+
+
+def in_lambda() -> bool:
+    """Whether this is Lambda's init phase or an invocation: there, what every invocation needs is built at once."""
+    return "AWS_LAMBDA_FUNCTION_NAME" in os.environ

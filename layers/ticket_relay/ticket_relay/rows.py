@@ -1,0 +1,148 @@
+"""What is stored: one row for each partner event and one for each ticket update.
+
+A row says how far the work is, and nothing about how it is done. Times are epoch seconds.
+"""
+
+import hashlib
+from enum import StrEnum
+from typing import Any, ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict, model_validator
+
+DAY = 24 * 3600.0
+RETENTION = 30 * DAY
+"""How long a row outlives its last change. The longest retry horizon of a sender is about three days (Stripe,
+Standard Webhooks).
+"""
+UNMAPPED_RETENTION = 365 * DAY
+"""An unmapped event waits for a person; nothing else holds it."""
+
+EXTERNAL_ID_LIMIT = 255
+
+
+class TicketState(StrEnum):
+    ACCEPTED = "accepted"
+    SUBMITTED = "submitted"
+    CREATED = "created"
+    UNMAPPED = "unmapped"
+    FAILED = "failed"
+
+
+class UpdateState(StrEnum):
+    ACCEPTED = "accepted"
+    SUBMITTED = "submitted"
+    APPLIED = "applied"
+    SKIPPED = "skipped"
+    CONFLICT = "conflict"
+    FAILED = "failed"
+
+
+class Row(BaseModel):
+    """What both kinds share. A changed row is a new object made by `moved`, one version on."""
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+    working: ClassVar[frozenset[str]] = frozenset()
+    """The states in which a worker has something to do: exactly these rows have a `due_at`, and so stand in the
+    sparse index.
+    """
+
+    pk: str
+    state: StrEnum
+    version: int = 1
+    attempt: int = 1
+    """Each attempt has an idempotency key of its own."""
+    tries: int = 0
+    """Counts what was tried since the row last came further; pauses grow with it."""
+    due_at: float | None = None
+    sent_at: float | None = None
+    """When a request of this attempt first set out, unless Zendesk said for certain that it had no effect."""
+    created_at: float
+    updated_at: float
+    expires_at: float
+    """When DynamoDB's TTL may take the row away."""
+    error_code: str | None = None
+    error_sentence: str | None = None
+
+    @model_validator(mode="after")
+    def _due_exactly_while_there_is_work(self) -> Self:
+        if (self.due_at is not None) != (self.state in self.working):
+            raise ValueError("a row has a due_at exactly while a worker has something to do")
+        return self
+
+    def moved(self, now: float, **changes: Any) -> Self:
+        """The row after a change, to be stored on condition that this one is still there."""
+        kept = {name: getattr(self, name) for name in type(self).model_fields}
+        if "state" in changes and changes["state"] not in self.working:
+            changes["due_at"] = None
+        return type(self).model_validate(
+            kept | changes | {"version": self.version + 1, "updated_at": now, "expires_at": now + RETENTION}
+        )
+
+
+class TicketRow(Row):
+    """One partner event on its way to one ticket."""
+
+    working: ClassVar[frozenset[str]] = frozenset({TicketState.ACCEPTED, TicketState.SUBMITTED})
+
+    state: TicketState
+    partner: str
+    event_id: str
+    request: bytes | None = None
+    """The exact body of the create request: Zendesk refuses a known key with other bytes. Absent while unmapped."""
+    event: bytes | None = None
+    """The raw event, only while unmapped."""
+    job_id: str | None = None
+    job_index: int = 0
+    ticket_id: int | None = None
+    """Announced while submitted, certain when created."""
+    submitted_at: float | None = None
+    failures: int = 0
+    """Counts the jobs that came to nothing."""
+
+    @property
+    def external_id(self) -> str:
+        return external_id(self.partner, self.event_id)
+
+    @property
+    def doubtful(self) -> bool:
+        """There may be a ticket already: it is looked for before anything is sent."""
+        return self.sent_at is not None or self.attempt > 1
+
+    @property
+    def idempotency_key(self) -> str:
+        return f"{hashlib.sha256(self.pk.encode()).hexdigest()}-{self.attempt}"
+
+
+class UpdateRow(Row):
+    """One update that a Zendesk trigger asked for."""
+
+    working: ClassVar[frozenset[str]] = frozenset({UpdateState.ACCEPTED, UpdateState.SUBMITTED})
+
+    state: UpdateState
+    ticket_id: int
+    invocation_id: str
+    event: bytes
+    """The webhook's body: the rule or the changes, and the stamp it was decided on."""
+    conflicts: int = 0
+    """How often the ticket had changed under our hands."""
+
+    @property
+    def marker(self) -> str:
+        """What the update leaves in the ticket's audit, to be recognised by when the answer was lost."""
+        return hashlib.sha256(self.pk.encode()).hexdigest()[:32]
+
+
+def external_id(partner: str, event_id: str) -> str:
+    """The relay's own proof of identity on the ticket: readable where it fits, a hash where it does not."""
+    plain = f"{partner}:{event_id}"
+    if len(plain) <= EXTERNAL_ID_LIMIT:
+        return plain
+    return f"{partner}:sha256:{hashlib.sha256(event_id.encode()).hexdigest()}"
+
+
+def ticket_pk(partner: str, event_id: str) -> str:
+    return f"ticket#{partner}#{event_id}"
+
+
+def update_pk(ticket_id: int, invocation_id: str) -> str:
+    return f"update#{ticket_id}#{invocation_id}"

@@ -1,0 +1,104 @@
+"""Rows in the table: claimed once, moved one at a time, found when they are due."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain
+
+from pydantic import ValidationError
+
+from ticket_relay.errors import RowMoved, StoreUnavailable
+from ticket_relay.rows import DAY, Row, TicketRow, UpdateRow
+from ticket_relay.table import ConditionFailed, Item, Table
+
+SHARDS = tuple("0123")
+"""The due index is spread over these hash keys: a partition of an index takes 1000 writes a second."""
+
+SEEN_FOR = DAY
+"""Longer than any signature is accepted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """An item that should be a row and is not. It is counted, never guessed at."""
+
+    pk: str
+
+
+class Store:
+    """Raises StoreUnavailable from every method; then nothing is known to have changed, and repeating is safe."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def get(self, pk: str) -> Row | None:
+        item = self._table.get(pk)
+        return _row(item) if item else None
+
+    def claim[R: Row](self, row: R) -> R | None:
+        """Put the row if there is none. Returns None to the one caller who won, the winner's row to all others.
+
+        Two workers with one event:   A put ─ won ──────── works
+                                      B ───── put ─ lost ─ reads A's row
+        """
+        try:
+            self._table.put(_item(row), only_if="attribute_not_exists(pk)")
+        except ConditionFailed:
+            # Older engines do not return the item that failed the condition, so it is read.
+            there = self.get(row.pk)
+            if there is None:
+                raise StoreUnavailable("The row vanished between the claim and the look at it.") from None
+            return type(row).model_validate(there)
+        return None
+
+    def save(self, old: Row, new: Row) -> None:
+        """Replace the row if it is still in the state and version that were read. Raises RowMoved."""
+        try:
+            self._table.put(
+                _item(new),
+                only_if="#state = :state AND version = :version",
+                given={":state": str(old.state), ":version": old.version},
+            )
+        except ConditionFailed:
+            raise RowMoved(f"The row left {old.state} version {old.version} since it was read.") from None
+
+    def first_sight(self, replay_key: str, pk: str, now: float) -> str:
+        """Remember that this signed content came for this row; the row that it came for first, which may be another."""
+        seen = f"seen#{replay_key}"
+        try:
+            self._table.put(
+                {"pk": seen, "row": pk, "expires_at": int(now + SEEN_FOR)}, only_if="attribute_not_exists(pk)"
+            )
+        except ConditionFailed:
+            item = self._table.get(seen)
+            return str(item["row"]) if item else pk
+        return pk
+
+    def due(self, until: float, limit: int = 100) -> Iterator[Row | Unreadable]:
+        """Rows with a due_at by then, as they are now, earliest first within a shard's share of the limit."""
+        found = sorted(
+            chain.from_iterable(self._table.due(shard, until, limit) for shard in SHARDS), key=lambda it: it[1]
+        )
+        for item in self._table.get_many(pk for pk, _ in found[:limit]):
+            try:
+                row = _row(item)
+            except (ValidationError, KeyError):
+                yield Unreadable(item["pk"])
+                continue
+            if row.due_at is not None and row.due_at <= until:
+                yield row
+
+
+def _item(row: Row) -> Item:
+    item: Item = row.model_dump(mode="python")
+    item["state"] = str(row.state)
+    if row.due_at is not None:
+        item["due_shard"] = SHARDS[hashlib.sha256(row.pk.encode()).digest()[0] % len(SHARDS)]
+    # TTL takes whole seconds (DynamoDB developer guide, "Time to live").
+    item["expires_at"] = int(row.expires_at)
+    return item
+
+
+def _row(item: Item) -> Row:
+    kinds: dict[str, type[Row]] = {"ticket": TicketRow, "update": UpdateRow}
+    return kinds[item["pk"].partition("#")[0]].model_validate(item)
