@@ -1,0 +1,72 @@
+"""The gate before Zendesk: closed for all functions while Zendesk wants to be left alone.
+
+When the time is over one worker asks first, and the others go on waiting for what it learns:
+
+    open ──429──▶ closed until T ──T passes, one worker takes the probe──▶ closed until T' ──its call goes well──▶ open
+                       ▲──────────────────────────429──────────────────────────┘
+"""
+
+from contextlib import suppress
+from dataclasses import dataclass
+
+from ticket_relay.table import ConditionFailed, Table
+
+PK = "gate"
+PROBE_TIME = 10.0
+"""Seconds the first worker has to learn something: longer than any call's time-out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """Leave to ask Zendesk, or the time until which there is none. `probe` is the mark of the one that asks first."""
+
+    closed_until: float | None = None
+    probe: float | None = None
+
+
+OPEN = Passage()
+
+
+class Gate:
+    """Shared through the table. Raises StoreUnavailable."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def passage(self, now: float) -> Passage:
+        item = self._table.get(PK)
+        closed_until: float | None = item.get("closed_until") if item else None
+        if closed_until is None:
+            return OPEN
+        if closed_until > now:
+            return Passage(closed_until=closed_until)
+        probe = now + PROBE_TIME
+        try:
+            self._table.update(
+                PK,
+                "SET closed_until = :probe",
+                only_if="closed_until = :read",
+                given={":probe": probe, ":read": closed_until},
+            )
+        except ConditionFailed:
+            return Passage(closed_until=probe)
+        return Passage(probe=probe)
+
+    def close(self, until: float, passage: Passage = OPEN) -> None:
+        """Closed until then, or for longer if somebody else was told a later time."""
+        with suppress(ConditionFailed):
+            self._table.update(
+                PK,
+                "SET closed_until = :until",
+                only_if="attribute_not_exists(closed_until) OR closed_until < :until OR closed_until = :probe",
+                given={":until": until, ":probe": passage.probe or 0},
+            )
+
+    def went_well(self, passage: Passage) -> None:
+        """The first worker's call was answered: open for all, unless somebody closed the gate meanwhile."""
+        if passage.probe is None:
+            return
+        with suppress(ConditionFailed):
+            self._table.update(
+                PK, "REMOVE closed_until", only_if="closed_until = :probe", given={":probe": passage.probe}
+            )

@@ -1,0 +1,56 @@
+"""What the use cases work with, put together once for each process."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+from ticket_relay import config, observability
+from ticket_relay.config import Settings
+from ticket_relay.errors import Throttled
+from ticket_relay.gate import Gate, Passage
+from ticket_relay.rows import Row
+from ticket_relay.secrets import Secrets
+from ticket_relay.store import Store
+from ticket_relay.table import Table
+from ticket_relay.zendesk.client import Zendesk
+from ticket_relay.zendesk.tokens import Credentials
+from ticket_relay.zendesk.transport import Timeouts, Transport
+
+
+@dataclass(frozen=True, slots=True)
+class Relay:
+    """`now` is the wall clock in epoch seconds; tests give another."""
+
+    settings: Settings
+    table: Table
+    store: Store
+    gate: Gate
+    zendesk: Zendesk
+    secrets: Secrets
+    now: Callable[[], float] = time.time
+
+    def move[R: Row](self, old: R, new: R) -> R:
+        """Store the step and tell of it. Raises RowMoved where somebody else was first."""
+        self.store.save(old, new)
+        observability.moved(new, since=old)
+        return new
+
+    def heed(self, error: Exception, passage: Passage) -> None:
+        """Close the gate for everybody where Zendesk asked to be left alone."""
+        if isinstance(error, Throttled):
+            self.gate.close(self.now() + (error.retry_after or 0), passage)
+
+
+@cache
+def relay() -> Relay:
+    """The relay of this process, from its environment."""
+    settings = config.settings()
+    table = Table(settings.table_name)
+    secrets = Secrets()
+    transport = Transport(
+        settings.zendesk_base_url,
+        Timeouts(settings.zendesk_connect_timeout_seconds, settings.zendesk_read_timeout_seconds),
+    )
+    credentials = Credentials(lambda: secrets.read(settings.zendesk_secret_arn), table, transport)
+    return Relay(settings, table, Store(table), Gate(table), Zendesk(transport, credentials), secrets)

@@ -1,0 +1,1 @@
+"""The Zendesk Support API as this project uses it."""

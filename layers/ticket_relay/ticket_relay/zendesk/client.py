@@ -1,0 +1,126 @@
+"""The calls of the Support API that the relay makes. Each raises the errors of `Transport.call`."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from ticket_relay.errors import Rejected, Uncertain
+from ticket_relay.zendesk.jobs import Job, read_job
+from ticket_relay.zendesk.transport import Answer, Auth, Deadline, Transport
+
+type Ticket = dict[str, Any]
+"""A ticket as the API returns it: read, never stored."""
+
+JOBS_AT_ONCE = 100
+"""show_many: its limit is not published; tickets' is 100, and so many ids are 3.6 kB of address."""
+AUDIT_PAGE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A create that Zendesk took on: a job, or a ticket that is already there where it answered at once."""
+
+    job_id: str | None
+    ticket_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A ticket and the server's clock when it was read (epoch seconds), where the server said."""
+
+    ticket: Ticket
+    at: float | None
+
+
+class Zendesk:
+    """One account. Safe to call again: everything but `create_ticket` and `update_ticket`."""
+
+    def __init__(self, transport: Transport, auth: Auth) -> None:
+        self._transport = transport
+        self._auth = auth
+
+    def create_ticket(self, request: bytes, key: str, by: Deadline) -> Submission:
+        """`POST /api/v2/tickets?async=true` with the exact bytes of `{"ticket": {…}}`.
+
+        A retry is safe only with the same key and bytes while the key lives ("Idempotency", two hours), and whether
+        that holds
+        together with `async` is not published: look for the ticket first.
+        """
+        answer = self._call(
+            "POST", "/api/v2/tickets", by, params={"async": "true"}, body=request, headers={"Idempotency-Key": key}
+        )
+        match answer.body:
+            case {"job_status": dict(status), **rest} if job := read_job(status):
+                ticket_id = _id_of(rest.get("ticket"))
+                return Submission(job.id, ticket_id)
+            case {"ticket": {"id": int(ticket_id)}} if answer.status == 201:
+                return Submission(None, ticket_id)
+        raise Uncertain("zendesk_answer_unreadable", "Zendesk took the ticket but its answer names no job.")
+
+    def job_statuses(self, ids: Iterable[str], by: Deadline) -> dict[str, Job]:
+        """`GET /api/v2/job_statuses/show_many`: those it knows, by id. At most 100 ids."""
+        answer = self._call("GET", "/api/v2/job_statuses/show_many", by, params={"ids": ",".join(ids)})
+        match answer.body:
+            case {"job_statuses": list(jobs)}:
+                return {job.id: job for job in map(read_job, jobs) if job}
+        raise Uncertain("zendesk_answer_unreadable", "Zendesk's answer holds no job statuses.")
+
+    def show_ticket(self, ticket_id: int, by: Deadline) -> Shown | None:
+        """`GET /api/v2/tickets/{id}`; None where there is none, or none yet."""
+        try:
+            answer = self._call("GET", f"/api/v2/tickets/{ticket_id}", by)
+        except Rejected as error:
+            if error.http_status == 404:
+                return None
+            raise
+        match answer.body:
+            case {"ticket": {"id": int()} as ticket}:
+                return Shown(ticket, answer.at)
+        raise Uncertain("zendesk_answer_unreadable", "Zendesk's answer holds no ticket.")
+
+    def find_tickets(self, external_id: str, by: Deadline) -> list[int]:
+        """`GET /api/v2/tickets?external_id=`: the ids, lowest first. Reads the database, not the search index;
+        archived are absent.
+        """
+        answer = self._call("GET", "/api/v2/tickets", by, params={"external_id": external_id})
+        match answer.body:
+            case {"tickets": list(tickets)}:
+                # A server that ignored the parameter would list everybody's tickets.
+                return sorted(it["id"] for it in tickets if it.get("external_id") == external_id)
+        raise Uncertain("zendesk_answer_unreadable", "Zendesk's answer holds no list of tickets.")
+
+    def update_ticket(self, ticket_id: int, request: bytes, by: Deadline) -> None:
+        """`PUT /api/v2/tickets/{id}`. Not idempotent: a comment would be posted twice. Raises Conflict, too."""
+        self._call("PUT", f"/api/v2/tickets/{ticket_id}", by, body=request)
+
+    def audits(self, ticket_id: int, by: Deadline) -> Iterator[dict[str, Any]]:
+        """`GET /api/v2/tickets/{id}/audits`, newest first, page by page as far as the caller reads."""
+        params = {"page[size]": str(AUDIT_PAGE), "sort": "-created_at"}
+        while True:
+            answer = self._call("GET", f"/api/v2/tickets/{ticket_id}/audits", by, params=params)
+            match answer.body:
+                case {"audits": list(audits), **rest}:
+                    yield from audits
+                case _:
+                    raise Uncertain("zendesk_answer_unreadable", "Zendesk's answer holds no audits.")
+            match rest:
+                case {"meta": {"has_more": True, "after_cursor": str(cursor)}}:
+                    params = {**params, "page[after]": cursor}
+                case _:
+                    return
+
+    def own_user_id(self, by: Deadline) -> int | None:
+        """`GET /api/v2/users/me`: whose credentials these are. Bad credentials may be answered with an anonymous user
+        without id.
+        """
+        return _id_of(self._call("GET", "/api/v2/users/me", by).body.get("user"))
+
+    def _call(self, method: str, path: str, by: Deadline, **request: Any) -> Answer:
+        return self._transport.call(method, path, auth=self._auth, by=by, **request)
+
+
+def _id_of(thing: Any) -> int | None:
+    match thing:
+        case {"id": int(found)}:
+            return found
+    return None

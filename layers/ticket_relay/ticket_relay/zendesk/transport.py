@@ -1,0 +1,217 @@
+"""One request to Zendesk, and what its answer means.
+
+Every call has time-outs and an end; nothing is retried here except once after a 401, with a renewed token. What the
+caller may do
+next is the type of the error (errors.py). Rate-limit and error shapes: zendesk rate-limits page, and bodies seen in
+real logs.
+"""
+
+import json
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Any, Protocol
+
+import requests
+from requests.exceptions import ConnectTimeout
+from urllib3.exceptions import NewConnectionError
+
+from ticket_relay import observability
+from ticket_relay.errors import Conflict, Rejected, Throttled, Uncertain, Unreached, ZendeskError
+
+MAX_ANSWER = 8 * 1024 * 1024
+DEFAULT_RETRY_AFTER = 10.0
+"""Where a 429 does not say: what Zendesk's own Ruby client waits."""
+LONGEST_RETRY_AFTER = 3600.0
+LEAST_TIME = 0.3
+"""Seconds below which asking is not worth it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """The moment by which an answer is needed, on the monotonic clock."""
+
+    at: float
+
+    @classmethod
+    def after(cls, seconds: float) -> "Deadline":
+        return cls(time.monotonic() + seconds)
+
+    @property
+    def left(self) -> float:
+        return self.at - time.monotonic()
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds to connect, and to wait for each piece of the answer."""
+
+    connect: float
+    read: float
+
+
+class Auth(Protocol):
+    """How requests are authorised: OAuth client credentials, or the legacy API token."""
+
+    def header(self, by: Deadline) -> str:
+        """The value of `Authorization`. Raises Unreached where none can be had now."""
+
+    def renewable(self, refused: str) -> bool:
+        """After a 401 to this value: whether `header` will give another one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A success. `body` is parsed JSON; `date` the server's own clock where it said."""
+
+    status: int
+    body: Any
+    headers: Mapping[str, str]
+
+    @property
+    def at(self) -> float | None:
+        """The server's clock in epoch seconds, from the `Date` header."""
+        try:
+            return parsedate_to_datetime(self.headers["Date"]).timestamp()
+        except (KeyError, ValueError):
+            return None
+
+
+class Transport:
+    """A session with one Zendesk account. Redirects are not followed: credentials go to the configured host only."""
+
+    def __init__(self, base_url: str, timeouts: Timeouts, session: requests.Session | None = None) -> None:
+        self._base_url = base_url
+        self._timeouts = timeouts
+        self._session = session or requests.Session()
+        # Without this, requests would take credentials from ~/.netrc and proxies from the environment.
+        self._session.trust_env = False
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        auth: Auth | None,
+        by: Deadline,
+        params: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Raises Throttled, Unreached, Uncertain, Rejected or Conflict. For a GET, Uncertain means that nothing was
+        learned.
+        """
+        request = requests.Request(method, self._base_url + path, params=params, data=body)
+        request.headers = {"Accept": "application/json", "Content-Type": "application/json", **(headers or {})}
+        if auth:
+            request.headers["Authorization"] = auth.header(by)
+        response, content = self._send(request, by)
+        if response.status_code == 401 and auth and auth.renewable(request.headers["Authorization"]):
+            request.headers["Authorization"] = auth.header(by)
+            response, content = self._send(request, by)
+        observability.zendesk_answered(method, response.status_code, response.headers)
+        if 200 <= response.status_code < 300:
+            return Answer(response.status_code, _json_of_success(content), response.headers)
+        raise _meaning(response.status_code, response.headers, content)
+
+    def _send(self, request: requests.Request, by: Deadline) -> tuple[requests.Response, bytes]:
+        left = by.left
+        if left < LEAST_TIME:
+            raise Unreached("no_time_left", "There was no time left to ask Zendesk.")
+        connect = min(self._timeouts.connect, left / 2)
+        try:
+            response = self._session.send(
+                self._session.prepare_request(request),
+                timeout=(connect, min(self._timeouts.read, left - connect)),
+                allow_redirects=False,
+                stream=True,
+            )
+            with response:
+                return response, _read(response, by)
+        except requests.Timeout as error:
+            if isinstance(error, ConnectTimeout):
+                raise Unreached("zendesk_unreachable", "Zendesk could not be connected to in time.") from None
+            raise Uncertain("zendesk_timeout", "Zendesk did not answer in time.") from None
+        except requests.RequestException as error:
+            if _never_connected(error):
+                raise Unreached("zendesk_unreachable", "Zendesk could not be connected to.") from None
+            raise Uncertain("zendesk_connection_broken", "The connection to Zendesk broke.") from None
+
+
+def _read(response: requests.Response, by: Deadline) -> bytes:
+    """The whole body, but neither for ever nor without end: the read time-out alone starts anew with every byte."""
+    content = bytearray()
+    for piece in response.iter_content(64 * 1024):
+        content += piece
+        if len(content) > MAX_ANSWER:
+            raise Uncertain("zendesk_answer_too_large", "Zendesk's answer was too large to read.")
+        if by.left < 0:
+            raise Uncertain("zendesk_timeout", "Zendesk's answer took too long to read.")
+    return bytes(content)
+
+
+def _never_connected(error: requests.RequestException) -> bool:
+    cause: BaseException | None = error.args[0] if error.args and isinstance(error.args[0], BaseException) else None
+    return isinstance(getattr(cause, "reason", cause), NewConnectionError)
+
+
+def _json_of_success(content: bytes) -> Any:
+    if not content.strip():
+        return {}
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        raise Uncertain("zendesk_answer_unreadable", "Zendesk's answer of success is not JSON.") from None
+
+
+def _meaning(status: int, headers: Mapping[str, str], content: bytes) -> ZendeskError:
+    code, sentence = error_of(content)
+    if status == 429 or (status == 503 and "Retry-After" in headers):
+        return Throttled(status, _retry_after(headers))
+    if status == 401:
+        return Unreached("zendesk_unauthorized", "Zendesk does not accept the relay's credentials.")
+    if 300 <= status < 400:
+        return Unreached("zendesk_redirects", "Zendesk redirects: the base URL is not the account's own.")
+    if status == 409 and code == "UpdateConflict":
+        return Conflict(status, code, sentence)
+    # 409 DatabaseConflict, or a create that is under way elsewhere (real: alphagov/support#273); 408 is a time-out.
+    if status in (408, 409) or status >= 500:
+        return Uncertain(f"zendesk_{status}", f"Zendesk answered {status}.")
+    return Rejected(status, code or f"zendesk_{status}", sentence or f"Zendesk answered {status}.")
+
+
+def error_of(content: bytes) -> tuple[str, str]:
+    """Zendesk's `error` name and reason. A body may be text or HTML, `error` a string or an object; newer ones list
+    `errors`.
+    """
+    try:
+        body = json.loads(content)
+    except (ValueError, RecursionError):
+        return "", ""
+    match body:
+        case {"error": {"title": title, **rest}}:
+            code, reason = title, rest.get("message")
+        case {"error": code, **rest}:
+            reason = rest.get("description") or rest.get("error_description") or rest.get("message")
+            if rest.get("details"):
+                reason = f"{reason}: {json.dumps(rest['details'])}"
+        case {"errors": [{**first}, *_]}:
+            code, reason = first.get("code"), first.get("title") or first.get("detail")
+        case _:
+            return "", ""
+    return str(code or "")[:100], str(reason or "")[:500]
+
+
+def _retry_after(headers: Mapping[str, str]) -> float:
+    """Seconds; the header may also be an HTTP date (RFC 9110)."""
+    given = headers.get("Retry-After", "")
+    try:
+        seconds = float(given)
+    except ValueError:
+        try:
+            seconds = parsedate_to_datetime(given).timestamp() - time.time()
+        except ValueError:
+            return DEFAULT_RETRY_AFTER
+    return DEFAULT_RETRY_AFTER if math.isnan(seconds) else min(max(seconds, 1.0), LONGEST_RETRY_AFTER)
