@@ -1,0 +1,74 @@
+"""A partner's event becomes a ticket request: verified, mapped, claimed, then submitted.
+
+    verify ─ map ─ claim ── won ──▶ submit ──▶ 202 with the state it reached
+                     └──── lost ─────────────▶ 202 with the winner's state
+
+From the claim on the row is durable, so the answer is 202 whatever Zendesk, or the table, does next.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ticket_relay import definitions, mapping, observability, payload, signatures, submit, ticket_states
+from ticket_relay.errors import MappingFailed, RowMoved, StoreUnavailable, UnknownPartner
+from ticket_relay.gate import OPEN
+from ticket_relay.relay import Relay
+from ticket_relay.rows import TicketRow, TicketState, external_id
+from ticket_relay.zendesk.tickets import to_request
+from ticket_relay.zendesk.transport import Deadline
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What the partner is told. `state` is the row's, or `ignored` where the definition does not want the event."""
+
+    state: str
+    event_id: str
+    ticket_id: int | None = None
+
+
+def receive(relay: Relay, partner: str, headers: Mapping[str, str], body: bytes, by: Deadline) -> Receipt:
+    """Take one delivery: `headers` with lower-case names, the raw `body`; `by` is when the partner needs the answer.
+
+    Raises Refused (nothing stored), and Unavailable (nothing decided: the sender's retry is safe).
+    """
+    definition = definitions.partners().get(partner)
+    if definition is None:
+        raise UnknownPartner
+    payload.check_size(body)
+    arn = relay.settings.signing_secrets_arn
+    secrets = relay.secrets.signing(arn, partner) if arn else []
+    delivery = signatures.verify(definition.scheme, headers=headers, body=body, secrets=secrets, now=relay.now())
+    event = payload.parse(body, headers.get("content-type"))
+
+    passage = OPEN
+    try:
+        if not mapping.wanted(definition, event, delivery):
+            observability.count("EventIgnored")
+            return Receipt("ignored", delivery.id)
+        ticket = mapping.map_event(definition, event, delivery)
+        request = to_request(ticket, external_id(partner, delivery.id))
+    except MappingFailed as error:
+        row = ticket_states.unmapped(partner, delivery.id, body, error, relay.now())
+    else:
+        passage = relay.gate.passage(relay.now())
+        row = ticket_states.claimed(partner, delivery.id, request, relay.now(), closed_until=passage.closed_until)
+
+    winner = relay.store.claim(row)
+    if winner:
+        observability.count("EventDuplicate")
+        return _receipt(winner)
+    observability.moved(row)
+    if row.state is TicketState.UNMAPPED or passage.closed_until is not None:
+        return _receipt(row)
+    try:
+        return _receipt(submit.send(relay, row, passage, by, sent_before=None))
+    except (RowMoved, StoreUnavailable) as error:
+        # The claim stands. When the lease ends, the poller finds the row doubtful and goes on.
+        observability.count("ClaimLeftToPoller")
+        observability.logger().warning("left to the poller", extra={"pk": row.pk, "reason": error.code})
+        return _receipt(row)
+
+
+def _receipt(row: TicketRow) -> Receipt:
+    return Receipt(row.state, row.event_id, row.ticket_id)

@@ -1,0 +1,162 @@
+"""What is unfinished is driven on: every minute, until the time is nearly up or nothing is due soon.
+
+One run at a time is the plan (reserved concurrency 1), but nothing depends on it: each row moves on condition of its
+version, and is
+held before anything is sent for it. One row's failure never stops the rest.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import batched
+
+from aws_lambda_powertools.metrics import MetricUnit
+
+from ticket_relay import observability, submit, ticket_states, update
+from ticket_relay.errors import RelayError, RowMoved, ZendeskError
+from ticket_relay.gate import OPEN
+from ticket_relay.relay import Relay
+from ticket_relay.rows import Row, TicketRow, TicketState, UpdateRow, UpdateState
+from ticket_relay.store import Unreadable
+from ticket_relay.zendesk.client import JOBS_AT_ONCE
+from ticket_relay.zendesk.jobs import Job
+from ticket_relay.zendesk.transport import Deadline
+
+CALL_TIME = 8.0
+"""Seconds for the calls about one row, or one batch of jobs."""
+SOON = 15.0
+"""A run waits for what is due within so many seconds; the rest is the next run's."""
+NAP = 1.0
+
+
+class Unfinished(RelayError):
+    """Some rows met an unexpected error or cannot be read. They stay as they are; the failed run makes them known."""
+
+    code = "poll_unfinished"
+
+
+@dataclass(slots=True)
+class _Run:
+    relay: Relay
+    left_alone: set[str] = field(default_factory=set)
+    """Rows that failed in this run: the next run may have more luck with them, this one would only turn in circles."""
+    broken: int = 0
+
+    def due_soon(self) -> list[Row]:
+        rows = []
+        for row in self.relay.store.due(self.relay.now() + SOON):
+            if row.pk in self.left_alone:
+                continue
+            if isinstance(row, Unreadable):
+                observability.logger().error("row unreadable", extra={"pk": row.pk})
+                self._leave_alone(row.pk, broken=True)
+            else:
+                rows.append(row)
+        return rows
+
+    @contextmanager
+    def guarded(self, row: Row) -> Iterator[None]:
+        try:
+            yield
+        except RowMoved:
+            observability.count("RowMoved")
+        except RelayError as error:
+            observability.logger().warning("row left alone", extra={"pk": row.pk, "reason": error.code})
+            self._leave_alone(row.pk, broken=False)
+        # A bug met by one row must not stop the others; the run fails in the end, so that it is known.
+        except Exception as error:  # noqa: BLE001
+            observability.unexpected(error)
+            self._leave_alone(row.pk, broken=True)
+
+    def _leave_alone(self, pk: str, *, broken: bool) -> None:
+        self.left_alone.add(pk)
+        self.broken += broken
+
+
+def run(relay: Relay, time_left: Callable[[], float], nap: Callable[[float], None] = time.sleep) -> None:
+    """Advance whatever is due. `time_left` gives seconds. Raises StoreUnavailable, and Unfinished after a bug; safe
+    to run again.
+    """
+    this = _Run(relay)
+    while time_left() > CALL_TIME and (rows := this.due_soon()):
+        now = relay.now()
+        observability.measure("OldestUnfinished", MetricUnit.Seconds, max(now - row.created_at for row in rows))
+        jobs = [row for row in rows if isinstance(row, TicketRow) and row.state is TicketState.SUBMITTED]
+        if any(_is_due(row, now) for row in jobs):
+            # Asking about those that are due soon as well costs no call more.
+            for some in batched(jobs, JOBS_AT_ONCE, strict=False):
+                _poll_jobs(this, some)
+        waiting = [
+            row for row in rows if row.state in (TicketState.ACCEPTED, UpdateState.ACCEPTED) and _is_due(row, now)
+        ]
+        for row in waiting:
+            if time_left() < CALL_TIME:
+                break
+            with this.guarded(row):
+                _resume(relay, row)
+        if not waiting:
+            nap(NAP)
+    if this.broken:
+        raise Unfinished(f"{this.broken} rows could not be advanced.")
+
+
+def _is_due(row: Row, now: float) -> bool:
+    return row.due_at is not None and row.due_at <= now
+
+
+def _resume(relay: Relay, row: Row) -> None:
+    by = Deadline.after(CALL_TIME)
+    if isinstance(row, TicketRow):
+        submit.resume(relay, row, by)
+    elif isinstance(row, UpdateRow):
+        update.resume(relay, row, by)
+
+
+def _poll_jobs(this: _Run, rows: Sequence[TicketRow]) -> None:
+    """One `show_many` for all, then each row by what its job says. No lease: asking twice harms nobody, and the move
+    is conditional.
+    """
+    relay = this.relay
+    passage = relay.gate.passage(relay.now())
+    if passage.closed_until is not None:
+        for row in _due(rows, relay.now()):
+            with this.guarded(row):
+                relay.move(row, ticket_states.postponed(row, relay.now(), passage.closed_until))
+        return
+    ids = dict.fromkeys(row.job_id for row in rows if row.job_id)
+    try:
+        jobs = relay.zendesk.job_statuses(ids, Deadline.after(CALL_TIME))
+    except ZendeskError as error:
+        relay.heed(error, passage)
+        for row in _due(rows, relay.now()):
+            with this.guarded(row):
+                relay.move(row, ticket_states.unanswered(row, error, relay.now()))
+        return
+    relay.gate.went_well(passage)
+    for row in rows:
+        job = jobs.get(row.job_id or "")
+        if _is_due(row, relay.now()) or (job and job.over):
+            with this.guarded(row):
+                _advance(relay, row, job)
+
+
+def _due(rows: Sequence[TicketRow], now: float) -> list[TicketRow]:
+    return [row for row in rows if _is_due(row, now)]
+
+
+def _advance(relay: Relay, row: TicketRow, job: Job | None) -> None:
+    if not ticket_states.needs_look(row, job, relay.now()):
+        relay.move(row, ticket_states.polled(row, job, relay.now()))
+        return
+    try:
+        ticket_id = submit.find(relay, row, Deadline.after(CALL_TIME))
+    except ZendeskError as error:
+        relay.heed(error, OPEN)
+        relay.move(row, ticket_states.unanswered(row, error, relay.now()))
+        return
+    if ticket_id is not None:
+        relay.move(row, ticket_states.created(row, ticket_id, relay.now()))
+    else:
+        after = relay.settings.job_forgotten_after_seconds
+        relay.move(row, ticket_states.not_found(row, job, relay.now(), forgotten_after=after))
