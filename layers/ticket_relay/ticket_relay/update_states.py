@@ -1,0 +1,88 @@
+"""How a ticket update moves: pure functions from a row and what was learned to the next row.
+
+accepted ──the PUT landed, or its changes are true already──▶ applied
+   │ ├──the rule's condition no longer holds──▶ skipped
+   │ └──Zendesk's final no, or too many conflicts──▶ failed
+   └──the ticket changed under our hands, or no answer: due again, decided again on the newer ticket
+"""
+
+import random
+
+from ticket_relay.errors import Conflict, Rejected, Throttled, Uncertain, ZendeskError
+from ticket_relay.rows import DAY, RETENTION, UpdateRow, UpdateState, update_pk
+
+LEASE = 20.0
+"""Seconds a worker has a row to itself: longer than the longest request of a function and its write."""
+GIVE_UP_AFTER = DAY
+MAX_CONFLICTS = 30
+LONGEST_PAUSE = 300.0
+
+
+def claimed(ticket_id: int, invocation_id: str, event: bytes, now: float) -> UpdateRow:
+    """A new update, held by whoever wins the claim, as by `held`."""
+    return UpdateRow(
+        pk=update_pk(ticket_id, invocation_id),
+        state=UpdateState.ACCEPTED,
+        ticket_id=ticket_id,
+        invocation_id=invocation_id,
+        event=event,
+        due_at=now + LEASE,
+        sent_at=now,
+        created_at=now,
+        updated_at=now,
+        expires_at=now + RETENTION,
+    )
+
+
+def held(row: UpdateRow, now: float) -> UpdateRow:
+    """Taken by a worker that is about to send: due again when the lease ends, and doubtful from now on, should the
+    worker die.
+    """
+    return row.moved(now, due_at=now + LEASE, sent_at=row.sent_at or now)
+
+
+def postponed(row: UpdateRow, now: float, until: float) -> UpdateRow:
+    return row.moved(now, due_at=until + _jitter(2.0))
+
+
+def applied(row: UpdateRow, now: float) -> UpdateRow:
+    return row.moved(now, state=UpdateState.APPLIED, error_code=None, error_sentence=None)
+
+
+def skipped(row: UpdateRow, now: float) -> UpdateRow:
+    return row.moved(now, state=UpdateState.SKIPPED, error_code=None, error_sentence=None)
+
+
+def failed(row: UpdateRow, code: str, sentence: str, now: float) -> UpdateRow:
+    return row.moved(now, state=UpdateState.FAILED, error_code=code, error_sentence=sentence)
+
+
+def not_applied(
+    row: UpdateRow, error: ZendeskError, now: float, *, conflicts: int, sent_before: float | None
+) -> UpdateRow:
+    """No success this time, after so many conflicts in all. `sent_before` is what was in doubt before this worker sent:
+    it outlives a certain refusal.
+    """
+    if conflicts > MAX_CONFLICTS:
+        return failed(row, error.code, f"Given up: the ticket had changed {conflicts} times under our hands.", now)
+    if isinstance(error, Rejected) and not isinstance(error, Conflict):
+        return failed(row, error.code, error.sentence, now)
+    if now - row.created_at > GIVE_UP_AFTER:
+        return failed(row, error.code, f"Given up after a day. The last reason: {error.sentence}", now)
+    pause = min(2.0 * 2 ** min(row.tries, 12), LONGEST_PAUSE) + _jitter(1.0)
+    if isinstance(error, Throttled):
+        pause = (error.retry_after or 0) + _jitter(2.0)
+    doubtful = isinstance(error, Uncertain) or (isinstance(error, Throttled) and not error.certain)
+    return row.moved(
+        now,
+        sent_at=row.sent_at if doubtful else sent_before,
+        conflicts=conflicts,
+        tries=row.tries + 1,
+        due_at=now + pause,
+        error_code=error.code,
+        error_sentence=error.sentence,
+    )
+
+
+def _jitter(most: float) -> float:
+    return random.uniform(0, most)  # noqa: S311 - spreads load, guards nothing
