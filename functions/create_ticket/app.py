@@ -1,0 +1,38 @@
+"""`POST /webhooks/{partner}`: a partner's signed event becomes a ticket request, answered 202 once it is durable."""
+
+from typing import Any
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from ticket_relay import config, create, http, observability
+from ticket_relay.definitions import partners
+from ticket_relay.relay import relay
+from ticket_relay.zendesk.transport import Deadline
+
+ANSWER_WITHIN = 3.5
+"""Seconds for Zendesk's share, so that the partner is answered within five."""
+
+app = http.resolver()
+
+
+@app.post("/webhooks/<partner>")
+def webhook(partner: str) -> Response[str]:
+    event = app.current_event
+    by = Deadline.after(ANSWER_WITHIN)
+    receipt = create.receive(relay(), partner, event.headers, http.raw_body(event.raw_event), by)
+    body: dict[str, Any] = {"state": receipt.state, "id": receipt.event_id}
+    if receipt.ticket_id is not None:
+        body["ticket_id"] = receipt.ticket_id
+    return http.answer(200 if receipt.state == "ignored" else 202, body)
+
+
+@observability.lambda_handler
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    return app.resolve(event, context)
+
+
+# At the end of the module, so that Lambda's init phase pays for it and not the first partner.
+if config.in_lambda():
+    relay()
+    partners()

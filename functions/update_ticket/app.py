@@ -1,0 +1,35 @@
+"""`POST /zendesk/ticket-updates`: a Zendesk trigger's signed webhook becomes one safe update of its ticket."""
+
+from typing import Any
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from ticket_relay import config, http, observability, update
+from ticket_relay.definitions import rules
+from ticket_relay.relay import relay
+from ticket_relay.zendesk.transport import Deadline
+
+ANSWER_WITHIN = 3.5
+"""Seconds. Zendesk waits for twelve, but counts slow answers against the webhook."""
+
+app = http.resolver()
+
+
+@app.post("/zendesk/ticket-updates")
+def webhook() -> Response[str]:
+    event = app.current_event
+    receipt = update.receive(relay(), event.headers, http.raw_body(event.raw_event), Deadline.after(ANSWER_WITHIN))
+    body = {"state": receipt.state, "id": receipt.invocation_id, "ticket_id": receipt.ticket_id}
+    return http.answer(200 if receipt.state == "ignored" else 202, body)
+
+
+@observability.lambda_handler
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    return app.resolve(event, context)
+
+
+# At the end of the module, so that Lambda's init phase pays for it and not the first webhook.
+if config.in_lambda():
+    relay()
+    rules()
