@@ -1,0 +1,264 @@
+#!/usr/bin/env python3
+"""Check the definitions, and turn them into the package `ticket_relay_config`: at run time nobody parses YAML.
+
+    compile.py OUTPUT_DIR    write the package into OUTPUT_DIR (`sam build`, through layers/Makefile)
+    compile.py --check       also render every definition on its sample, which lies in events/ and is not in a build
+
+Every problem of every file is printed as `file:line: reason`, and the exit status is 1. Runs with `ticket_relay` on the
+path, PyYAML, pydantic and json-e.
+"""
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsone.parser import Parser
+from jsone.render import tokenizer
+from jsone.shared import JSONTemplateError
+from pydantic import ValidationError
+
+from ticket_relay import mapping, payload, rules
+from ticket_relay.definitions import PACKAGE, PartnerDefinition, UpdateRule
+from ticket_relay.errors import MappingFailed, PayloadRefused
+from ticket_relay.signatures import Delivery
+from ticket_relay.zendesk.tickets import to_request
+
+FOLDER = Path(__file__).resolve().parent
+
+# Pydantic's words for what the author of a definition calls otherwise.
+_PLAIN = {"missing": "is missing", "extra_forbidden": "unknown field", "model_type": "is not a map of properties"}
+
+type Place = tuple[str | int, ...]
+"""Where in a definition: ("ticket", "custom_fields", 0, "id")."""
+
+
+class SampleError(Exception):
+    """A sample cannot be used; `place` is where the definition names it."""
+
+    def __init__(self, place: Place, reason: str) -> None:
+        super().__init__(reason)
+        self.place = place
+
+
+@dataclass(frozen=True, order=True)
+class Problem:
+    file: str
+    line: int
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.reason}"
+
+
+class Source:
+    """A YAML file that knows on which line each of its parts stands, and collects what is wrong with them."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.value: Any = None
+        self.problems: list[Problem] = []
+        self._lines: dict[Place, int] = {}
+        loader = None
+        try:
+            loader = yaml.SafeLoader(path.read_bytes())
+            node = loader.get_single_node()
+            if node is not None:
+                self._index(node, ())
+                self.value = loader.construct_document(node)
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            mark = getattr(error, "problem_mark", None)
+            reason = getattr(error, "problem", None) or "holds a character that YAML does not allow"
+            self._report(mark.line + 1 if mark else 1, f"not YAML: {reason}")
+        except RecursionError:
+            self._report(1, "nested too deeply, or an alias of itself")
+        finally:
+            if loader is not None:
+                loader.dispose()
+
+    def wrong(self, place: Place, reason: str) -> None:
+        """Report a problem, on the line of the place or of the nearest part around it."""
+        shown = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in place).removeprefix(".")
+        around = next(
+            place[:length] for length in range(len(place), -1, -1) if place[:length] in self._lines or not length
+        )
+        self._report(self._lines.get(around, 1), f"{shown}: {reason}" if shown else reason)
+
+    def _report(self, line: int, reason: str) -> None:
+        root = FOLDER.parents[1]
+        path = self.path.relative_to(root) if self.path.is_relative_to(root) else self.path
+        self.problems.append(Problem(str(path), line, reason))
+
+    def _index(self, node: yaml.Node, place: Place) -> None:
+        self._lines.setdefault(place, node.start_mark.line + 1)
+        if isinstance(node, yaml.SequenceNode):
+            for index, part in enumerate(node.value):
+                self._index(part, (*place, index))
+        elif isinstance(node, yaml.MappingNode):
+            for key, part in node.value:
+                inside = (*place, str(key.value))
+                if inside in self._lines:
+                    self._report(key.start_mark.line + 1, f"{key.value}: is there twice")
+                self._lines[inside] = key.start_mark.line + 1
+                self._index(part, inside)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description="Check the definitions and turn them into JSON.")
+    parser.add_argument("output", nargs="?", type=Path, metavar="OUTPUT_DIR", help="write the package into it")
+    parser.add_argument("--check", action="store_true", help="also render every definition on its sample")
+    parser.add_argument("--samples", type=Path, default=FOLDER.parents[1], metavar="DIR", help="where events/ lies")
+    parser.add_argument(
+        "--definitions", type=Path, default=FOLDER, metavar="DIR", help="where partners/ and updates/ lie"
+    )
+    options = parser.parse_args(arguments)
+    if options.output is None and not options.check:
+        parser.error("give OUTPUT_DIR or --check")
+    if not (options.definitions / "partners").is_dir():
+        parser.error(f"there is no folder {options.definitions / 'partners'}")
+
+    samples = options.samples if options.check else None
+    built = {
+        "partners.json": _read_all(options.definitions / "partners", PartnerDefinition, samples),
+        "updates.json": _read_all(options.definitions / "updates", UpdateRule, samples),
+    }
+    problems = sorted(problem for _, of_folder in built.values() for problem in of_folder)
+    if problems:
+        sys.stderr.writelines(f"{problem}\n" for problem in problems)
+        return 1
+    if options.output is not None:
+        _write(options.output / PACKAGE, {name: definitions for name, (definitions, _) in built.items()})
+    return 0
+
+
+def _read_all(
+    folder: Path, model: type[PartnerDefinition | UpdateRule], samples: Path | None
+) -> tuple[dict[str, Any], list[Problem]]:
+    """The folder's definitions by name, as they will be written, and what is wrong with them."""
+    definitions: dict[str, Any] = {}
+    problems: list[Problem] = []
+    for path in sorted(folder.glob("[!.]*")):
+        source = Source(path)
+        if not source.problems:
+            definition = _checked(source, model)
+            if definition is not None and samples is not None and not source.problems:
+                _render_sample(definition, samples, source)
+            definitions[path.stem] = source.value
+        problems += source.problems
+    return definitions, problems
+
+
+def _checked(source: Source, model: type[PartnerDefinition | UpdateRule]) -> PartnerDefinition | UpdateRule | None:
+    try:
+        definition = model.model_validate(source.value)
+    except ValidationError as error:
+        for problem in error.errors(include_url=False):
+            fields = problem.get("ctx", {}).get("fields", {})
+            for field, reason in fields.items():
+                source.wrong((*problem["loc"], field), reason)
+            if not fields:
+                source.wrong(problem["loc"], _PLAIN.get(problem["type"], problem["msg"]))
+        return None
+    key, name = (
+        ("partner", definition.partner) if isinstance(definition, PartnerDefinition) else ("rule", definition.rule)
+    )
+    if source.path.name != f"{name}.yaml":
+        source.wrong((key,), f"must stand in a file named {name}.yaml")
+    template = "ticket" if isinstance(definition, PartnerDefinition) else "changes"
+    code = [(("when",), definition.when or "true", None), *_code(getattr(definition, template), (template,))]
+    for place, expression, end in code:
+        if not _can_be_read(expression, end):
+            source.wrong(place, "is not an expression of JSON-e")
+    return definition
+
+
+def _can_be_read(expression: str, end: str | None) -> bool:
+    """Whether there is an expression, up to the token `end`. jsone reads one only when it comes to it."""
+    try:
+        parser = Parser(expression, tokenizer)
+        tree = parser.parse()
+    except (JSONTemplateError, AttributeError, RecursionError, StopIteration):  # all four, for an early end of the text
+        return False
+    return tree is not None and getattr(parser.current_token, "kind", None) == end
+
+
+def _code(template: object, place: Place) -> Iterator[tuple[Place, str, str | None]]:
+    """All expressions of a template, and the token that ends each: in a text, from behind `${` to `}`."""
+    if isinstance(template, str):
+        for start in re.finditer(r"\$?\$\{", template):
+            if start[0] == "${":
+                yield place, template[start.end() :], "}"
+    elif isinstance(template, list):
+        for index, part in enumerate(template):
+            yield from _code(part, (*place, index))
+    elif isinstance(template, dict):
+        for key, part in template.items():
+            inside = (*place, key)
+            if isinstance(part, str) and (
+                key in {"$eval", "$if"} or key.startswith("by(") or ("$find" in template and key != "$find")
+            ):
+                yield inside, part, None
+            elif isinstance(part, dict) and key in {"$switch", "$match"}:
+                yield from (((*inside, condition), condition, None) for condition in part if condition != "$default")
+                yield from _code(list(part.values()), inside)
+            else:
+                yield from _code(part, inside)
+
+
+def _render_sample(definition: PartnerDefinition | UpdateRule, samples: Path, source: Source) -> None:
+    try:
+        if isinstance(definition, PartnerDefinition):
+            holds = _maps(definition, _sample(samples, definition.sample, ("sample",)))
+        else:
+            event = _sample(samples, definition.sample.event, ("sample", "event"))
+            ticket = _sample(samples, definition.sample.ticket, ("sample", "ticket"), inside="ticket")
+            holds = rules.decide(definition, ticket, event) is not None
+    except SampleError as error:
+        source.wrong(error.place, str(error))
+    except MappingFailed as failed:
+        for sentence in failed.sentence.removesuffix(".").split("; "):
+            place, _, reason = sentence.partition(": ")
+            steps = re.findall(r"[^.\[\]]+", place)
+            source.wrong(tuple(int(step) if step.isdigit() else step for step in steps), f"{reason}, on the sample")
+    else:
+        if not holds:
+            source.wrong(("when",), "does not hold for the sample")
+
+
+def _maps(partner: PartnerDefinition, event: dict[str, Any]) -> bool:
+    delivery = Delivery("sample", 0, None)
+    if not mapping.wanted(partner, event, delivery):
+        return False
+    to_request(mapping.map_event(partner, event, delivery), external_id="sample")
+    return True
+
+
+def _sample(samples: Path, name: str, place: Place, inside: str | None = None) -> dict[str, Any]:
+    """The object in a file or, as Show Ticket answers `{"ticket": {...}}`, the one `inside` it."""
+    try:
+        parsed = payload.parse((samples / name).read_bytes(), None)
+    except OSError:
+        raise SampleError(place, f"there is no file {name}") from None
+    except PayloadRefused as refused:
+        raise SampleError(place, f"{name}: {refused.sentence}") from None
+    value = parsed if inside is None else parsed.get(inside)
+    if not isinstance(value, dict):
+        raise SampleError(place, f"{name}: has no object named {inside}")
+    return value
+
+
+def _write(package: Path, files: dict[str, dict[str, Any]]) -> None:
+    """The same definitions give the same bytes."""
+    package.mkdir(parents=True, exist_ok=True)
+    (package / "__init__.py").write_text("")
+    for name, definitions in files.items():
+        (package / name).write_text(json.dumps(definitions, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,228 @@
+"""What Zendesk takes: the properties of a ticket that a definition may set, on creation and on update.
+
+From the TicketObject of Zendesk's OpenAPI file, its Tickets reference, and "Creating and updating tickets". Zendesk
+answers 2xx and drops what it does not know, so everything unknown is refused here. What only the relay may say is in
+RESERVED and in none of the models.
+"""
+
+import json
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    StrictBool,
+    StringConstraints,
+    model_validator,
+)
+
+from ticket_relay.errors import MappingFailed
+
+RESERVED = frozenset({"external_id", "safe_update", "updated_stamp"})
+
+MAX_REQUEST = 300 * 1024
+"""Bytes of one request. A row keeps them, and DynamoDB takes 400 KB a row; Zendesk publishes no limit of its own."""
+
+MAX_EMAIL_CCS = 48
+MAX_METADATA = 1024
+"""Bytes of JSON for one audit."""
+
+
+def _id(value: object) -> object:
+    """An interpolated number is a text of digits; Zendesk's own events and examples give ids as texts, too."""
+    return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20 else value
+
+
+def normal_tag(tag: str) -> str:
+    """Lower case, no blanks: so tags can be compared. What Zendesk makes of others is not published."""
+    return "_".join(tag.lower().split())
+
+
+def _date_time(text: str) -> str:
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError("is not an ISO 8601 date and time") from None  # fromisoformat's own message quotes the text
+    return text
+
+
+def _small(metadata: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    if len(json.dumps(metadata, separators=(",", ":")).encode()) > MAX_METADATA:
+        raise ValueError("is larger than the 1 kilobyte that Zendesk keeps with an audit")
+    return metadata
+
+
+type Id = Annotated[int, BeforeValidator(_id), Field(strict=True, gt=0, lt=2**63)]
+type Email = Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+$", max_length=254)]
+type Text = Annotated[str, StringConstraints(pattern=r"\S")]
+type Tag = Annotated[str, AfterValidator(normal_tag), Field(min_length=1)]
+type DateTime = Annotated[str, AfterValidator(_date_time)]
+type Metadata = Annotated[dict[str, JsonValue], AfterValidator(_small)]
+type FieldValue = (
+    str
+    | StrictBool
+    | Annotated[int, Field(strict=True)]
+    | Annotated[float, Field(strict=True, allow_inf_nan=False)]
+    | list[str]
+    | None
+)
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Comment(_Strict):
+    """A comment, public unless it says otherwise. Zendesk strips HTML from `body`. `uploads` are upload tokens."""
+
+    body: Text | None = None
+    html_body: Text | None = None
+    public: StrictBool | None = None
+    author_id: Id | None = None
+    uploads: list[str] | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if self.body is None and self.html_body is None:
+            raise ValueError("needs body or html_body")
+        return self
+
+
+class Requester(_Strict):
+    """A user by e-mail address, made if there is none; everything but the address is used only then."""
+
+    email: Email
+    name: Text | None = None
+    locale: str | None = None
+    locale_id: Id | None = None
+    organization_id: Id | None = None
+    role: Literal["end-user", "agent", "admin"] | None = None
+    verified: StrictBool | None = None
+
+
+class Collaborator(_Strict):
+    """A legacy CC by name and e-mail address."""
+
+    email: Email
+    name: str | None = None
+
+
+class Watcher(_Strict):
+    """A follower or an e-mail CC, to be added (`put`, the default) or taken away."""
+
+    user_id: Id | None = None
+    user_email: Email | None = None
+    user_name: str | None = None
+    action: Literal["put", "delete"] | None = None
+
+    @model_validator(mode="after")
+    def _is_somebody(self) -> Self:
+        if self.user_id is None and self.user_email is None:
+            raise ValueError("needs user_id or user_email")
+        return self
+
+
+class CustomField(_Strict):
+    """A value for the field `id`: text, number, checkbox, date `YYYY-MM-DD`, an option's tag, or a list of them."""
+
+    id: Id
+    value: FieldValue
+
+
+class _Properties(_Strict):
+    """What both a creation and an update may set."""
+
+    subject: str | None = None
+    raw_subject: str | None = None
+    comment: Comment | None = None
+    requester: Email | Id | Requester | None = None
+    requester_id: Id | None = None
+    assignee_id: Id | None = None
+    assignee_email: Email | None = None
+    organization_id: Id | None = None
+    group_id: Id | None = None
+    brand_id: Id | None = None
+    problem_id: Id | None = None
+    ticket_form_id: Id | None = None
+    custom_status_id: Id | None = None
+    priority: Literal["urgent", "high", "normal", "low"] | None = None
+    type: Literal["problem", "incident", "question", "task"] | None = None
+    status: Literal["new", "open", "pending", "hold", "solved", "closed"] | None = None
+    due_at: DateTime | None = None
+    custom_fields: list[CustomField] | None = None
+    collaborators: list[Email | Id | Collaborator] | None = None
+    additional_collaborators: list[Email | Id | Collaborator] | None = None
+    collaborator_ids: list[Id] | None = None
+    followers: list[Watcher] | None = None
+    email_ccs: Annotated[list[Watcher], Field(max_length=MAX_EMAIL_CCS)] | None = None
+    metadata: Metadata | None = None
+    attribute_value_ids: list[str] | None = None
+    sharing_agreement_ids: list[Id] | None = None
+    macro_id: Id | None = None
+    macro_ids: list[Id] | None = None
+
+    def given(self) -> dict[str, Any]:
+        """What was set, and nothing that was merely left at its default, as plain JSON values."""
+        return self.model_dump(mode="json", exclude_unset=True)
+
+
+class TicketCreate(_Properties):
+    """The `ticket` of Create Ticket. Needs a `comment`, or a `description`, which creation takes in its place.
+
+    Only here: the submitter is the author of the first comment, a follow-up is born with its source, and the channel
+    (`via`, `recipient`) is that of the beginning.
+    """
+
+    description: Text | None = None
+    tags: list[Tag] | None = None
+    submitter: Email | Id | None = None
+    submitter_id: Id | None = None
+    recipient: str | None = None
+    via: dict[str, JsonValue] | None = None
+    via_id: Id | None = None
+    via_followup_source_id: Id | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if self.comment is None and self.description is None:
+            raise ValueError("needs a comment, or a description")
+        return self
+
+
+class TagChanges(_Strict):
+    """Tags to add to the ticket's own and to remove from them. Zendesk's `tags` would replace them all."""
+
+    add: list[Tag] = []
+    remove: list[Tag] = []
+
+    @model_validator(mode="after")
+    def _does_not_contradict_itself(self) -> Self:
+        if set(self.add) & set(self.remove):
+            raise ValueError("adds and removes the same tag")
+        return self
+
+
+class TicketChanges(_Properties):
+    """The changes of one update, before they meet a ticket."""
+
+    tags: TagChanges | None = None
+
+
+def to_request(ticket: TicketCreate, external_id: str) -> bytes:
+    """The bytes of Create Ticket's body. The same ticket gives the same bytes: the idempotency key demands it.
+
+    Raises MappingFailed (`ticket_invalid`) if they are more than MAX_REQUEST.
+    """
+    properties = ticket.given() | {"external_id": external_id}
+    try:
+        request = json.dumps({"ticket": properties}, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+    except ValueError:
+        raise MappingFailed("ticket_invalid", "ticket: holds a number that is infinite.") from None
+    if len(request) > MAX_REQUEST:
+        raise MappingFailed("ticket_invalid", f"ticket: is larger than {MAX_REQUEST // 1024} KiB.")
+    return request

@@ -1,0 +1,243 @@
+import json
+
+import pytest
+
+from layers.config.compile import FOLDER, Source, main
+from ticket_relay.definitions import PACKAGE
+
+PARTNER = """\
+partner: acme
+scheme: standard-webhooks
+sample: events/acme.json
+when: event.kind == 'opened'
+ticket:
+  subject: ${event.title}
+  comment:
+    body: ${event.text}
+  priority: high
+"""
+RULE = """\
+rule: raise
+sample:
+  event: events/update.json
+  ticket: events/ticket.json
+when: ticket.status == 'open'
+changes:
+  priority: high
+  tags:
+    add: ["${event.tag}"]
+"""
+
+
+class Tree:
+    """Definitions and samples in a folder of their own."""
+
+    def __init__(self, root, capsys):
+        self.root = root
+        self.capsys = capsys
+        self.partner("acme", PARTNER)
+        self.write("updates/raise.yaml", RULE)
+        self.write("events/acme.json", json.dumps({"kind": "opened", "title": "Fire", "text": "It burns"}))
+        self.write("events/update.json", json.dumps({"rule": "raise", "tag": "vip"}))
+        self.write("events/ticket.json", json.dumps({"ticket": {"status": "open", "tags": []}}))
+
+    def write(self, name, text):
+        path = self.root / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+
+    def partner(self, name, text):
+        self.write(f"partners/{name}.yaml", text)
+
+    def run(self, *arguments):
+        return main([*arguments, "--definitions", str(self.root), "--samples", str(self.root)])
+
+    def problems(self, *arguments):
+        """What is printed for a failing check, with paths as seen from the tree."""
+        assert self.run(*(arguments or ["--check"])) == 1
+        printed = self.capsys.readouterr()
+        assert printed.out == ""
+        return printed.err.replace(f"{self.root}/", "").splitlines()
+
+
+@pytest.fixture
+def tree(tmp_path, capsys):
+    return Tree(tmp_path, capsys)
+
+
+def test_the_shipped_definitions_are_right(capsys):
+    assert main(["--check"]) == 0
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_folder_without_partners_is_not_taken_for_no_partners(tmp_path):
+    with pytest.raises(SystemExit) as exited:
+        main(["--check", "--definitions", str(tmp_path)])
+    assert exited.value.code == 2
+
+
+def test_a_definition_that_holds_itself_is_reported(tree):
+    tree.partner("acme", PARTNER.replace("priority: high", "metadata: &itself {a: *itself}"))
+    assert tree.problems() == ["partners/acme.yaml:1: nested too deeply, or an alias of itself"]
+
+
+def test_right_definitions_pass_in_silence(tree):
+    assert tree.run("--check") == 0
+    assert tree.capsys.readouterr() == ("", "")
+
+
+def test_the_package_is_written_and_holds_the_definitions(tree, tmp_path):
+    assert tree.run(str(tmp_path / "out" / "python")) == 0
+    package = tmp_path / "out" / "python" / PACKAGE
+    assert sorted(path.name for path in package.iterdir()) == ["__init__.py", "partners.json", "updates.json"]
+    assert (package / "__init__.py").read_bytes() == b""
+    assert json.loads((package / "partners.json").read_text())["acme"]["ticket"]["priority"] == "high"
+    assert json.loads((package / "updates.json").read_text())["raise"]["changes"]["tags"] == {"add": ["${event.tag}"]}
+
+
+def test_the_same_definitions_give_the_same_bytes(tree, tmp_path):
+    for name in ("one", "two"):
+        tree.run(str(tmp_path / name))
+    for file in ("partners.json", "updates.json"):
+        assert (tmp_path / "one" / PACKAGE / file).read_bytes() == (tmp_path / "two" / PACKAGE / file).read_bytes()
+
+
+def test_a_build_needs_no_samples(tree, tmp_path):
+    for sample in (tmp_path / "events").iterdir():
+        sample.unlink()
+    assert tree.run(str(tmp_path / "out")) == 0
+
+
+def test_nothing_is_written_if_anything_is_wrong(tree, tmp_path):
+    tree.partner("acme", PARTNER.replace("priority", "priorty"))
+    assert tree.problems(str(tmp_path / "out")) == ["partners/acme.yaml:9: ticket.priorty: unknown field"]
+    assert not (tmp_path / "out").exists()
+
+
+def test_it_has_to_be_told_what_to_do(tree):
+    with pytest.raises(SystemExit) as exited:
+        tree.run()
+    assert exited.value.code == 2
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ("priority: high", "priorty: high", "9: ticket.priorty: unknown field"),
+        ("priority: high", "external_id: x", "9: ticket.external_id: is set by the relay alone"),
+        ("scheme: standard-webhooks", "scheme: plain", "2: scheme: must be one of standard-webhooks, zendesk"),
+        ("sample: events/acme.json\n", "", "1: sample: is missing"),
+        ("when:", "wen:", "4: wen: unknown field"),
+        ("partner: acme", "partner: other", "1: partner: must stand in a file named other.yaml"),
+        ("partner: acme", "partner: Acme", "1: partner: String should match pattern '^[a-z][a-z0-9-]{0,62}$'"),
+        ("priority: high", "subject: again", "9: subject: is there twice"),
+        ("priority: high", "due_at: 2026-12-01", "9: ticket.due_at: input was not a valid JSON value"),
+        ("priority: high", "priority: [high", "10: not YAML: expected ',' or ']', but got '<stream end>'"),
+        ("priority: high", "priority: !!python/object:os.system x", "9: not YAML: could not determine a constructor"),
+        ("priority: high", "\tpriority: high", "9: not YAML: found character '\\t' that cannot start any token"),
+        ("priority: high", "priority: \x07", "1: not YAML: holds a character that YAML does not allow"),
+        (PARTNER, "", "1: is not a map of properties"),
+        (PARTNER, "- acme\n", "1: is not a map of properties"),
+        ("events/acme.json", "events/none.json", "3: sample: there is no file events/none.json"),
+        ("events/acme.json", "events/ticket.json", '4: when: object has no property "kind", on the sample'),
+        ("'opened'", "'closed'", "4: when: does not hold for the sample"),
+        ("event.kind ==", "event.kind = ", "4: when: is not an expression of JSON-e"),
+        ("${event.text}", "${event.txt}", '8: ticket.comment.body: object has no property "txt", on the sample'),
+        (
+            "priority: high",
+            "priority: top",
+            "9: ticket.priority: Input should be 'urgent', 'high', 'normal' or 'low', on the sample",
+        ),
+        ("body:", "bdy:", "8: ticket.comment.bdy: unknown field, on the sample"),
+        (
+            "priority: high",
+            "custom_fields:\n    - id: 1",
+            "10: ticket.custom_fields[0].value: Field required, on the sample",
+        ),
+    ],
+)
+def test_each_defect_of_a_partner_is_reported_with_file_line_and_reason(tree, old, new, problem):
+    assert old in PARTNER
+    tree.partner("acme", PARTNER.replace(old, new))
+    (printed,) = tree.problems()
+    assert printed.startswith(f"partners/acme.yaml:{problem}")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ("priority: high", "description: x", "7: changes.description: unknown field"),
+        ("  ticket: events/ticket.json\n", "", "2: sample.ticket: is missing"),
+        ("events/ticket.json", "events/none.json", "4: sample.ticket: there is no file events/none.json"),
+        (
+            "events/ticket.json",
+            "events/update.json",
+            "4: sample.ticket: events/update.json: has no object named ticket",
+        ),
+        ("'open'", "'closed'", "5: when: does not hold for the sample"),
+        ("event.tag", "event.tog", '9: changes.tags.add[0]: object has no property "tog", on the sample'),
+        ("add:", "append:", "9: changes.tags.append: unknown field, on the sample"),
+    ],
+)
+def test_each_defect_of_a_rule_is_reported_with_file_line_and_reason(tree, old, new, problem):
+    assert old in RULE
+    tree.write("updates/raise.yaml", RULE.replace(old, new))
+    assert tree.problems() == [f"updates/raise.yaml:{problem}"]
+
+
+@pytest.mark.parametrize(
+    ("value", "place"),
+    [
+        ("${event.title", "ticket.type"),
+        ("fine ${event.title} and ${event.}", "ticket.type"),
+        ("{$if: 'true', then: task, else: '${1 2}'}", "ticket.type.else"),
+        ("{$if: 'true', then: task, else: {$eval: 'a b'}}", "ticket.type.else.$eval"),
+        ("{$if: 'true', then: task, else: {$if: '', then: task}}", "ticket.type.else.$if"),
+        ("{$if: 'true', then: task, else: {$switch: {'a ==': x}}}", "ticket.type.else.$switch.a =="),
+        ("{$if: 'true', then: task, else: {$find: [1], each(x): 'x ='}}", "ticket.type.else.each(x)"),
+        ("{$if: 'true', then: task, else: {$sort: [1], by(x): '#'}}", "ticket.type.else.by(x)"),
+        ("{$if: 'true', then: task, else: ['$${', '${#}']}", "ticket.type.else[1]"),
+    ],
+)
+def test_an_expression_that_cannot_be_read_is_found_even_where_the_sample_does_not_go(tree, tmp_path, value, place):
+    tree.partner("acme", PARTNER.replace("priority: high", f"type: {value}"))
+    assert tree.problems(str(tmp_path)) == [f"partners/acme.yaml:9: {place}: is not an expression of JSON-e"]
+
+
+def test_what_only_looks_like_an_expression_is_left_alone(tree):
+    tree.partner("acme", PARTNER.replace("priority: high", "raw_subject: '$${x, $ {y'"))
+    assert tree.run("--check") == 0
+
+
+def test_a_sample_that_is_not_json_is_reported(tree):
+    tree.write("events/acme.json", "{")
+    assert tree.problems() == ["partners/acme.yaml:3: sample: events/acme.json: The body is not JSON."]
+
+
+def test_all_problems_of_all_files_are_reported_at_once(tree):
+    tree.partner("acme", PARTNER.replace("priority", "priorty").replace("subject", "subjekt"))
+    tree.partner("broken", "a: [")
+    tree.write("updates/raise.yaml", RULE.replace("rule: raise", "rule: Raise"))
+    assert [line.split(": ")[0] for line in tree.problems()] == [
+        "partners/acme.yaml:6",
+        "partners/acme.yaml:9",
+        "partners/broken.yaml:1",
+        "updates/raise.yaml:1",
+    ]
+
+
+def test_one_name_cannot_be_defined_in_two_files(tree):
+    tree.partner("second", PARTNER)
+    assert tree.problems() == ["partners/second.yaml:1: partner: must stand in a file named acme.yaml"]
+
+
+@pytest.mark.parametrize("name", ["acme.yml", "notes.txt"])
+def test_a_file_of_another_kind_is_not_silently_left_out(tree, name):
+    tree.write(f"partners/{name}", PARTNER)
+    assert tree.problems() == [f"partners/{name}:1: partner: must stand in a file named acme.yaml"]
+
+
+def test_a_file_of_the_repository_is_named_from_its_root():
+    source = Source(FOLDER / "partners" / "acme.yaml")
+    source.wrong(("partner",), "is odd")
+    assert str(source.problems[0]) == "layers/config/partners/acme.yaml:2: partner: is odd"

@@ -1,0 +1,128 @@
+import json
+import sys
+
+import pytest
+from pydantic import ValidationError
+
+from ticket_relay import definitions
+from ticket_relay.definitions import PACKAGE, PartnerDefinition, UpdateRule
+from ticket_relay.errors import DefinitionError
+
+PARTNER = {
+    "partner": "acme",
+    "scheme": "standard-webhooks",
+    "sample": "events/acme.json",
+    "ticket": {"comment": {"body": "${event.text}"}},
+}
+RULE = {"rule": "raise", "sample": {"event": "e.json", "ticket": "t.json"}, "changes": {"priority": "high"}}
+
+
+@pytest.fixture(autouse=True)
+def fresh():
+    """The loaders remember what they read, and Python remembers the package."""
+    for loader in (definitions.partners, definitions.rules):
+        loader.cache_clear()
+    sys.modules.pop(PACKAGE, None)
+    yield
+    for loader in (definitions.partners, definitions.rules):
+        loader.cache_clear()
+    sys.modules.pop(PACKAGE, None)
+
+
+@pytest.fixture
+def built(tmp_path, monkeypatch):
+    package = tmp_path / PACKAGE
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "partners.json").write_text(json.dumps({"acme": PARTNER}))
+    (package / "updates.json").write_text(json.dumps({"raise": RULE}))
+    monkeypatch.syspath_prepend(tmp_path)
+    return package
+
+
+def wrong(model, definition):
+    with pytest.raises(ValidationError) as invalid:
+        model.model_validate(definition)
+    (error,) = invalid.value.errors()
+    return error
+
+
+def test_partners_and_rules_are_found_in_the_built_package(built):
+    assert definitions.partners() == {"acme": PartnerDefinition.model_validate(PARTNER)}
+    assert definitions.rules() == {"raise": UpdateRule.model_validate(RULE)}
+
+
+def test_the_package_is_read_once(built):
+    first = definitions.partners()
+    (built / "partners.json").write_text("{}")
+    assert definitions.partners() is first
+
+
+def test_a_missing_package_is_said_plainly(monkeypatch):
+    monkeypatch.setattr(definitions, "PACKAGE", "ticket_relay_config_that_is_not_there")
+    with pytest.raises(DefinitionError, match=r"partners\.json is not there: is the config layer built and attached\?"):
+        definitions.partners()
+
+
+def test_a_package_without_a_file_is_said_plainly(built):
+    (built / "updates.json").unlink()
+    with pytest.raises(DefinitionError, match=r"updates\.json is not there"):
+        definitions.rules()
+
+
+@pytest.mark.parametrize("text", ["not json", '{"acme": {"partner": "acme"}}'])
+def test_a_package_of_another_version_is_said_plainly(built, text):
+    (built / "partners.json").write_text(text)
+    with pytest.raises(DefinitionError, match="build the config layer again"):
+        definitions.partners()
+
+
+@pytest.mark.parametrize("name", ["", "Acme", "1acme", "-acme", "ac_me", "ac/me", "acmé", "acme\n", "a" * 64])
+def test_a_partner_name_that_does_not_fit_a_url_or_a_key_is_refused(name):
+    assert wrong(PartnerDefinition, PARTNER | {"partner": name})["loc"] == ("partner",)
+
+
+@pytest.mark.parametrize("name", ["a", "acme", "acme-2", "a" * 63])
+def test_a_plain_partner_name_is_taken(name):
+    assert PartnerDefinition.model_validate(PARTNER | {"partner": name}).partner == name
+
+
+def test_an_unknown_scheme_is_refused_with_the_known_ones():
+    error = wrong(PartnerDefinition, PARTNER | {"scheme": "plain"})
+    assert error["msg"] == "must be one of standard-webhooks, zendesk"
+
+
+@pytest.mark.parametrize(
+    ("model", "definition", "part"), [(PartnerDefinition, PARTNER, "ticket"), (UpdateRule, RULE, "changes")]
+)
+def test_unknown_and_reserved_fields_of_a_template_are_named(model, definition, part):
+    template = definition[part] | {"priorty": "high", "external_id": "x"}
+    error = wrong(model, definition | {part: template})
+    assert error["loc"] == (part,)
+    assert error["ctx"]["fields"] == {"priorty": "unknown field", "external_id": "is set by the relay alone"}
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        {"$if": "event.a", "then": {"comment": {"body": "x"}}, "else": {}},
+        {"$merge": [{"subject": "x"}]},
+        {"${event.name}": "x"},
+    ],
+)
+def test_a_template_whose_fields_show_only_when_rendered_is_taken(template):
+    assert PartnerDefinition.model_validate(PARTNER | {"ticket": template}).ticket == template
+
+
+@pytest.mark.parametrize("missing", ["partner", "scheme", "sample", "ticket"])
+def test_a_definition_without_one_of_its_parts_is_refused(missing):
+    definition = {key: value for key, value in PARTNER.items() if key != missing}
+    assert wrong(PartnerDefinition, definition)["loc"] == (missing,)
+
+
+def test_an_unknown_part_of_a_definition_is_refused():
+    assert wrong(PartnerDefinition, PARTNER | {"tickets": {}})["loc"] == ("tickets",)
+
+
+def test_an_empty_condition_is_refused():
+    assert wrong(PartnerDefinition, PARTNER | {"when": " "})["loc"] == ("when",)

@@ -1,0 +1,192 @@
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from ticket_relay.errors import MappingFailed
+from ticket_relay.zendesk.tickets import MAX_REQUEST, RESERVED, TicketChanges, TicketCreate, to_request
+
+COMMENT = {"body": "The printer is on fire"}
+EVERYTHING_COMMON = {
+    "subject": "Fire",
+    "raw_subject": "{{dc.fire}}",
+    "comment": {"html_body": "<p>Fire</p>", "public": False, "author_id": 1, "uploads": ["vz7ll9ud8oofowy"]},
+    "requester": {"email": "pablito@example.org", "name": "Pablo", "locale_id": 8},
+    "requester_id": 1,
+    "assignee_id": None,
+    "assignee_email": "agent@example.com",
+    "organization_id": 2,
+    "group_id": 3,
+    "brand_id": 4,
+    "problem_id": 5,
+    "ticket_form_id": 6,
+    "custom_status_id": 2**63 - 1,
+    "priority": "urgent",
+    "type": "task",
+    "status": "open",
+    "due_at": "2026-12-01T12:00:00Z",
+    "custom_fields": [
+        {"id": 1, "value": "text"},
+        {"id": 2, "value": 4.5},
+        {"id": 3, "value": True},
+        {"id": 4, "value": ["hd_3000", "hd_5555"]},
+        {"id": 5, "value": None},
+        {"id": 6, "value": 7},
+    ],
+    "collaborators": [562, "someone@example.com", {"name": "Else", "email": "else@example.com"}],
+    "additional_collaborators": ["someone@example.com"],
+    "collaborator_ids": [1, 2],
+    "followers": [{"user_id": 562624, "action": "put"}, {"user_email": "else@example.com"}],
+    "email_ccs": [{"user_email": "else@example.com", "user_name": "Else", "action": "delete"}],
+    "metadata": {"time_spent": "4m12s", "nested": {"n": [1, 2.5, None]}},
+    "attribute_value_ids": ["6ccddacf"],
+    "sharing_agreement_ids": [84432],
+    "macro_id": 1,
+    "macro_ids": [1, 2],
+}
+ONLY_CREATION = {
+    "description": "Fire",
+    "tags": ["vip"],
+    "submitter": "agent@example.com",
+    "submitter_id": 7,
+    "recipient": "support@example.com",
+    "via": {"channel": "api"},
+    "via_id": 5,
+    "via_followup_source_id": 103,
+}
+
+
+def refused_fields(model, properties):
+    with pytest.raises(ValidationError) as invalid:
+        model.model_validate(properties)
+    return {error["loc"][0] if error["loc"] else "" for error in invalid.value.errors()}
+
+
+def created(**properties):
+    return TicketCreate.model_validate({"comment": COMMENT} | properties).given()
+
+
+def test_a_creation_takes_every_writable_property_and_changes_none():
+    assert created(**EVERYTHING_COMMON, **ONLY_CREATION) == EVERYTHING_COMMON | ONLY_CREATION
+
+
+def test_an_update_takes_every_writable_property_and_changes_none():
+    changes = EVERYTHING_COMMON | {"tags": {"add": ["vip"], "remove": ["triage"]}}
+    assert TicketChanges.model_validate(changes).given() == changes
+
+
+@pytest.mark.parametrize("name", sorted(ONLY_CREATION.keys() - {"tags"}))
+def test_an_update_refuses_what_only_a_creation_takes(name):
+    assert refused_fields(TicketChanges, {name: ONLY_CREATION[name]}) == {name}
+
+
+def test_an_update_refuses_a_list_of_tags_since_it_would_replace_them_all():
+    assert refused_fields(TicketChanges, {"tags": ["vip"]}) == {"tags"}
+
+
+@pytest.mark.parametrize("name", sorted(RESERVED | {"id", "updated_at", "priorty", "fields"}))
+def test_what_only_the_relay_says_and_what_nobody_knows_is_refused(name):
+    assert refused_fields(TicketCreate, {"comment": COMMENT, name: True}) == {name}
+    assert refused_fields(TicketChanges, {name: True}) == {name}
+
+
+def test_a_creation_needs_a_comment_or_a_description():
+    assert refused_fields(TicketCreate, {"subject": "Fire"}) == {""}
+    assert TicketCreate.model_validate({"description": "Fire"}).given() == {"description": "Fire"}
+
+
+def test_an_update_needs_neither():
+    assert TicketChanges.model_validate({"priority": "low"}).given() == {"priority": "low"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("subject", 5),
+        ("priority", "critical"),
+        ("priority", "HIGH"),
+        ("type", "bug"),
+        ("status", "deleted"),
+        ("assignee_id", True),
+        ("assignee_id", 0),
+        ("assignee_id", -1),
+        ("assignee_id", 2**63),
+        ("assignee_id", 1.5),
+        ("assignee_id", "12a"),
+        ("assignee_id", "٣"),
+        ("comment", {}),
+        ("comment", {"body": "  \n"}),
+        ("comment", {"body": "x", "public": "yes"}),
+        ("comment", {"body": "x", "text": "y"}),
+        ("comment", "just text"),
+        ("requester", "not an address"),
+        ("requester", {"name": "Pablo"}),
+        ("requester", []),
+        ("assignee_email", "agent"),
+        ("due_at", "tomorrow"),
+        ("due_at", 1764590400),
+        ("custom_fields", [{"id": 1}]),
+        ("custom_fields", [{"value": 1}]),
+        ("custom_fields", [{"id": 1, "value": {"a": 1}}]),
+        ("custom_fields", [{"id": 1, "value": float("inf")}]),
+        ("custom_fields", {"1": "text"}),
+        ("followers", [{"action": "put"}]),
+        ("followers", [{"user_id": 1, "action": "add"}]),
+        ("email_ccs", [{"user_id": number} for number in range(1, 50)]),
+        ("metadata", {"note": "x" * 1024}),
+        ("metadata", "text"),
+    ],
+)
+def test_a_wrong_value_is_refused_on_creation_and_on_update(name, value):
+    assert refused_fields(TicketCreate, {"comment": COMMENT} | {name: value}) == {name}
+    assert refused_fields(TicketChanges, {name: value}) == {name}
+
+
+def test_48_email_ccs_are_taken():
+    assert len(created(email_ccs=[{"user_id": number} for number in range(1, 49)])["email_ccs"]) == 48
+
+
+def test_an_id_may_be_a_text_of_digits():
+    assert created(assignee_id="562624")["assignee_id"] == 562624
+
+
+def test_tags_are_sent_in_lower_case_and_without_blanks():
+    assert created(tags=["VIP", " Checkout  API "])["tags"] == ["vip", "checkout_api"]
+
+
+def test_an_empty_tag_is_refused():
+    assert refused_fields(TicketCreate, {"comment": COMMENT, "tags": [" "]}) == {"tags"}
+
+
+def test_the_same_tag_cannot_be_added_and_removed():
+    assert refused_fields(TicketChanges, {"tags": {"add": ["vip"], "remove": ["VIP"]}}) == {"tags"}
+
+
+def test_a_request_holds_what_was_given_and_the_external_id():
+    request = to_request(TicketCreate.model_validate({"comment": COMMENT, "assignee_id": None}), "acme:evt-1")
+    assert json.loads(request) == {"ticket": {"comment": COMMENT, "assignee_id": None, "external_id": "acme:evt-1"}}
+
+
+def test_a_request_is_canonical_ascii():
+    ticket = TicketCreate.model_validate({"subject": "Ångström", "comment": {"public": True, "body": "é"}})
+    expected = (
+        rb'{"ticket":{"comment":{"body":"\u00e9","public":true},"external_id":"a:b","subject":"\u00c5ngstr\u00f6m"}}'
+    )
+    assert to_request(ticket, "a:b") == expected
+
+
+@given(st.permutations(list(EVERYTHING_COMMON)))
+def test_the_order_of_the_properties_does_not_change_the_bytes(order):
+    shuffled = TicketCreate.model_validate({name: EVERYTHING_COMMON[name] for name in order})
+    assert to_request(shuffled, "a:b") == to_request(TicketCreate.model_validate(EVERYTHING_COMMON), "a:b")
+
+
+@pytest.mark.parametrize(
+    "properties", [{"comment": {"body": "x" * MAX_REQUEST}}, {"comment": COMMENT, "via": {"n": float("inf")}}]
+)
+def test_a_ticket_that_cannot_be_sent_is_invalid(properties):
+    with pytest.raises(MappingFailed) as failed:
+        to_request(TicketCreate.model_validate(properties), "a:b")
+    assert failed.value.code == "ticket_invalid"
