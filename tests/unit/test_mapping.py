@@ -63,10 +63,18 @@ def test_the_sample_of_globex_lists_the_goods():
 
 
 @pytest.mark.parametrize("name", PARTNERS)
-def test_a_shipped_definition_wants_its_sample_and_not_another_event(name):
-    definition, event = shipped(name)
-    assert wanted(definition, event, DELIVERY)
-    assert not wanted(definition, event | {"type": "other", "event": "other"}, DELIVERY)
+def test_a_shipped_definition_wants_its_sample(name):
+    assert wanted(*shipped(name), DELIVERY)
+
+
+def test_a_condition_leaves_other_events_out():
+    definition, event = shipped("globex")
+    assert not wanted(definition, event | {"event": "refund.paid"}, DELIVERY)
+
+
+def test_without_a_condition_every_event_is_wanted():
+    definition, event = shipped("acme")
+    assert wanted(definition, event | {"type": "other"}, DELIVERY)
 
 
 @pytest.mark.parametrize("name", PARTNERS)
