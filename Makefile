@@ -1,0 +1,101 @@
+# Everything that is done here by hand or by CI. `make` alone lists it.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo local test check lint types locks-fresh definitions template build bench lock format clean
+
+BIN := .venv/bin
+SETUP := .venv/.synced .runtime/.synced
+ARGS ?=
+
+# A name on the PATH is no proof: pyenv's shim of a tool that another Python version holds is found and fails.
+UV := $(shell uv --version >/dev/null 2>&1 && echo uv || echo .tools/bin/uv)
+
+# The runtime interface client is built for Linux only; elsewhere the functions run in plain Python, which must bring what the layer
+# holds compiled for Linux.
+RUNTIME := $(if $(filter Linux,$(shell uname -s)),local/runtime-requirements.txt,layers/dependencies/requirements.txt)
+
+export SAM_CLI_TELEMETRY := 0
+
+help: ## This list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+setup: $(SETUP) ## Make .venv (everything) and .runtime (what Lambda gives a function)
+
+demo: $(SETUP) ## Show the whole relay at work, with every claim checked
+	$(BIN)/python -m local.demo $(ARGS)
+
+local: $(SETUP) ## Keep the whole stack running on this machine
+	$(BIN)/python -m local $(ARGS)
+
+# Built first, since the test processes would each find the artefacts stale and build over one another.
+test: $(SETUP) ## Run all tests (ARGS="-k word" for some)
+	$(BIN)/python -c 'import asyncio; from local import artefacts; asyncio.run(artefacts.build())'
+	$(BIN)/python -m pytest -n logical --maxprocesses 4 $(ARGS)
+
+check: lint types locks-fresh definitions template ## All that CI asks: lint, types, locks, definitions, template, tests
+	$(MAKE) test
+
+lint: $(SETUP)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: $(SETUP)
+	$(BIN)/mypy
+
+definitions: $(SETUP)
+	PYTHONPATH=layers/ticket_relay $(BIN)/python layers/config/compile.py --check
+
+# Neither command calls AWS, but SAM wants to be told a region.
+template: export AWS_DEFAULT_REGION = us-east-1
+template: $(SETUP)
+	$(BIN)/sam validate --lint
+	$(BIN)/cfn-lint --append-rules cfn_lint_serverless.rules --template template.yaml
+
+build: $(SETUP) ## Build what is deployed, into .aws-sam
+	$(BIN)/sam build
+
+bench: $(SETUP) ## Measure the relay
+	$(BIN)/python -m local.bench $(ARGS)
+
+# The development lock comes first and constrains the deployed one: what is tested is what is deployed. (The SAM CLI pins boto3.)
+# No addresses: a lock names versions and hashes, and where they come from is the machine's affair.
+LOCKS := requirements-dev.txt layers/dependencies/requirements.txt local/runtime-requirements.txt
+COMPILE := $(BIN)/uv pip compile -q --universal --python-version 3.13 --generate-hashes --no-emit-index-url --custom-compile-command "make lock"
+INTO := .
+
+lock: $(SETUP) ## Write the locks again after a change of a .in file (ARGS=--upgrade for newer versions)
+	$(COMPILE) $(ARGS) requirements-dev.in -o $(INTO)/requirements-dev.txt
+	$(COMPILE) $(ARGS) -c requirements-dev.txt layers/dependencies/requirements.in -o $(INTO)/layers/dependencies/requirements.txt
+	$(COMPILE) $(ARGS) local/runtime-requirements.in -o $(INTO)/local/runtime-requirements.txt
+
+# A lock compiled over itself keeps its versions, so that it changes only if its .in file asks for something else.
+locks-fresh: $(SETUP)
+	rm -rf .locks
+	for lock in $(LOCKS); do mkdir -p .locks/$$(dirname $$lock) && cp $$lock .locks/$$lock || exit; done
+	$(MAKE) -s lock INTO=.locks ARGS=
+	for lock in $(LOCKS); do diff $$lock .locks/$$lock || { echo "$$lock is stale: make lock"; exit 1; }; done
+	rm -rf .locks
+
+format: $(SETUP) ## Format the code and apply the linter's safe corrections
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+clean: ## Remove everything that make has made
+	rm -rf .aws-sam .venv .runtime .tools .locks .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+# From / because pyenv's python3 fails in a folder whose .python-version it does not hold; any Python can install uv, and uv finds
+# or fetches the right one.
+.tools/bin/uv:
+	cd / && python3 -m venv "$(CURDIR)/.tools"
+	sed -n '/^uv==/,/# via/p' requirements-dev.txt > .tools/uv.txt
+	.tools/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r .tools/uv.txt
+
+%/pyvenv.cfg: .python-version | $(filter .tools/bin/uv,$(UV))
+	$(UV) venv -q --clear $*
+
+.venv/.synced: requirements-dev.txt .venv/pyvenv.cfg
+	$(UV) pip sync -q --require-hashes --python .venv requirements-dev.txt
+	touch $@
+
+.runtime/.synced: $(RUNTIME) .runtime/pyvenv.cfg
+	$(UV) pip sync -q --require-hashes --python .runtime $(RUNTIME)
+	touch $@

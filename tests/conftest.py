@@ -1,0 +1,19 @@
+"""How the tests share a machine with one another."""
+
+import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
+
+
+class OneStack(LoadScopeScheduling):
+    """All end-to-end tests in one process, since they share one local stack; any other test wherever there is room.
+
+    The mark `xdist_group` would say it shorter, but pytest 9.2 ignores it (pytest-xdist issue 1386).
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "stack" if nodeid.startswith("tests/e2e/") else nodeid
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> OneStack:
+    return OneStack(config, log)

@@ -1,0 +1,156 @@
+"""What `sam build` ships: everything that is needed, ready to run on either architecture, and nothing else."""
+
+import importlib.util
+import json
+import marshal
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from types import CodeType
+from typing import Any
+
+import pytest
+
+from local.artefacts import ROOT
+
+LAYERS = ("DependenciesLayer", "TicketRelayLayer", "ConfigLayer")
+FUNCTIONS = ("CreateTicketFunction", "PollJobsFunction", "UpdateTicketFunction")
+
+PROGRAM = """
+import sys
+sys.path[:0] = sys.argv[1:]
+import app
+print(*sys.modules)
+"""
+
+ENVIRONMENT = {
+    "AWS_ACCESS_KEY_ID": "none",
+    "AWS_SECRET_ACCESS_KEY": "none",
+    "AWS_DEFAULT_REGION": "eu-west-1",
+    "AWS_LAMBDA_FUNCTION_NAME": "function",
+    "TABLE_NAME": "table",
+    "ZENDESK_BASE_URL": "https://example.zendesk.com",
+    "ZENDESK_SECRET_ARN": "arn:zendesk",
+    "SIGNING_SECRETS_ARN": "arn:keys",
+    "ZENDESK_CONNECT_TIMEOUT_SECONDS": "1",
+    "ZENDESK_READ_TIMEOUT_SECONDS": "3",
+    "DOUBTFUL_PAUSE_SECONDS": "15",
+    "JOB_FORGOTTEN_AFTER_SECONDS": "120",
+    "POWERTOOLS_SERVICE_NAME": "test",
+    "POWERTOOLS_METRICS_NAMESPACE": "test",
+}
+
+COMPILED = re.compile(r"-(x86_64|aarch64)-linux-gnu\.so$")
+
+
+def bytecode_of(source: Path) -> Path:
+    return source.parent / "__pycache__" / f"{source.stem}.cpython-313.pyc"
+
+
+@pytest.mark.parametrize("artefact", LAYERS + FUNCTIONS)
+def test_every_source_has_its_bytecode(built: Path, artefact: str) -> None:
+    sources = list((built / artefact).rglob("*.py"))
+    assert sources
+    assert [source for source in sources if not bytecode_of(source).exists()] == []
+
+
+@pytest.mark.parametrize("artefact", LAYERS + FUNCTIONS)
+def test_all_bytecode_is_used_without_a_look_at_its_source(built: Path, artefact: str) -> None:
+    """Bytes 4 to 8 are PEP 552's flags: 1 says that a hash stands for the source, 2 that it is to be checked."""
+    headers = {path: path.read_bytes()[:8] for path in (built / artefact).rglob("*.pyc")}
+    magic = importlib.util.MAGIC_NUMBER
+    assert [path for path, header in headers.items() if header != magic + (1).to_bytes(4, "little")] == []
+
+
+@pytest.mark.parametrize(
+    ("artefact", "place"), [(layer, "/opt") for layer in LAYERS] + [(function, "/var/task") for function in FUNCTIONS]
+)
+def test_tracebacks_name_the_place_where_the_code_runs(built: Path, artefact: str, place: str) -> None:
+    for source in (built / artefact).rglob("*.py"):
+        code = marshal.loads(bytecode_of(source).read_bytes()[16:])  # noqa: S302 -- made by our own build
+        assert isinstance(code, CodeType)
+        assert code.co_filename == f"{place}/{source.relative_to(built / artefact).as_posix()}"
+
+
+@pytest.mark.parametrize("artefact", FUNCTIONS)
+def test_a_function_ships_one_file(built: Path, artefact: str) -> None:
+    files = {path.relative_to(built / artefact).as_posix() for path in (built / artefact).rglob("*") if path.is_file()}
+    assert files == {"app.py", "__pycache__/app.cpython-313.pyc"}
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_a_layer_holds_python_and_no_second_python_within(built: Path, layer: str) -> None:
+    assert [path.name for path in (built / layer).iterdir()] == ["python"]
+    assert not (built / layer / "python" / "python").exists()
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_a_layer_holds_no_tests(built: Path, layer: str) -> None:
+    assert [path for path in (built / layer).rglob("*") if path.name in {"tests", "test", "conftest.py"}] == []
+
+
+def test_the_domain_is_shipped_whole(built: Path) -> None:
+    def sources(folder: Path) -> set[Path]:
+        return {path.relative_to(folder) for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc"}
+
+    assert sources(built / "TicketRelayLayer" / "python") == sources(ROOT / "layers" / "ticket_relay")
+
+
+def test_the_definitions_are_shipped_as_json(built: Path) -> None:
+    package = built / "ConfigLayer" / "python" / "ticket_relay_config"
+    assert {path.name for path in package.iterdir()} == {"__init__.py", "__pycache__", "partners.json", "updates.json"}
+    assert "acme" in package.joinpath("partners.json").read_text()
+
+
+def test_every_compiled_part_is_there_for_both_architectures(built: Path) -> None:
+    parts: dict[str, set[str]] = {}
+    for path in (built / "DependenciesLayer").rglob("*.so"):
+        part, architecture, _ = COMPILED.split(str(path))
+        parts.setdefault(part, set()).add(architecture)
+    assert any("_pydantic_core" in part for part in parts)
+    assert [part for part, architectures in parts.items() if architectures != {"x86_64", "aarch64"}] == []
+
+
+def loaded(built: Path, function: str) -> set[str]:
+    """The modules that Lambda's init phase loads: in a bare interpreter, that has nothing but the artefacts."""
+    folders = [str(built / function), *(str(built / layer / "python") for layer in LAYERS)]
+    # -I and -S: neither this environment's packages nor its variables.
+    command = [sys.executable, "-I", "-S", "-c", PROGRAM, *folders]
+    return set(subprocess.check_output(command, env=ENVIRONMENT, text=True, timeout=60).split())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the layer's compiled parts are for Linux")
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_starts_with_its_layers_alone_and_loads_nothing_slow(built: Path, function: str) -> None:
+    """Powertools' OpenAPI models cost about 300 ms; the X-Ray SDK is in maintenance, and Lambda traces without it."""
+    modules = loaded(built, function)
+    assert {"app", "ticket_relay.relay", "boto3", "pydantic_core", "requests"} <= modules
+    assert modules & {"aws_xray_sdk", "aws_lambda_powertools.event_handler.openapi.models", "yaml"} == set()
+
+
+def test_the_layer_describes_every_service_that_the_functions_may_call(
+    built: Path, stack: dict[str, dict[str, Any]]
+) -> None:
+    """The build drops the rest of botocore's descriptions. Lambda itself writes logs and reports failed runs."""
+    roles = [resource["Properties"] for resource in stack.values() if resource["Type"] == "AWS::IAM::Role"]
+    allowed = {service for role in roles for service in re.findall(r'"([a-z]+):[A-Z]', json.dumps(role["Policies"]))}
+    described = {
+        path.name for path in (built / "DependenciesLayer" / "python" / "botocore" / "data").iterdir() if path.is_dir()
+    }
+    assert described == allowed - {"logs", "sqs", "lambda"}
+
+
+def test_no_artefact_names_the_machine_that_built_it(built: Path) -> None:
+    folder = os.fsencode(ROOT) + b"/"
+    artefacts = [built / artefact for artefact in LAYERS + FUNCTIONS]
+    files = [path for artefact in artefacts for path in artefact.rglob("*") if path.is_file()]
+    assert [path for path in files if folder in path.read_bytes()] == []
+
+
+def test_a_function_with_its_layers_is_far_from_lambdas_limit(built: Path) -> None:
+    """250 MB unzipped, all layers together. A new dependency that doubles what a cold start loads should be noticed."""
+    artefacts = [built / artefact for artefact in (*LAYERS, "CreateTicketFunction")]
+    size = sum(path.stat().st_size for artefact in artefacts for path in artefact.rglob("*") if path.is_file())
+    assert size < 60_000_000

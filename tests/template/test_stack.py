@@ -1,0 +1,176 @@
+"""What the stack must be, whatever is added to it."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from ticket_relay.config import Settings
+
+type Stack = dict[str, dict[str, Any]]
+
+
+def properties(stack: Stack, kind: str) -> dict[str, dict[str, Any]]:
+    return {name: resource["Properties"] for name, resource in stack.items() if resource["Type"] == kind}
+
+
+def functions(stack: Stack) -> list[dict[str, Any]]:
+    return list(properties(stack, "AWS::Lambda::Function").values())
+
+
+def statements(stack: Stack) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each statement of each role's own policies, with the role's name."""
+    for name, role in properties(stack, "AWS::IAM::Role").items():
+        for policy in role["Policies"]:
+            for statement in policy["PolicyDocument"]["Statement"]:
+                yield name, statement
+
+
+def actions(statement: dict[str, Any]) -> list[str]:
+    action = statement["Action"]
+    return [action] if isinstance(action, str) else action
+
+
+def test_a_statement_allows_one_to_three_actions(stack: Stack) -> None:
+    assert [statement for _, statement in statements(stack) if not 1 <= len(actions(statement)) <= 3] == []
+
+
+def test_no_statement_holds_a_star(stack: Stack) -> None:
+    assert [statement for _, statement in statements(stack) if "*" in json.dumps(statement)] == []
+
+
+def test_the_only_policy_of_somebody_else_is_the_one_for_traces(stack: Stack) -> None:
+    roles = properties(stack, "AWS::IAM::Role").values()
+    policies = {json.dumps(arn) for role in roles for arn in role.get("ManagedPolicyArns", [])}
+    assert policies == {json.dumps({"Fn::Sub": "arn:${AWS::Partition}:iam::aws:policy/AWSXRayDaemonWriteAccess"})}
+
+
+def test_each_function_has_a_role_of_its_own(stack: Stack) -> None:
+    roles = [json.dumps(function["Role"]) for function in functions(stack)]
+    assert len(set(roles)) == len(roles) == 3
+
+
+def test_every_function_states_memory_timeout_runtime_and_tracing(stack: Stack) -> None:
+    for function in functions(stack):
+        assert {"MemorySize", "Timeout"} <= function.keys()
+        assert function["Runtime"] == "python3.13"
+        assert function["TracingConfig"] == {"Mode": "Active"}
+        assert function["Architectures"] == [{"Ref": "Architecture"}]
+
+
+def test_every_function_logs_to_a_group_of_its_own_that_forgets(stack: Stack) -> None:
+    groups = [function["LoggingConfig"]["LogGroup"]["Ref"] for function in functions(stack)]
+    assert len(set(groups)) == 3
+    for group in groups:
+        assert stack[group]["Properties"]["RetentionInDays"] == {"Ref": "LogRetentionDays"}
+
+
+def test_every_function_is_told_what_the_settings_read(stack: Stack) -> None:
+    required = {name.upper() for name, field in Settings.model_fields.items() if field.is_required()}
+    for function in functions(stack):
+        assert required <= function["Environment"]["Variables"].keys()
+
+
+def test_no_function_is_told_what_nobody_reads(stack: Stack) -> None:
+    known = {name.upper() for name in Settings.model_fields}
+    for function in functions(stack):
+        unknown = function["Environment"]["Variables"].keys() - known
+        assert unknown == {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE", "POWERTOOLS_LOG_LEVEL"}
+
+
+@pytest.mark.parametrize(
+    ("function", "secret"), [("CreateTicketFunction", "PartnerSecrets"), ("UpdateTicketFunction", "WebhookSecret")]
+)
+def test_a_function_is_told_the_keys_of_those_who_call_it(stack: Stack, function: str, secret: str) -> None:
+    assert stack[function]["Properties"]["Environment"]["Variables"]["SIGNING_SECRETS_ARN"] == {"Ref": secret}
+
+
+@pytest.mark.parametrize(
+    ("role", "secrets"),
+    [
+        ("CreateTicketRole", [{"Ref": "ZendeskSecret"}, {"Ref": "PartnerSecrets"}]),
+        ("PollJobsRole", {"Ref": "ZendeskSecret"}),
+        ("UpdateTicketRole", [{"Ref": "ZendeskSecret"}, {"Ref": "WebhookSecret"}]),
+    ],
+)
+def test_a_function_reads_its_own_secrets_only(stack: Stack, role: str, secrets: Any) -> None:
+    (allowed,) = [
+        statement["Resource"]
+        for name, statement in statements(stack)
+        if name == role and actions(statement) == ["secretsmanager:GetSecretValue"]
+    ]
+    assert allowed == secrets
+
+
+def test_the_poller_runs_once_at_a_time(stack: Stack) -> None:
+    assert stack["PollJobsFunction"]["Properties"]["ReservedConcurrentExecutions"] == 1
+
+
+def test_a_run_of_the_poller_that_fails_is_kept_and_not_repeated(stack: Stack) -> None:
+    (config,) = properties(stack, "AWS::Lambda::EventInvokeConfig").values()
+    assert config["FunctionName"] == {"Ref": "PollJobsFunction"}
+    assert (config["MaximumRetryAttempts"], config["MaximumEventAgeInSeconds"]) == (0, 60)
+    assert config["DestinationConfig"]["OnFailure"]["Destination"] == {"Fn::GetAtt": ["PollFailures", "Arn"]}
+
+
+def test_a_run_of_the_poller_that_cannot_start_is_kept(stack: Stack) -> None:
+    (schedule,) = properties(stack, "AWS::Scheduler::Schedule").values()
+    assert schedule["Target"]["DeadLetterConfig"]["Arn"] == {"Fn::GetAtt": ["PollFailures", "Arn"]}
+    assert schedule["Target"]["RetryPolicy"]["MaximumEventAgeInSeconds"] == 60
+
+
+def test_the_schedule_has_no_name_that_a_second_stack_would_want(stack: Stack) -> None:
+    (schedule,) = properties(stack, "AWS::Scheduler::Schedule").values()
+    assert "Name" not in schedule
+
+
+def test_queues_are_encrypted_and_keep_their_messages_for_two_weeks(stack: Stack) -> None:
+    for queue in properties(stack, "AWS::SQS::Queue").values():
+        assert queue["SqsManagedSseEnabled"] is True
+        assert queue["MessageRetentionPeriod"] == 14 * 24 * 3600
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "function"),
+    [
+        ("/webhooks/{partner}", "post", "CreateTicketFunction"),
+        ("/zendesk/ticket-updates", "post", "UpdateTicketFunction"),
+        ("$default", "x-amazon-apigateway-any-method", "CreateTicketFunction"),
+    ],
+)
+def test_a_route_leads_to_its_function(stack: Stack, path: str, method: str, function: str) -> None:
+    integration = stack["RelayHttpApi"]["Properties"]["Body"]["paths"][path][method]["x-amazon-apigateway-integration"]
+    assert f"${{{function}.Arn}}" in integration["uri"]["Fn::Sub"]
+    assert integration["payloadFormatVersion"] == "2.0"
+
+
+def test_the_api_is_throttled(stack: Stack) -> None:
+    (stage,) = properties(stack, "AWS::ApiGatewayV2::Stage").values()
+    assert stage["DefaultRouteSettings"]["ThrottlingBurstLimit"] == {"Ref": "ApiBurstLimit"}
+    assert stage["DefaultRouteSettings"]["ThrottlingRateLimit"] == {"Ref": "ApiRateLimit"}
+
+
+def test_access_logs_are_json_and_hold_neither_headers_nor_bodies(stack: Stack) -> None:
+    (stage,) = properties(stack, "AWS::ApiGatewayV2::Stage").values()
+    logged = json.loads(stage["AccessLogSettings"]["Format"]).values()
+    assert {value for value in logged if "header" in value.lower() or "body" in value.lower()} == set()
+
+
+def test_the_table_survives_the_stack_and_its_own_mistakes(stack: Stack) -> None:
+    table = stack["Table"]
+    assert (table["DeletionPolicy"], table["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
+    assert table["Properties"]["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    assert table["Properties"]["SSESpecification"] == {"SSEEnabled": True}
+
+
+def test_the_index_of_what_is_due_holds_keys_only(stack: Stack) -> None:
+    (index,) = stack["Table"]["Properties"]["GlobalSecondaryIndexes"]
+    assert index["IndexName"] == "due"
+    assert index["Projection"] == {"ProjectionType": "KEYS_ONLY"}
+    assert [key["AttributeName"] for key in index["KeySchema"]] == ["due_shard", "due_at"]
+
+
+def test_no_secret_gets_its_value_from_the_template(stack: Stack) -> None:
+    for secret in properties(stack, "AWS::SecretsManager::Secret").values():
+        assert secret.keys() == {"Name", "Description"}
