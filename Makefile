@@ -92,8 +92,10 @@ clean: ## Remove everything that make has made
 %/pyvenv.cfg: .python-version | $(filter .tools/bin/uv,$(UV))
 	$(UV) venv -q --clear $*
 
-.venv/.synced: requirements-dev.txt .venv/pyvenv.cfg
+# Last, the project itself, as a path: its packages can be imported from anywhere.
+.venv/.synced: requirements-dev.txt pyproject.toml .venv/pyvenv.cfg
 	$(UV) pip sync -q --require-hashes --python .venv requirements-dev.txt
+	$(UV) pip install -q --offline --no-deps --no-build-isolation --python .venv -e .
 	touch $@
 
 .runtime/.synced: $(RUNTIME) .runtime/pyvenv.cfg
