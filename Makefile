@@ -26,9 +26,7 @@ demo: $(SETUP) ## Show the whole relay at work, with every claim checked
 local: $(SETUP) ## Keep the whole stack running on this machine
 	$(BIN)/python -m local $(ARGS)
 
-# Built first, since the test processes would each find the artefacts stale and build over one another.
 test: $(SETUP) ## Run all tests (ARGS="-k word" for some)
-	$(BIN)/python -c 'import asyncio; from local import artefacts; asyncio.run(artefacts.build())'
 	$(BIN)/python -m pytest -n logical --maxprocesses 4 $(ARGS)
 
 check: lint types locks-fresh definitions template ## All that CI asks: lint, types, locks, definitions, template, tests

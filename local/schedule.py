@@ -1,0 +1,76 @@
+"""The schedule: what EventBridge Scheduler does, as often as one likes."""
+
+import asyncio
+import contextlib
+import json
+import time
+import uuid
+from collections.abc import AsyncIterator
+
+from local.pool import Pool
+from local.processes import log
+from local.runtime import ACCOUNT, REGION, InvocationError
+
+
+class Schedule:
+    """Calls a function at an interval, one call at a time, as reserved concurrency 1 has it. Late ticks are lost."""
+
+    def __init__(self, pool: Pool, every: float | None) -> None:
+        """`every` in seconds; None: only when asked. `ticking` starts it."""
+        self._pool = pool
+        self._every = every
+        self._changed = asyncio.Event()
+        self._one_at_a_time = asyncio.Lock()
+
+    def change(self, every: float | None) -> None:
+        """Tick at another interval from now on, or not at all."""
+        self._every = every
+        self._changed.set()
+
+    async def run_now(self) -> object:
+        """Call the function, after the run that is under way if there is one, and wait for its answer.
+
+        Raises InvocationError.
+        """
+        async with self._one_at_a_time:
+            return await self._pool.invoke(json.dumps(_event()).encode())
+
+    async def tick(self) -> None:
+        """Go on for ever. A run that fails is logged: the next tick is the retry."""
+        while True:
+            self._changed.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), self._every)
+                continue
+            try:
+                await self.run_now()
+            except InvocationError as error:
+                log("schedule", f"{self._pool.function.name}: {type(error).__name__}: {error}")
+
+
+@contextlib.asynccontextmanager
+async def ticking(pool: Pool, every: float | None) -> AsyncIterator[Schedule]:
+    """A schedule that ticks for as long as the context lasts."""
+    schedule = Schedule(pool, every)
+    ticks = asyncio.create_task(schedule.tick())
+    try:
+        yield schedule
+    finally:
+        ticks.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await ticks
+
+
+def _event() -> dict[str, object]:
+    """What the scheduler sends when the schedule names no input of its own."""
+    return {
+        "version": "0",
+        "id": str(uuid.uuid4()),
+        "detail-type": "Scheduled Event",
+        "source": "aws.scheduler",
+        "account": ACCOUNT,
+        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "region": REGION,
+        "resources": [f"arn:aws:scheduler:{REGION}:{ACCOUNT}:schedule/default/local"],
+        "detail": "{}",
+    }

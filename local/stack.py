@@ -1,0 +1,124 @@
+"""The whole stack on one machine, from the built artefacts to the HTTP front, for as long as a context lasts."""
+
+import base64
+import contextlib
+import json
+import secrets
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from local import artefacts, cloud, emulator, worker_process, zendesk
+from local.control import control
+from local.front import front, served
+from local.pool import Pool, serving
+from local.runtime import ACCESS_KEY, REGION, Starter
+from local.schedule import Schedule, ticking
+
+type RuntimeKind = Literal["emulator", "process"]
+
+DEFAULT_RUNTIME: RuntimeKind = "emulator" if sys.platform == "linux" else "process"
+
+_PARTNERS = artefacts.ROOT / "layers" / "config" / "partners"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to run. Seconds for `poll_every`; port 0: any free one; None: the simulator, moto's DynamoDB."""
+
+    port: int = 8080
+    poll_every: float | None = 5.0
+    zendesk_url: str | None = None
+    zendesk_client_id: str = "ticket-relay"
+    zendesk_client_secret: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
+    dynamodb_url: str | None = None
+    concurrency: int = 2
+    runtime: RuntimeKind = DEFAULT_RUNTIME
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """A running stack. `ready` is the line that tells the world about it; `zendesk` is None if a real one is used."""
+
+    ready: dict[str, Any]
+    pools: dict[str, Pool]
+    schedule: Schedule
+    zendesk: zendesk.Account | None
+
+
+@contextlib.asynccontextmanager
+async def running(options: Options) -> AsyncIterator[Stack]:
+    """Start everything, stop everything. Raises RuntimeError or InitError, the latter in an exception group."""
+    async with contextlib.AsyncExitStack() as started:
+        folder = await artefacts.build()
+        account = None
+        zendesk_url = options.zendesk_url
+        if zendesk_url is None:
+            account = zendesk.Account(client_id=options.zendesk_client_id, client_secret=options.zendesk_client_secret)
+            zendesk_url = (await started.enter_async_context(zendesk.running(account, "127.0.0.1", 0))).url
+
+        partners = _partners()
+        webhook_secret = secrets.token_urlsafe(32)
+        credentials = {"client_id": options.zendesk_client_id, "client_secret": options.zendesk_client_secret}
+        made = await cloud.made(
+            folder,
+            await started.enter_async_context(cloud.moto()),
+            options.dynamodb_url,
+            parameters={"ZendeskBaseUrl": zendesk_url.rstrip("/")},
+            secrets={
+                "ZendeskSecret": json.dumps(credentials),
+                "PartnerSecrets": json.dumps({name: [partner["secret"]] for name, partner in partners.items()}),
+                "WebhookSecret": json.dumps({"zendesk": [webhook_secret]}),
+            },
+        )
+
+        sizes = [
+            (function, min(function.reserved or options.concurrency, options.concurrency))
+            for function in made.functions.values()
+        ]
+        start = _starter(options.runtime, Path(started.enter_context(tempfile.TemporaryDirectory(prefix="relay-"))))
+        pools = await started.enter_async_context(serving(sizes, start))
+        schedule = await started.enter_async_context(ticking(pools[made.scheduled], options.poll_every))
+        control_url = await started.enter_async_context(served(control(pools, schedule), 0))
+        url = await started.enter_async_context(served(front(made.routes, pools), options.port))
+        yield Stack(
+            ready={
+                "url": url,
+                "zendesk_url": zendesk_url,
+                "aws_url": made.aws_url,
+                "dynamodb_url": made.dynamodb_url,
+                "table": made.table,
+                "partners": partners,
+                "zendesk_webhook_secret": webhook_secret,
+                "pids": {name: pool.pids for name, pool in pools.items()},
+                "zendesk_credentials": credentials,
+                "control_url": control_url,
+                "aws_region": REGION,
+                "aws_access_key_id": ACCESS_KEY,
+            },
+            pools=pools,
+            schedule=schedule,
+            zendesk=account,
+        )
+
+
+def _starter(kind: RuntimeKind, folder: Path) -> Starter:
+    return emulator.starter(folder) if kind == "emulator" else worker_process.started
+
+
+def _partners() -> dict[str, dict[str, str]]:
+    """What one must know to send as each partner, with a fresh secret in the form that Standard Webhooks gives it."""
+    definitions = [yaml.safe_load(file.read_text(encoding="utf-8")) for file in sorted(_PARTNERS.glob("*.yaml"))]
+    return {
+        definition["partner"]: {
+            "scheme": definition["scheme"],
+            "secret": "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode(),
+            "sample": definition["sample"],
+        }
+        for definition in definitions
+    }
