@@ -10,6 +10,7 @@ import click
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.cloud import forget_aws_profile
+from local.hint import how_to_send
 from local.processes import log
 from local.runtime import InitError
 from local.stack import DEFAULT_RUNTIME, Options, running
@@ -82,6 +83,8 @@ async def _serve(options: Options) -> None:
     try:
         async with running(options) as stack:
             print(json.dumps(stack.ready), flush=True)  # noqa: T201 - the contract's one line
+            if sys.stderr.isatty():
+                print(how_to_send(stack.ready), file=sys.stderr, flush=True)  # noqa: T201 - a person is watching
             await asyncio.Event().wait()
     except asyncio.CancelledError:
         if not stopped.is_set():
