@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ticket_relay import definitions, mapping, observability, payload, signatures, submit, ticket_states
-from ticket_relay.errors import MappingFailed, RowMoved, StoreUnavailable, UnknownPartner
+from ticket_relay.errors import MappingFailed, RowMoved, StoreUnavailable
 from ticket_relay.gate import OPEN
 from ticket_relay.relay import Relay
 from ticket_relay.rows import TicketRow, TicketState, external_id
@@ -32,9 +32,7 @@ def receive(relay: Relay, partner: str, headers: Mapping[str, str], body: bytes,
 
     Raises Refused (nothing stored), and Unavailable (nothing decided: the sender's retry is safe).
     """
-    definition = definitions.partners().get(partner)
-    if definition is None:
-        raise UnknownPartner
+    definition = definitions.partner(partner)
     payload.check_size(body)
     arn = relay.settings.signing_secrets_arn
     secrets = relay.secrets.signing(arn, partner) if arn else []
@@ -54,9 +52,13 @@ def receive(relay: Relay, partner: str, headers: Mapping[str, str], body: bytes,
         passage = relay.gate.passage(relay.now())
         row = ticket_states.claimed(partner, delivery.id, request, relay.now(), closed_until=passage.closed_until)
 
+    if delivery.replay_key:
+        # The id is not signed: what was captured, and comes again under another one, finds the row of the first.
+        row = row.model_copy(update={"pk": relay.store.first_sight(delivery.replay_key, row.pk, relay.now())})
     winner = relay.store.claim(row)
     if winner:
         observability.count("EventDuplicate")
+        relay.gate.give_back(passage, relay.now())
         return _receipt(winner)
     observability.moved(row)
     if row.state is TicketState.UNMAPPED or passage.closed_until is not None:
@@ -71,4 +73,5 @@ def receive(relay: Relay, partner: str, headers: Mapping[str, str], body: bytes,
 
 
 def _receipt(row: TicketRow) -> Receipt:
-    return Receipt(row.state, row.event_id, row.ticket_id)
+    promised = row.state in {TicketState.SUBMITTED, TicketState.CREATED}
+    return Receipt(row.state, row.event_id, row.ticket_id if promised else None)

@@ -10,7 +10,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, JsonValue, StringConstraints, TypeAdapter, ValidationError
 from pydantic_core import PydanticCustomError
 
-from ticket_relay.errors import DefinitionError
+from ticket_relay.errors import DefinitionError, UnknownPartner
 from ticket_relay.signatures import SCHEMES
 from ticket_relay.zendesk.tickets import RESERVED, TicketChanges, TicketCreate
 
@@ -93,6 +93,14 @@ class UpdateRule(_Definition):
 def partners() -> dict[str, PartnerDefinition]:
     """All partners by name. Raises DefinitionError if the deployed definitions are missing or broken."""
     return _load(TypeAdapter(dict[str, PartnerDefinition]), "partners.json")
+
+
+def partner(name: str) -> PartnerDefinition:
+    """Raises UnknownPartner."""
+    try:
+        return partners()[name]
+    except KeyError:
+        raise UnknownPartner from None
 
 
 @functools.cache

@@ -27,8 +27,9 @@ class RelayError(Exception):
     """Base of all errors. `status` and `retry_after` (seconds) say how it is answered over HTTP."""
 
     code: str = "internal_error"
-    status: int = 500
-    retry_after: float | None = None
+    # Zendesk repeats a webhook after a 503 with Retry-After, and after no other failure of ours.
+    status: int = 503
+    retry_after: float | None = 5.0
 
     @property
     def sentence(self) -> str:
@@ -39,6 +40,7 @@ class Refused(RelayError):
     """The request is refused and nothing was stored. Repeating the same request gives the same answer."""
 
     status = 400
+    retry_after = None
 
     def __init__(self, code: str, sentence: str) -> None:
         super().__init__(sentence)
@@ -92,8 +94,6 @@ class Unavailable(RelayError):
     """Something of ours did not answer. Whoever called may repeat the same request: it is safe."""
 
     code = "unavailable"
-    status = 503
-    retry_after = 5
 
 
 class StoreUnavailable(Unavailable):
@@ -123,15 +123,17 @@ class ZendeskError(RelayError):
 class Throttled(ZendeskError):
     """429, or 503 with `Retry-After`. Do not ask again, for anything, before `retry_after` seconds have passed.
 
-    `certain` is false for a 503: "a database timeout or deadlock" may have come after the effect (rate-limits page).
+    `shared` is false where the limit is that of one ticket: nobody else need wait. `certain` is false for a 503: "a
+    database timeout or deadlock" may have come after the effect (rate-limits page).
     """
 
     code = "zendesk_throttled"
 
-    def __init__(self, status: int, retry_after: float) -> None:
+    def __init__(self, status: int, retry_after: float, *, shared: bool = True) -> None:
         super().__init__(f"Zendesk answered {status} and asks to wait {retry_after:g} s.")
         self.retry_after = retry_after
         self.certain = status == 429
+        self.shared = shared
 
 
 class Unreached(ZendeskError):

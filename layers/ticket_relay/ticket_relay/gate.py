@@ -62,6 +62,18 @@ class Gate:
                 given={":until": until, ":probe": passage.probe or 0},
             )
 
+    def give_back(self, passage: Passage, now: float) -> None:
+        """Nothing was asked after all, so the next one may ask first."""
+        if passage.probe is None:
+            return
+        with suppress(ConditionFailed):
+            self._table.update(
+                PK,
+                "SET closed_until = :now",
+                only_if="closed_until = :probe",
+                given={":now": now, ":probe": passage.probe},
+            )
+
     def went_well(self, passage: Passage) -> None:
         """The first worker's call was answered: open for all, unless somebody closed the gate meanwhile."""
         if passage.probe is None:

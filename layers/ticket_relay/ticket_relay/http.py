@@ -54,8 +54,7 @@ def resolver() -> APIGatewayHttpResolver:
     @app.exception_handler(Exception)  # type: ignore[untyped-decorator]
     def unexpected(error: Exception) -> Response[str]:
         observability.unexpected(error)
-        return answer(
-            500, {"error": "internal_error", "message": "Something went wrong on our side; please send again."}
-        )
+        body = {"error": "internal_error", "message": "Something went wrong on our side; please send again."}
+        return answer(RelayError.status, body, RelayError.retry_after)
 
     return app

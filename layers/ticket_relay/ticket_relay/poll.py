@@ -14,7 +14,7 @@ from itertools import batched
 from aws_lambda_powertools.metrics import MetricUnit
 
 from ticket_relay import observability, submit, ticket_states, update
-from ticket_relay.errors import RelayError, RowMoved, ZendeskError
+from ticket_relay.errors import Rejected, RelayError, RowMoved, ZendeskError
 from ticket_relay.gate import OPEN
 from ticket_relay.relay import Relay
 from ticket_relay.rows import Row, TicketRow, TicketState, UpdateRow, UpdateState
@@ -27,11 +27,13 @@ CALL_TIME = 8.0
 """Seconds for the calls about one row, or one batch of jobs."""
 SOON = 15.0
 """A run waits for what is due within so many seconds; the rest is the next run's."""
-NAP = 1.0
+SHORTEST_NAP, LONGEST_NAP = 0.2, 2.0
+PUT_OFF = 600.0
+"""Seconds for which a row that meets a bug, or cannot be read, makes room for the others."""
 
 
 class Unfinished(RelayError):
-    """Some rows met an unexpected error or cannot be read. They stay as they are; the failed run makes them known."""
+    """Some rows met an unexpected error or cannot be read. They are put off; the failed run makes them known."""
 
     code = "poll_unfinished"
 
@@ -39,9 +41,14 @@ class Unfinished(RelayError):
 @dataclass(slots=True)
 class _Run:
     relay: Relay
+    time_left: Callable[[], float]
     left_alone: set[str] = field(default_factory=set)
     """Rows that failed in this run: the next run may have more luck with them, this one would only turn in circles."""
     broken: int = 0
+
+    @property
+    def has_time(self) -> bool:
+        return self.time_left() > CALL_TIME
 
     def due_soon(self) -> list[Row]:
         rows = []
@@ -50,7 +57,7 @@ class _Run:
                 continue
             if isinstance(row, Unreadable):
                 observability.logger().error("row unreadable", extra={"pk": row.pk})
-                self._leave_alone(row.pk, broken=True)
+                self._put_off(row.pk)
             else:
                 rows.append(row)
         return rows
@@ -63,23 +70,24 @@ class _Run:
             observability.count("RowMoved")
         except RelayError as error:
             observability.logger().warning("row left alone", extra={"pk": row.pk, "reason": error.code})
-            self._leave_alone(row.pk, broken=False)
+            self.left_alone.add(row.pk)
         # A bug met by one row must not stop the others; the run fails in the end, so that it is known.
         except Exception as error:  # noqa: BLE001
             observability.unexpected(error)
-            self._leave_alone(row.pk, broken=True)
+            self._put_off(row.pk)
 
-    def _leave_alone(self, pk: str, *, broken: bool) -> None:
+    def _put_off(self, pk: str) -> None:
+        self.broken += 1
         self.left_alone.add(pk)
-        self.broken += broken
+        self.relay.store.put_off(pk, self.relay.now() + PUT_OFF)
 
 
 def run(relay: Relay, time_left: Callable[[], float], nap: Callable[[float], None] = time.sleep) -> None:
     """Advance whatever is due. `time_left` gives seconds. Raises StoreUnavailable, and Unfinished after a bug; safe
     to run again.
     """
-    this = _Run(relay)
-    while time_left() > CALL_TIME and (rows := this.due_soon()):
+    this = _Run(relay, time_left)
+    while this.has_time and (rows := this.due_soon()):
         now = relay.now()
         observability.measure("OldestUnfinished", MetricUnit.Seconds, max(now - row.created_at for row in rows))
         jobs = [row for row in rows if isinstance(row, TicketRow) and row.state is TicketState.SUBMITTED]
@@ -87,16 +95,12 @@ def run(relay: Relay, time_left: Callable[[], float], nap: Callable[[float], Non
             # Asking about those that are due soon as well costs no call more.
             for some in batched(jobs, JOBS_AT_ONCE, strict=False):
                 _poll_jobs(this, some)
-        waiting = [
-            row for row in rows if row.state in (TicketState.ACCEPTED, UpdateState.ACCEPTED) and _is_due(row, now)
-        ]
-        for row in waiting:
-            if time_left() < CALL_TIME:
-                break
-            with this.guarded(row):
-                _resume(relay, row)
-        if not waiting:
-            nap(NAP)
+        for row in rows:
+            if row.state in (TicketState.ACCEPTED, UpdateState.ACCEPTED) and _is_due(row, now) and this.has_time:
+                with this.guarded(row):
+                    _resume(relay, row)
+        next_due = min((row.due_at for row in rows if row.due_at and row.due_at > now), default=now)
+        nap(min(max(next_due - relay.now(), SHORTEST_NAP), LONGEST_NAP))
     if this.broken:
         raise Unfinished(f"{this.broken} rows could not be advanced.")
 
@@ -127,6 +131,9 @@ def _poll_jobs(this: _Run, rows: Sequence[TicketRow]) -> None:
     ids = dict.fromkeys(row.job_id for row in rows if row.job_id)
     try:
         jobs = relay.zendesk.job_statuses(ids, Deadline.after(CALL_TIME))
+    except Rejected:
+        # As if the jobs were forgotten: then the tickets themselves are looked for.
+        jobs = {}
     except ZendeskError as error:
         relay.heed(error, passage)
         for row in _due(rows, relay.now()):
@@ -136,7 +143,7 @@ def _poll_jobs(this: _Run, rows: Sequence[TicketRow]) -> None:
     relay.gate.went_well(passage)
     for row in rows:
         job = jobs.get(row.job_id or "")
-        if _is_due(row, relay.now()) or (job and job.over):
+        if (_is_due(row, relay.now()) or (job and job.over)) and this.has_time:
             with this.guarded(row):
                 _advance(relay, row, job)
 

@@ -7,7 +7,7 @@ from functools import cache
 
 from ticket_relay import config, observability
 from ticket_relay.config import Settings
-from ticket_relay.errors import Throttled
+from ticket_relay.errors import Rejected, Throttled
 from ticket_relay.gate import Gate, Passage
 from ticket_relay.rows import Row
 from ticket_relay.secrets import Secrets
@@ -20,7 +20,7 @@ from ticket_relay.zendesk.transport import Timeouts, Transport
 
 @dataclass(frozen=True, slots=True)
 class Relay:
-    """`now` is the wall clock in epoch seconds; tests give another."""
+    """`now` is the wall clock in epoch seconds, `sleep` lets seconds pass; tests give others."""
 
     settings: Settings
     table: Table
@@ -29,6 +29,7 @@ class Relay:
     zendesk: Zendesk
     secrets: Secrets
     now: Callable[[], float] = time.time
+    sleep: Callable[[float], None] = time.sleep
 
     def move[R: Row](self, old: R, new: R) -> R:
         """Store the step and tell of it. Raises RowMoved where somebody else was first."""
@@ -37,9 +38,11 @@ class Relay:
         return new
 
     def heed(self, error: Exception, passage: Passage) -> None:
-        """Close the gate for everybody where Zendesk asked to be left alone."""
-        if isinstance(error, Throttled):
+        """Close the gate for everybody where Zendesk asked to be left alone; open it where it said no to this one."""
+        if isinstance(error, Throttled) and error.shared:
             self.gate.close(self.now() + (error.retry_after or 0), passage)
+        elif isinstance(error, Throttled | Rejected):
+            self.gate.went_well(passage)
 
 
 @cache

@@ -11,11 +11,12 @@ from pydantic import BaseModel, ConfigDict, model_validator
 
 DAY = 24 * 3600.0
 RETENTION = 30 * DAY
-"""How long a row outlives its last change. The longest retry horizon of a sender is about three days (Stripe,
-Standard Webhooks).
+"""How long a row outlives its end. The longest retry horizon of a sender is about three days (Stripe, Standard
+Webhooks).
 """
-UNMAPPED_RETENTION = 365 * DAY
-"""An unmapped event waits for a person; nothing else holds it."""
+UNFINISHED_RETENTION = 365 * DAY
+"""A row that waits, for the poller or for a person, is all that holds its event."""
+HISTORY_LENGTH = 20
 
 EXTERNAL_ID_LIMIT = 255
 
@@ -37,6 +38,17 @@ class UpdateState(StrEnum):
     FAILED = "failed"
 
 
+class Step(BaseModel):
+    """One line of a row's history: what it came to, when (epoch seconds), and why."""
+
+    model_config = ConfigDict(frozen=True)
+
+    state: str
+    at: float
+    attempt: int = 1
+    reason: str | None = None
+
+
 class Row(BaseModel):
     """What both kinds share. A changed row is a new object made by `moved`, one version on."""
 
@@ -45,6 +57,9 @@ class Row(BaseModel):
     """The states in which a worker has something to do: exactly these rows have a `due_at`, and so stand in the
     sparse index.
     """
+
+    over: ClassVar[frozenset[str]] = frozenset()
+    """The states that are the end."""
 
     pk: str
     state: StrEnum
@@ -57,11 +72,14 @@ class Row(BaseModel):
     sent_at: float | None = None
     """When a request of this attempt first set out, unless Zendesk said for certain that it had no effect."""
     created_at: float
+    redriven_at: float | None = None
+    """When an operator last set it going again."""
     updated_at: float
     expires_at: float
     """When DynamoDB's TTL may take the row away."""
     error_code: str | None = None
     error_sentence: str | None = None
+    history: tuple[Step, ...] = ()
 
     @model_validator(mode="after")
     def _due_exactly_while_there_is_work(self) -> Self:
@@ -69,20 +87,31 @@ class Row(BaseModel):
             raise ValueError("a row has a due_at exactly while a worker has something to do")
         return self
 
+    @property
+    def begun_at(self) -> float:
+        """From when on its patience counts."""
+        return self.redriven_at or self.created_at
+
     def moved(self, now: float, **changes: Any) -> Self:
         """The row after a change, to be stored on condition that this one is still there."""
-        kept = {name: getattr(self, name) for name in type(self).model_fields}
-        if "state" in changes and changes["state"] not in self.working:
-            changes["due_at"] = None
-        return type(self).model_validate(
-            kept | changes | {"version": self.version + 1, "updated_at": now, "expires_at": now + RETENTION}
-        )
+        new = {name: getattr(self, name) for name in type(self).model_fields} | changes
+        if new["state"] not in self.working:
+            new["due_at"] = None
+        step = Step(state=new["state"], at=now, attempt=new["attempt"], reason=new["error_code"])
+        new |= {
+            "version": self.version + 1,
+            "updated_at": now,
+            "expires_at": now + (RETENTION if new["state"] in self.over else UNFINISHED_RETENTION),
+            "history": _told(self.history, step),
+        }
+        return type(self).model_validate(new)
 
 
 class TicketRow(Row):
     """One partner event on its way to one ticket."""
 
     working: ClassVar[frozenset[str]] = frozenset({TicketState.ACCEPTED, TicketState.SUBMITTED})
+    over: ClassVar[frozenset[str]] = frozenset({TicketState.CREATED, TicketState.FAILED})
 
     state: TicketState
     partner: str
@@ -90,7 +119,7 @@ class TicketRow(Row):
     request: bytes | None = None
     """The exact body of the create request: Zendesk refuses a known key with other bytes. Absent while unmapped."""
     event: bytes | None = None
-    """The raw event, only while unmapped."""
+    """The raw event, until it is mapped."""
     job_id: str | None = None
     job_index: int = 0
     ticket_id: int | None = None
@@ -98,6 +127,8 @@ class TicketRow(Row):
     submitted_at: float | None = None
     failures: int = 0
     """Counts the jobs that came to nothing."""
+    suspects: tuple[str, ...] | None = None
+    """Unfinished jobs, one of which may be about to make this ticket; None until they are looked for."""
 
     @property
     def external_id(self) -> str:
@@ -117,6 +148,7 @@ class UpdateRow(Row):
     """One update that a Zendesk trigger asked for."""
 
     working: ClassVar[frozenset[str]] = frozenset({UpdateState.ACCEPTED, UpdateState.SUBMITTED})
+    over: ClassVar[frozenset[str]] = frozenset(UpdateState) - working
 
     state: UpdateState
     ticket_id: int
@@ -130,6 +162,14 @@ class UpdateRow(Row):
     def marker(self) -> str:
         """What the update leaves in the ticket's audit, to be recognised by when the answer was lost."""
         return hashlib.sha256(self.pk.encode()).hexdigest()[:32]
+
+
+def _told(history: tuple[Step, ...], step: Step) -> tuple[Step, ...]:
+    """The history with a step, if that is news. The first is kept, and of the others the latest."""
+    if history and history[-1].model_copy(update={"at": step.at}) == step:
+        return history
+    later = (*history[1:], step) if history else ()
+    return (history[0] if history else step, *later[-(HISTORY_LENGTH - 1) :])
 
 
 def external_id(partner: str, event_id: str) -> str:

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
 
@@ -14,6 +15,8 @@ from ticket_relay.table import ConditionFailed, Item, Table
 SHARDS = tuple("0123")
 """The due index is spread over these hash keys: a partition of an index takes 1000 writes a second."""
 
+MOST_ROWS = 500
+FAR = 10.0**11
 SEEN_FOR = DAY
 """Longer than any signature is accepted."""
 
@@ -75,7 +78,8 @@ class Store:
         return pk
 
     def due(self, until: float, limit: int = 100) -> Iterator[Row | Unreadable]:
-        """Rows with a due_at by then, as they are now, earliest first within a shard's share of the limit."""
+        """Rows with a due_at by then, as they are now, earliest first."""
+        rows = []
         found = sorted(
             chain.from_iterable(self._table.due(shard, until, limit) for shard in SHARDS), key=lambda it: it[1]
         )
@@ -86,7 +90,18 @@ class Store:
                 yield Unreadable(item["pk"])
                 continue
             if row.due_at is not None and row.due_at <= until:
-                yield row
+                rows.append(row)
+        yield from sorted(rows, key=lambda row: row.due_at or 0)
+
+    def jobs_waited_for(self) -> set[str]:
+        """The jobs that rows of ours know as theirs; of very many rows, those that are due first."""
+        found = self.due(FAR, limit=MOST_ROWS)
+        return {row.job_id for row in found if isinstance(row, TicketRow) and row.job_id}
+
+    def put_off(self, pk: str, until: float) -> None:
+        """Let a row that cannot be advanced, or not even be read, make room for the others."""
+        with suppress(ConditionFailed):
+            self._table.update(pk, "SET due_at = :until", only_if="due_at < :until", given={":until": until})
 
 
 def _item(row: Row) -> Item:

@@ -4,11 +4,13 @@ Two things are held before anything is sent: the gate's leave, and the row itsel
 effect is looked for.
 """
 
-from ticket_relay import observability, ticket_states
-from ticket_relay.errors import Rejected, Uncertain, ZendeskError
+from ticket_relay import definitions, mapping, observability, payload, ticket_states
+from ticket_relay.errors import MappingFailed, PayloadRefused, Rejected, Uncertain, UnknownPartner, ZendeskError
 from ticket_relay.gate import Passage
 from ticket_relay.relay import Relay
 from ticket_relay.rows import TicketRow
+from ticket_relay.signatures import Delivery
+from ticket_relay.zendesk.tickets import to_request
 from ticket_relay.zendesk.transport import Deadline
 
 
@@ -22,33 +24,63 @@ def send(relay: Relay, row: TicketRow, passage: Passage, by: Deadline, *, sent_b
         submission = relay.zendesk.create_ticket(row.request, row.idempotency_key, by)
     except ZendeskError as error:
         return _not_taken(relay, row, error, passage, sent_before)
+    # First of all the job is written down: a row that does not know of it is doubtful.
+    row = relay.move(row, ticket_states.submitted(row, submission, relay.now()))
     relay.gate.went_well(passage)
-    return relay.move(row, ticket_states.submitted(row, submission, relay.now()))
+    return row
 
 
 def resume(relay: Relay, row: TicketRow, by: Deadline) -> TicketRow:
     """Go on with an accepted row that is due. A doubtful one is looked for first, and sent only if there is no
     ticket.
     """
+    if row.request is None:
+        return _map(relay, row)
     passage = relay.gate.passage(relay.now())
     if passage.closed_until is not None:
         return relay.move(row, ticket_states.postponed(row, relay.now(), passage.closed_until))
-    sent_before, doubtful = row.sent_at, row.doubtful
-    row = relay.move(row, ticket_states.held(row, relay.now()))
-    if doubtful:
-        observability.count("TicketLookedFor")
-        try:
-            ticket_id = find(relay, row, by)
-        except Rejected as error:
-            # A refused look says nothing about the ticket: as doubtful as before.
-            unknown = Uncertain("look_up_refused", f"Zendesk refused the look-up: {error.code}.")
-            return _not_taken(relay, row, unknown, passage, sent_before)
-        except ZendeskError as error:
-            return _not_taken(relay, row, error, passage, sent_before)
-        if ticket_id is not None:
-            relay.gate.went_well(passage)
-            return relay.move(row, ticket_states.created(row, ticket_id, relay.now()))
-    return send(relay, row, passage, by, sent_before=sent_before)
+    before, row = row, relay.move(row, ticket_states.held(row, relay.now()))
+    if before.doubtful:
+        settled = _looked_for(relay, row, before, passage, by)
+        if settled:
+            return settled
+    return send(relay, row, passage, by, sent_before=before.sent_at)
+
+
+def _looked_for(relay: Relay, row: TicketRow, before: TicketRow, passage: Passage, by: Deadline) -> TicketRow | None:
+    """The row as the look moved it; None where there is no ticket, and none to come, so that it may be sent."""
+    observability.count("TicketLookedFor")
+    try:
+        # The jobs first: one that ends between the two looks has made its ticket by the second.
+        suspects = _suspects(relay, before, by)
+        ticket_id = find(relay, row, by)
+    except Rejected as error:
+        # A refused look says nothing about the ticket: as doubtful as before.
+        unknown = Uncertain("look_up_refused", f"Zendesk refused the look-up: {error.code}.")
+        return _not_taken(relay, row, unknown, passage, before.sent_at)
+    except ZendeskError as error:
+        return _not_taken(relay, row, error, passage, before.sent_at)
+    if ticket_id is not None:
+        new = ticket_states.created(row, ticket_id, relay.now())
+    elif suspects:
+        new = ticket_states.suspecting(row, suspects, relay.now(), sent_before=before.sent_at)
+    else:
+        return None
+    row = relay.move(row, new)
+    relay.gate.went_well(passage)
+    return row
+
+
+def _map(relay: Relay, row: TicketRow) -> TicketRow:
+    """Map a redriven event with today's definitions; it is due at once, or unmapped again."""
+    try:
+        definition = definitions.partner(row.partner)
+        event = payload.parse(row.event or b"", None)
+        delivery = Delivery(row.event_id, row.created_at, None)
+        request = to_request(mapping.map_event(definition, event, delivery), row.external_id)
+    except (UnknownPartner, PayloadRefused, MappingFailed) as error:
+        return relay.move(row, ticket_states.still_unmapped(row, error, relay.now()))
+    return relay.move(row, ticket_states.mapped(row, request, relay.now()))
 
 
 def find(relay: Relay, row: TicketRow, by: Deadline) -> int | None:
@@ -61,6 +93,28 @@ def find(relay: Relay, row: TicketRow, by: Deadline) -> int | None:
     if len(found) > 1:
         observability.count("TicketDuplicated")
     return found[0] if found else None
+
+
+def _suspects(relay: Relay, row: TicketRow, by: Deadline) -> tuple[str, ...]:
+    """The jobs that may still make the ticket of a request whose answer was lost. Where the key is not honoured
+    together
+    with `async`, sending again before they are over would make a second one.
+
+    The set is fixed at the first look, so that new jobs cannot keep the row waiting for ever.
+    """
+    if not ticket_states.may_suspect(row, relay.now()):
+        return ()
+    try:
+        if row.suspects is None:
+            unfinished = relay.zendesk.unfinished_jobs(by)
+            ours = relay.store.jobs_waited_for() if unfinished else set()
+            return tuple(job for job in unfinished if job not in ours)
+        known = relay.zendesk.job_statuses(row.suspects, by) if row.suspects else {}
+        return tuple(job for job in row.suspects if job in known and not known[job].over)
+    except Rejected as error:
+        # Without leave to see the jobs, the look for the ticket must do.
+        observability.logger().warning("jobs not shown", extra={"pk": row.pk, "reason": error.code})
+        return ()
 
 
 def _not_taken(

@@ -113,12 +113,7 @@ def _key(pk: str) -> Any:
 
 def _to_wire(item: Mapping[str, Any]) -> Any:
     write = TypeSerializer().serialize
-    return {
-        # Milliseconds are enough for a due time, and fit DynamoDB's decimals exactly.
-        name: write(Decimal(f"{value:.3f}") if isinstance(value, float) else value)
-        for name, value in item.items()
-        if value is not None
-    }
+    return {name: write(_exact(value)) for name, value in item.items() if value is not None}
 
 
 def _from_wire(item: Mapping[str, Any]) -> Item:
@@ -126,8 +121,25 @@ def _from_wire(item: Mapping[str, Any]) -> Item:
     return {name: _plain(read(value)) for name, value in item.items()}
 
 
+def _exact(value: Any) -> Any:
+    match value:
+        case float():
+            # Milliseconds are enough for a time, and fit DynamoDB's decimals exactly.
+            return Decimal(f"{value:.3f}")
+        case list() | tuple():
+            return [_exact(each) for each in value]
+        case dict():
+            return {name: _exact(each) for name, each in value.items() if each is not None}
+        case _:
+            return value
+
+
 def _plain(value: Any) -> Any:
     match value:
+        case list():
+            return [_plain(each) for each in value]
+        case dict():
+            return {name: _plain(each) for name, each in value.items()}
         case Decimal():
             return int(value) if value == value.to_integral_value() else float(value)
         case Binary():

@@ -10,11 +10,12 @@ Whatever happens, a row is either over, or has a time at which it is due.
 """
 
 import random
+import re
 
-from ticket_relay.errors import MappingFailed, Rejected, Throttled, Uncertain, ZendeskError
-from ticket_relay.rows import DAY, RETENTION, UNMAPPED_RETENTION, TicketRow, TicketState, ticket_pk
+from ticket_relay.errors import MappingFailed, Rejected, RelayError, Throttled, Uncertain, ZendeskError
+from ticket_relay.rows import DAY, UNFINISHED_RETENTION, Step, TicketRow, TicketState, ticket_pk
 from ticket_relay.zendesk.client import Submission
-from ticket_relay.zendesk.jobs import Job, Result
+from ticket_relay.zendesk.jobs import Job
 
 LEASE = 20.0
 """Seconds a worker has a row to itself: longer than the longest request of a function (its timeout is 10 s) and its
@@ -27,14 +28,20 @@ YOUNG_JOB = 15.0
 """A job may be unknown for a moment after it was queued: node-zendesk's monitor waits for it as well."""
 RESULT_PATIENCE = 60.0
 """Seconds to look for the ticket of a completed job that does not name it."""
-MAX_FAILURES = 5
-"""Jobs that may come to nothing before the ticket is given up."""
+MAX_FAILURES = 20
+"""Jobs that may come to nothing before the ticket is given up: with their pauses, half a day of an incident."""
 GIVE_UP_AFTER = 3 * DAY
 LONGEST_PAUSE = 600.0
+FORGOTTEN = "job_forgotten"
 
-# Error names of a create that failed on the ticket's own content: trying again cannot help.
-# Real: zendesk-java-client#98 ("Description: cannot be blank").
-OWN_FAULT = frozenset({"TicketCreateFailed", "RecordInvalid", "RecordNotFound", "InvalidValue"})
+LONGEST_REST = 3600.0
+"""Seconds between two attempts whose jobs came to nothing."""
+
+# A create that failed on the ticket's own content: trying again cannot help. The name is the worker's for any
+# failure, so the
+# details must read like a validation. Real: zendesk-java-client#98, "Description: cannot be blank".
+_OWN_FAULT = frozenset({"TicketCreateFailed", "RecordInvalid"})
+_VALIDATION = re.compile(r"[A-Z][\w /-]*: \S")
 
 
 def claimed(partner: str, event_id: str, request: bytes, now: float, *, closed_until: float | None) -> TicketRow:
@@ -48,7 +55,8 @@ def claimed(partner: str, event_id: str, request: bytes, now: float, *, closed_u
         due_at=closed_until or now,
         created_at=now,
         updated_at=now,
-        expires_at=now + RETENTION,
+        expires_at=now + UNFINISHED_RETENTION,
+        history=(Step(state=TicketState.ACCEPTED, at=now),),
     )
     return row if closed_until else row.model_copy(update={"due_at": now + LEASE, "sent_at": now})
 
@@ -65,7 +73,8 @@ def unmapped(partner: str, event_id: str, event: bytes, error: MappingFailed, no
         error_sentence=error.sentence,
         created_at=now,
         updated_at=now,
-        expires_at=now + UNMAPPED_RETENTION,
+        expires_at=now + UNFINISHED_RETENTION,
+        history=(Step(state=TicketState.UNMAPPED, at=now, reason=error.code),),
     )
 
 
@@ -73,16 +82,45 @@ def held(row: TicketRow, now: float) -> TicketRow:
     """Taken by a worker that is about to send: due again when the lease ends, and doubtful from now on, should the
     worker die.
 
-    Once Zendesk has forgotten the key only the look-up protects, and a new key does no harm.
+    Once Zendesk has forgotten the key only the look-up protects, and a new key does no harm. What was suspected before
+    says nothing about the request that goes out now.
     """
     if row.sent_at is not None and now - row.sent_at > KEY_LIFE:
-        return row.moved(now, due_at=now + LEASE, sent_at=now, attempt=row.attempt + 1)
-    return row.moved(now, due_at=now + LEASE, sent_at=row.sent_at or now)
+        return row.moved(now, due_at=now + LEASE, sent_at=now, suspects=None, attempt=row.attempt + 1)
+    return row.moved(now, due_at=now + LEASE, sent_at=row.sent_at or now, suspects=None)
 
 
 def postponed(row: TicketRow, now: float, until: float) -> TicketRow:
     """Not sent, because the gate is closed. Spread a little, so that not all come at once."""
     return row.moved(now, due_at=until + _jitter(2.0))
+
+
+def redriven(row: TicketRow, now: float) -> TicketRow:
+    """Set going again by an operator. What was sent before has a key of its own, and is looked for."""
+    return row.moved(
+        now,
+        state=TicketState.ACCEPTED,
+        attempt=row.attempt + (row.request is not None),
+        failures=0,
+        tries=0,
+        sent_at=None,
+        suspects=None,
+        job_id=None,
+        submitted_at=None,
+        redriven_at=now,
+        due_at=now,
+        error_code="redriven",
+        error_sentence="Set going again by an operator.",
+    )
+
+
+def mapped(row: TicketRow, request: bytes, now: float) -> TicketRow:
+    """Redriven from unmapped, and now understood: due at once."""
+    return row.moved(now, request=request, event=None, due_at=now)
+
+
+def still_unmapped(row: TicketRow, error: RelayError, now: float) -> TicketRow:
+    return row.moved(now, state=TicketState.UNMAPPED, error_code=error.code, error_sentence=error.sentence)
 
 
 def submitted(row: TicketRow, submission: Submission, now: float) -> TicketRow:
@@ -95,13 +133,37 @@ def submitted(row: TicketRow, submission: Submission, now: float) -> TicketRow:
         job_index=0,
         ticket_id=submission.ticket_id,
         submitted_at=now,
+        suspects=None,
         tries=0,
         due_at=now + POLL_PAUSES[0],
+        error_code=None,
+        error_sentence=None,
     )
 
 
 def created(row: TicketRow, ticket_id: int, now: float) -> TicketRow:
-    return row.moved(now, state=TicketState.CREATED, ticket_id=ticket_id, error_code=None, error_sentence=None)
+    """The end. The request, which holds a customer's words, has done its work."""
+    return row.moved(
+        now, state=TicketState.CREATED, ticket_id=ticket_id, request=None, error_code=None, error_sentence=None
+    )
+
+
+def suspecting(row: TicketRow, suspects: tuple[str, ...], now: float, *, sent_before: float | None) -> TicketRow:
+    """Not sent, because one of these unfinished jobs may be about to make the ticket."""
+    return row.moved(
+        now,
+        suspects=suspects,
+        sent_at=sent_before,
+        tries=row.tries + 1,
+        due_at=now + _growing(2.0, row.tries, most=60.0),
+        error_code="job_unfinished",
+        error_sentence="An unfinished job at Zendesk may be about to make this ticket.",
+    )
+
+
+def may_suspect(row: TicketRow, now: float) -> bool:
+    """While the key lives; after that, as for the key itself, the look-up alone must do."""
+    return now - (row.sent_at or row.submitted_at or row.created_at) < KEY_LIFE
 
 
 def not_taken(
@@ -112,7 +174,7 @@ def not_taken(
     """
     if isinstance(error, Rejected):
         return failed(row, error.code, error.sentence, now)
-    if now - row.created_at > GIVE_UP_AFTER:
+    if now - row.begun_at > GIVE_UP_AFTER:
         return failed(row, error.code, f"Given up after three days. The last reason: {error.sentence}", now)
     sent_at, pause = sent_before, _growing(2.0, row.tries)
     if isinstance(error, Uncertain):
@@ -144,7 +206,9 @@ def new_attempt(row: TicketRow, code: str, sentence: str, now: float) -> TicketR
         tries=0,
         sent_at=None,
         job_id=None,
-        due_at=now + _growing(2.0, row.failures),
+        # A job that is over makes no ticket any more; one that was forgotten might still be among the unfinished.
+        suspects=None if code == FORGOTTEN else (),
+        due_at=now + _growing(5.0, row.failures, most=LONGEST_REST),
         error_code=code,
         error_sentence=sentence,
     )
@@ -155,41 +219,50 @@ def failed(row: TicketRow, code: str, sentence: str, now: float) -> TicketRow:
 
 
 def needs_look(row: TicketRow, job: Job | None, now: float) -> bool:
-    """The job does not say what became of the ticket, so only the ticket itself can."""
+    """The job is unknown, or will not be finished, or is over without naming the ticket. Even one that failed may have
+    left it, so it is looked for.
+    """
     if job is None:
         return _age(row, now) > YOUNG_JOB
-    return job.status == "completed" and _failure(row, job) is None and _ticket_id(row, job) is None
+    return _ticket_id(row, job) is None if job.over else _age(row, now) > GIVE_UP_AFTER
 
 
 def polled(row: TicketRow, job: Job | None, now: float) -> TicketRow:
     """After a look at the job, where that was enough (`needs_look`)."""
-    if job is None or not job.over:
-        return still_waiting(row, now)
-    if failure := _failure(row, job):
-        if failure.error in OWN_FAULT and failure.details:
-            return failed(row, failure.error, failure.details, now)
-        return new_attempt(row, failure.error or "", failure.details or job.message, now)
-    ticket_id = _ticket_id(row, job)
-    if job.status == "completed" and ticket_id is not None:
-        return created(row, ticket_id, now)
-    return new_attempt(row, f"job_{job.status}", job.message or f"The job was {job.status}.", now)
+    ticket_id = _ticket_id(row, job) if job else None
+    return still_waiting(row, now) if ticket_id is None else created(row, ticket_id, now)
 
 
 def not_found(row: TicketRow, job: Job | None, now: float, *, forgotten_after: float) -> TicketRow:
-    """No ticket, and a job that is unknown or does not name one: patience first, then a new attempt."""
-    if _age(row, now) <= (forgotten_after if job is None else RESULT_PATIENCE):
-        return still_waiting(row, now)
+    """There is no ticket, and a job that is unknown or over: a new attempt, in time, unless the ticket is to blame."""
+    result = job.results.get(row.job_index) if job else None
+    if result and result.error in _OWN_FAULT and _VALIDATION.match(result.details):
+        return failed(row, result.error, result.details, now)
+    if job and not job.over:
+        return failed(row, "job_stuck", "Zendesk did not finish the job in three days, and there is no ticket.", now)
     if job is None:
-        return new_attempt(row, "job_forgotten", "Zendesk no longer knows the job, and there is no ticket.", now)
-    return new_attempt(
-        row, "job_without_result", "The job was completed without naming the ticket, and there is none.", now
-    )
+        patience = forgotten_after
+    else:
+        patience = RESULT_PATIENCE if job.status == "completed" and not (result and result.error) else 0
+    if _age(row, now) < patience:
+        return still_waiting(row, now)
+    return new_attempt(row, *_reason(row, job), now)
+
+
+def _reason(row: TicketRow, job: Job | None) -> tuple[str, str]:
+    """Why a job came to nothing: a code and a sentence."""
+    if job is None:
+        return FORGOTTEN, "Zendesk no longer knows the job, and there is no ticket."
+    result = job.results.get(row.job_index)
+    if result and result.error:
+        return result.error, result.details or job.message
+    if job.status == "completed":
+        return "job_without_result", "The job was completed without naming the ticket, and there is none."
+    return f"job_{job.status}", job.message or f"The job was {job.status}."
 
 
 def still_waiting(row: TicketRow, now: float) -> TicketRow:
     """Asked again later and later: during an incident a job may be queued for hours."""
-    if now - row.created_at > GIVE_UP_AFTER:
-        return failed(row, "job_stuck", "Zendesk did not finish the job in three days.", now)
     pause = POLL_PAUSES[min(row.tries + 1, len(POLL_PAUSES) - 1)]
     return row.moved(now, tries=row.tries + 1, due_at=now + pause)
 
@@ -202,23 +275,20 @@ def unanswered(row: TicketRow, error: ZendeskError, now: float) -> TicketRow:
     return later
 
 
-def _failure(row: TicketRow, job: Job) -> Result | None:
-    result = job.results.get(row.job_index)
-    return result if result and result.error else None
-
-
 def _ticket_id(row: TicketRow, job: Job) -> int | None:
     """A result that is ours and tells of no error means the announced ticket, should it not repeat the id."""
     result = job.results.get(row.job_index)
-    return (result.ticket_id or row.ticket_id) if result else None
+    if job.status != "completed" or result is None or result.error:
+        return None
+    return result.ticket_id or row.ticket_id
 
 
 def _age(row: TicketRow, now: float) -> float:
     return now - (row.submitted_at or row.created_at)
 
 
-def _growing(pause: float, tries: int) -> float:
-    return float(min(pause * 2 ** min(tries, 12), LONGEST_PAUSE)) + _jitter(1.0)
+def _growing(pause: float, tries: int, *, most: float = LONGEST_PAUSE) -> float:
+    return float(min(pause * 2 ** min(tries, 12), most)) + _jitter(1.0)
 
 
 def _jitter(most: float) -> float:

@@ -8,30 +8,34 @@ accepted ──the PUT landed, or its changes are true already──▶ applied
 
 import random
 
-from ticket_relay.errors import Conflict, Rejected, Throttled, Uncertain, ZendeskError
-from ticket_relay.rows import DAY, RETENTION, UpdateRow, UpdateState, update_pk
+from ticket_relay.errors import Conflict, Rejected, Throttled, Uncertain, Unreached, ZendeskError
+from ticket_relay.rows import DAY, UNFINISHED_RETENTION, Step, UpdateRow, UpdateState
 
 LEASE = 20.0
 """Seconds a worker has a row to itself: longer than the longest request of a function and its write."""
 GIVE_UP_AFTER = DAY
+LAG = 60.0
 MAX_CONFLICTS = 30
 LONGEST_PAUSE = 300.0
 
 
-def claimed(ticket_id: int, invocation_id: str, event: bytes, now: float) -> UpdateRow:
-    """A new update, held by whoever wins the claim, as by `held`."""
-    return UpdateRow(
-        pk=update_pk(ticket_id, invocation_id),
+def claimed(
+    pk: str, ticket_id: int, invocation_id: str, event: bytes, now: float, *, closed_until: float | None
+) -> UpdateRow:
+    """A new update: held by whoever wins the claim, or waiting where the gate is closed."""
+    row = UpdateRow(
+        pk=pk,
         state=UpdateState.ACCEPTED,
         ticket_id=ticket_id,
         invocation_id=invocation_id,
         event=event,
-        due_at=now + LEASE,
-        sent_at=now,
+        due_at=closed_until or now,
         created_at=now,
         updated_at=now,
-        expires_at=now + RETENTION,
+        expires_at=now + UNFINISHED_RETENTION,
+        history=(Step(state=UpdateState.ACCEPTED, at=now),),
     )
+    return row if closed_until else row.model_copy(update={"due_at": now + LEASE, "sent_at": now})
 
 
 def held(row: UpdateRow, now: float) -> UpdateRow:
@@ -47,6 +51,28 @@ def postponed(row: UpdateRow, now: float, until: float) -> UpdateRow:
 
 def applied(row: UpdateRow, now: float) -> UpdateRow:
     return row.moved(now, state=UpdateState.APPLIED, error_code=None, error_sentence=None)
+
+
+def redriven(row: UpdateRow, now: float) -> UpdateRow:
+    """Set going again by an operator. As doubtful as it ended, so the audits are looked at first."""
+    return row.moved(
+        now,
+        state=UpdateState.ACCEPTED,
+        conflicts=0,
+        tries=0,
+        redriven_at=now,
+        due_at=now,
+        error_code="redriven",
+        error_sentence="Set going again by an operator.",
+    )
+
+
+def not_found(row: UpdateRow, now: float) -> UpdateRow:
+    """A trigger tells only of tickets that exist, so at first their absence is a copy of the database that lags."""
+    sentence = "Zendesk has no such ticket."
+    if now - row.begun_at > LAG:
+        return failed(row, "ticket_not_found", sentence, now)
+    return not_applied(row, Unreached("ticket_not_found", sentence), now, conflicts=row.conflicts, sent_before=None)
 
 
 def skipped(row: UpdateRow, now: float) -> UpdateRow:
@@ -67,7 +93,7 @@ def not_applied(
         return failed(row, error.code, f"Given up: the ticket had changed {conflicts} times under our hands.", now)
     if isinstance(error, Rejected) and not isinstance(error, Conflict):
         return failed(row, error.code, error.sentence, now)
-    if now - row.created_at > GIVE_UP_AFTER:
+    if now - row.begun_at > GIVE_UP_AFTER:
         return failed(row, error.code, f"Given up after a day. The last reason: {error.sentence}", now)
     pause = min(2.0 * 2 ** min(row.tries, 12), LONGEST_PAUSE) + _jitter(1.0)
     if isinstance(error, Throttled):

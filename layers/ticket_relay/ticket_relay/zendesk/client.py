@@ -14,6 +14,7 @@ type Ticket = dict[str, Any]
 JOBS_AT_ONCE = 100
 """show_many: its limit is not published; tickets' is 100, and so many ids are 3.6 kB of address."""
 AUDIT_PAGE = 100
+JOB_PAGES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,24 @@ class Zendesk:
                 return {job.id: job for job in map(read_job, jobs) if job}
         raise Uncertain("zendesk_answer_unreadable", "Zendesk's answer holds no job statuses.")
 
+    def unfinished_jobs(self, by: Deadline) -> list[str]:
+        """`GET /api/v2/job_statuses`: the ids of the account's jobs that are not over, of the first pages. At most 30
+        jobs are queued or running at once ("Job limit"); whether asynchronous creates count is not published.
+        """
+        found, params = [], {"page[size]": "100"}
+        for _ in range(JOB_PAGES):
+            answer = self._call("GET", "/api/v2/job_statuses", by, params=params)
+            match answer.body:
+                case {"job_statuses": list(jobs), **rest}:
+                    found += [job.id for job in map(read_job, jobs) if job and not job.over]
+                case _:
+                    raise Uncertain("zendesk_answer_unreadable", "Zendesk's answer holds no job statuses.")
+            cursor = _cursor(rest)
+            if cursor is None:
+                break
+            params = {**params, "page[after]": cursor}
+        return found[:JOBS_AT_ONCE]
+
     def show_ticket(self, ticket_id: int, by: Deadline) -> Shown | None:
         """`GET /api/v2/tickets/{id}`; None where there is none, or none yet."""
         try:
@@ -86,12 +105,18 @@ class Zendesk:
         match answer.body:
             case {"tickets": list(tickets)}:
                 # A server that ignored the parameter would list everybody's tickets.
-                return sorted(it["id"] for it in tickets if it.get("external_id") == external_id)
+                ours = (it for it in tickets if isinstance(it, dict) and it.get("external_id") == external_id)
+                return sorted(found for it in ours if (found := _id_of(it)) is not None)
         raise Uncertain("zendesk_answer_unreadable", "Zendesk's answer holds no list of tickets.")
 
-    def update_ticket(self, ticket_id: int, request: bytes, by: Deadline) -> None:
-        """`PUT /api/v2/tickets/{id}`. Not idempotent: a comment would be posted twice. Raises Conflict, too."""
-        self._call("PUT", f"/api/v2/tickets/{ticket_id}", by, body=request)
+    def update_ticket(self, ticket_id: int, request: bytes, by: Deadline) -> int | None:
+        """`PUT /api/v2/tickets/{id}`: the author of the audit, which is whoever we are. Not idempotent: a comment would
+        be posted twice. Raises Conflict, too.
+        """
+        match self._call("PUT", f"/api/v2/tickets/{ticket_id}", by, body=request).body:
+            case {"audit": {"author_id": int(author_id)}}:
+                return author_id
+        return None
 
     def audits(self, ticket_id: int, by: Deadline) -> Iterator[dict[str, Any]]:
         """`GET /api/v2/tickets/{id}/audits`, newest first, page by page as far as the caller reads."""
@@ -100,23 +125,33 @@ class Zendesk:
             answer = self._call("GET", f"/api/v2/tickets/{ticket_id}/audits", by, params=params)
             match answer.body:
                 case {"audits": list(audits), **rest}:
-                    yield from audits
+                    yield from (audit for audit in audits if isinstance(audit, dict))
                 case _:
                     raise Uncertain("zendesk_answer_unreadable", "Zendesk's answer holds no audits.")
-            match rest:
-                case {"meta": {"has_more": True, "after_cursor": str(cursor)}}:
-                    params = {**params, "page[after]": cursor}
-                case _:
-                    return
+            cursor = _cursor(rest)
+            if cursor is None:
+                return
+            params = {**params, "page[after]": cursor}
 
     def own_user_id(self, by: Deadline) -> int | None:
         """`GET /api/v2/users/me`: whose credentials these are. Bad credentials may be answered with an anonymous user
         without id.
         """
-        return _id_of(self._call("GET", "/api/v2/users/me", by).body.get("user"))
+        match self._call("GET", "/api/v2/users/me", by).body:
+            case {"user": user}:
+                return _id_of(user)
+        return None
 
     def _call(self, method: str, path: str, by: Deadline, **request: Any) -> Answer:
         return self._transport.call(method, path, auth=self._auth, by=by, **request)
+
+
+def _cursor(rest: Any) -> str | None:
+    """Where the next page begins ("Using cursor pagination"); None on the last one."""
+    match rest:
+        case {"meta": {"has_more": True, "after_cursor": str(cursor)}}:
+            return cursor
+    return None
 
 
 def _id_of(thing: Any) -> int | None:

@@ -7,6 +7,8 @@ failed create.
 from dataclasses import dataclass
 from typing import Any
 
+from ticket_relay.zendesk.transport import text_of
+
 OVER = frozenset({"completed", "failed", "killed"})
 """`killed` is in the older reference and in the how-to on asynchronous creation; unknown words count as unfinished."""
 
@@ -35,10 +37,11 @@ class Job:
 
 
 def read_job(body: Any) -> Job | None:
-    """A job from its JSON; None where there is no id in it."""
-    if not isinstance(body, dict) or not isinstance(body.get("id"), str) or not body["id"]:
+    """A job from its JSON; None where there is no id in it, or none to ask with."""
+    job_id = body.get("id") if isinstance(body, dict) else None
+    if not isinstance(job_id, str) or not job_id or not job_id.isascii():
         return None
-    return Job(body["id"], str(body.get("status")), str(body.get("message") or ""), _results(body))
+    return Job(job_id, str(body.get("status")), text_of(body.get("message"), 500), _results(body))
 
 
 def _results(body: dict[str, Any]) -> dict[int, Result]:
@@ -65,6 +68,6 @@ def _result(row: dict[str, Any]) -> Result:
         error = "failed"
     return Result(
         ticket_id if isinstance(ticket_id, int) else None,
-        str(error)[:100] if error else None,
-        str(row.get("details") or "")[:500],
+        text_of(error, 100) or None,
+        text_of(row.get("details"), 500),
     )

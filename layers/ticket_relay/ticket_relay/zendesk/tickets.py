@@ -28,6 +28,10 @@ RESERVED = frozenset({"external_id", "safe_update", "updated_stamp"})
 MAX_REQUEST = 300 * 1024
 """Bytes of one request. A row keeps them, and DynamoDB takes 400 KB a row; Zendesk publishes no limit of its own."""
 
+MARKER = "ticket_relay"
+MARKER_LENGTH = 32
+"""What the relay leaves in an update's metadata, to recognise it by."""
+
 MAX_EMAIL_CCS = 48
 MAX_METADATA = 1024
 """Bytes of JSON for one audit."""
@@ -54,6 +58,11 @@ def _date_time(text: str) -> str:
 def _small(metadata: dict[str, JsonValue]) -> dict[str, JsonValue]:
     if len(json.dumps(metadata, separators=(",", ":")).encode()) > MAX_METADATA:
         raise ValueError("is larger than the 1 kilobyte that Zendesk keeps with an audit")
+    return metadata
+
+
+def _small_beside_marker(metadata: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    _small(metadata | {MARKER: "0" * MARKER_LENGTH})
     return metadata
 
 
@@ -208,8 +217,9 @@ class TagChanges(_Strict):
 
 
 class TicketChanges(_Properties):
-    """The changes of one update, before they meet a ticket."""
+    """The changes of one update, before they meet a ticket. The relay leaves a marker of its own in the metadata."""
 
+    metadata: Annotated[dict[str, JsonValue], AfterValidator(_small_beside_marker)] | None = None
     tags: TagChanges | None = None
 
 

@@ -18,7 +18,9 @@ from ticket_relay.table import ConditionFailed, Table
 from ticket_relay.zendesk.transport import Deadline, Transport
 
 PK = "token"
-LIFE = 24 * 3600
+LIFE = 2 * 3600
+REFUSALS_APART = 10.0
+"""Seconds between two tokens that are fetched because the last one was refused: Zendesk may be refusing every one."""
 EARLY = 0.8
 """The share of a token's life after which it is renewed while it is still good."""
 RENEWAL_TIME = 6.0
@@ -36,6 +38,8 @@ class Token:
     value: str
     renew_at: float
     valid_until: float
+    refused_at: float | None = None
+    """When the token before it was refused, if that was why it was fetched."""
 
 
 class Credentials:
@@ -45,15 +49,20 @@ class Credentials:
     `{"email": …, "api_token": …}`           Basic authentication with `{email}/token:{api_token}`: legacy
     """
 
-    def __init__(self, secret: Secret, table: Table, transport: Transport) -> None:
+    def __init__(
+        self, secret: Secret, table: Table, transport: Transport, now: Callable[[], float] = time.time
+    ) -> None:
         self._secret = secret
         self._table = table
         self._transport = transport
+        self._now = now
         self._remembered: Token | None = None
         self._refused = ""
 
     def header(self, by: Deadline) -> str:
         """Raises Unreached where no token can be had in time, Throttled where Zendesk wants to be left alone."""
+        if self._remembered and self._good(self._remembered, early=True):
+            return f"Bearer {self._remembered.value}"
         try:
             secret = self._secret()
         except SecretsUnavailable as error:
@@ -74,9 +83,6 @@ class Credentials:
         return kind == "Bearer"
 
     def _token(self, client: dict[str, str], by: Deadline) -> Token:
-        if self._remembered and self._good(self._remembered, early=True):
-            return self._remembered
-        self._remembered = None
         # Somebody else may be renewing it: wait for theirs, but not for long. The row is safe, and the poller comes
         # back.
         patience = Deadline.after(min(1.5, by.left / 2))
@@ -84,7 +90,9 @@ class Credentials:
             stored = self._stored()
             if stored and self._good(stored, early=True):
                 return self._remember(stored)
-            if mine := self._take_renewal():
+            if stored and stored.value == self._refused and self._now() - (stored.refused_at or 0) < REFUSALS_APART:
+                raise Unreached("zendesk_unauthorized", "Zendesk does not accept the token that it has just given.")
+            if mine := self._take_renewal(stored):
                 return self._remember(self._renewed(client, mine, by))
             if stored and self._good(stored, early=False):
                 return self._remember(stored)
@@ -95,7 +103,7 @@ class Credentials:
     def _good(self, token: Token, *, early: bool) -> bool:
         if token.value == self._refused:
             return False
-        return time.time() < (token.renew_at if early else token.valid_until)
+        return self._now() < (token.renew_at if early else token.valid_until)
 
     def _remember(self, token: Token) -> Token:
         self._remembered = token
@@ -105,17 +113,20 @@ class Credentials:
         item = self._table.get(PK)
         if not item or "access_token" not in item:
             return None
-        return Token(item["access_token"], item["renew_at"], item["valid_until"])
+        return Token(item["access_token"], item["renew_at"], item["valid_until"], item.get("refused_at"))
 
-    def _take_renewal(self) -> float | None:
-        """The end of this worker's turn, which is also its mark; None while it is another's turn."""
-        now = time.time()
+    def _take_renewal(self, stored: Token | None) -> float | None:
+        """The end of this worker's turn, which is also its mark; None while it is another's turn, or if another had it
+        since the token was read.
+        """
+        now = self._now()
+        unchanged = "access_token = :stored" if stored else "attribute_not_exists(access_token)"
         try:
             self._table.update(
                 PK,
                 "SET renewing_until = :until",
-                only_if="attribute_not_exists(renewing_until) OR renewing_until < :now",
-                given={":until": now + RENEWAL_TIME, ":now": now},
+                only_if=f"{unchanged} AND (attribute_not_exists(renewing_until) OR renewing_until < :now)",
+                given={":until": now + RENEWAL_TIME, ":now": now} | ({":stored": stored.value} if stored else {}),
             )
         except ConditionFailed:
             return None
@@ -137,13 +148,20 @@ class Credentials:
                 life = LIFE
             case _:
                 raise Unreached("zendesk_unauthorized", "Zendesk's token endpoint gave no token.")
-        now = time.time()
-        token = Token(value, now + life * EARLY, now + life)
+        now = self._now()
+        token = Token(value, now + life * EARLY, now + life, now if self._refused else None)
         with suppress(ConditionFailed):  # It took so long that another worker took over; both tokens are good.
             self._table.update(
                 PK,
-                "SET access_token = :value, renew_at = :renew, valid_until = :until REMOVE renewing_until",
+                "SET access_token = :value, renew_at = :renew, valid_until = :until, refused_at = :refused "
+                "REMOVE renewing_until",
                 only_if="renewing_until = :mine",
-                given={":value": value, ":renew": token.renew_at, ":until": token.valid_until, ":mine": mine},
+                given={
+                    ":value": value,
+                    ":renew": token.renew_at,
+                    ":until": token.valid_until,
+                    ":refused": token.refused_at or 0,
+                    ":mine": mine,
+                },
             )
         return token

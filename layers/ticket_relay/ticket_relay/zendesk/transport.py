@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 import requests
 from requests.exceptions import ConnectTimeout
-from urllib3.exceptions import NewConnectionError
+from urllib3.exceptions import HTTPError, NewConnectionError, ReadTimeoutError
 
 from ticket_relay import observability
 from ticket_relay.errors import Conflict, Rejected, Throttled, Uncertain, Unreached, ZendeskError
@@ -25,6 +25,11 @@ MAX_ANSWER = 8 * 1024 * 1024
 DEFAULT_RETRY_AFTER = 10.0
 """Where a 429 does not say: what Zendesk's own Ruby client waits."""
 LONGEST_RETRY_AFTER = 3600.0
+NO_EFFECT = {401: ("zendesk_unauthorized", "Zendesk does not accept the relay's credentials.")}
+REDIRECTED = ("zendesk_redirects", "Zendesk redirects: the base URL is not the account's own.")
+OF_THE_CONTENT = frozenset({400, 413, 422})
+LONGEST_IDLE = 20.0
+"""Seconds after which a kept connection is not trusted: Lambda freezes a process between events, and peers hang up."""
 LEAST_TIME = 0.3
 """Seconds below which asking is not worth it."""
 
@@ -73,14 +78,15 @@ class Answer:
     @property
     def at(self) -> float | None:
         """The server's clock in epoch seconds, from the `Date` header."""
-        try:
-            return parsedate_to_datetime(self.headers["Date"]).timestamp()
-        except (KeyError, ValueError):
-            return None
+        return _http_date(self.headers.get("Date", ""))
 
 
 class Transport:
-    """A session with one Zendesk account. Redirects are not followed: credentials go to the configured host only."""
+    """A session with one Zendesk account. Redirects are not followed: credentials go to the configured host only.
+
+    A deadline bounds connecting, waiting and the body; a server that trickles its *headers* is bounded by Lambda's
+    time-out.
+    """
 
     def __init__(self, base_url: str, timeouts: Timeouts, session: requests.Session | None = None) -> None:
         self._base_url = base_url
@@ -88,6 +94,7 @@ class Transport:
         self._session = session or requests.Session()
         # Without this, requests would take credentials from ~/.netrc and proxies from the environment.
         self._session.trust_env = False
+        self._last_used = 0.0
 
     def call(
         self,
@@ -114,45 +121,52 @@ class Transport:
         observability.zendesk_answered(method, response.status_code, response.headers)
         if 200 <= response.status_code < 300:
             return Answer(response.status_code, _json_of_success(content), response.headers)
-        raise _meaning(response.status_code, response.headers, content)
+        raise _meaning(method, response.status_code, response.headers, content)
 
     def _send(self, request: requests.Request, by: Deadline) -> tuple[requests.Response, bytes]:
         left = by.left
         if left < LEAST_TIME:
             raise Unreached("no_time_left", "There was no time left to ask Zendesk.")
         connect = min(self._timeouts.connect, left / 2)
+        if time.time() - self._last_used > LONGEST_IDLE:
+            self._session.close()
+        self._last_used = time.time()
         try:
-            response = self._session.send(
+            # The adapter itself: `Session.send` reads the body and the target of a redirect that it is told to ignore.
+            response = self._session.get_adapter(self._base_url).send(
                 self._session.prepare_request(request),
                 timeout=(connect, min(self._timeouts.read, left - connect)),
-                allow_redirects=False,
                 stream=True,
             )
             with response:
-                return response, _read(response, by)
-        except requests.Timeout as error:
-            if isinstance(error, ConnectTimeout):
-                raise Unreached("zendesk_unreachable", "Zendesk could not be connected to in time.") from None
+                return response, self._read(response, by)
+        except ConnectTimeout:
+            raise Unreached("zendesk_unreachable", "Zendesk could not be connected to in time.") from None
+        except (requests.Timeout, ReadTimeoutError):
             raise Uncertain("zendesk_timeout", "Zendesk did not answer in time.") from None
-        except requests.RequestException as error:
+        except (requests.RequestException, HTTPError) as error:
             if _never_connected(error):
                 raise Unreached("zendesk_unreachable", "Zendesk could not be connected to.") from None
             raise Uncertain("zendesk_connection_broken", "The connection to Zendesk broke.") from None
 
+    def _read(self, response: requests.Response, by: Deadline) -> bytes:
+        """The whole body, but neither for ever nor without end: the read time-out alone starts anew with every byte."""
+        content = bytearray()
+        while (left := by.left) > 0:
+            connection = response.raw.connection
+            if connection and connection.sock:
+                connection.sock.settimeout(min(self._timeouts.read, left))
+            # `read1` gives what has arrived, where `iter_content` would wait for its piece to be full.
+            piece = response.raw.read1(64 * 1024, decode_content=True)
+            if not piece:
+                return bytes(content)
+            content += piece
+            if len(content) > MAX_ANSWER:
+                raise Uncertain("zendesk_answer_too_large", "Zendesk's answer was too large to read.")
+        raise Uncertain("zendesk_timeout", "Zendesk's answer took too long to read.")
 
-def _read(response: requests.Response, by: Deadline) -> bytes:
-    """The whole body, but neither for ever nor without end: the read time-out alone starts anew with every byte."""
-    content = bytearray()
-    for piece in response.iter_content(64 * 1024):
-        content += piece
-        if len(content) > MAX_ANSWER:
-            raise Uncertain("zendesk_answer_too_large", "Zendesk's answer was too large to read.")
-        if by.left < 0:
-            raise Uncertain("zendesk_timeout", "Zendesk's answer took too long to read.")
-    return bytes(content)
 
-
-def _never_connected(error: requests.RequestException) -> bool:
+def _never_connected(error: Exception) -> bool:
     cause: BaseException | None = error.args[0] if error.args and isinstance(error.args[0], BaseException) else None
     return isinstance(getattr(cause, "reason", cause), NewConnectionError)
 
@@ -166,20 +180,28 @@ def _json_of_success(content: bytes) -> Any:
         raise Uncertain("zendesk_answer_unreadable", "Zendesk's answer of success is not JSON.") from None
 
 
-def _meaning(status: int, headers: Mapping[str, str], content: bytes) -> ZendeskError:
+def _meaning(method: str, status: int, headers: Mapping[str, str], content: bytes) -> ZendeskError:
     code, sentence = error_of(content)
     if status == 429 or (status == 503 and "Retry-After" in headers):
-        return Throttled(status, _retry_after(headers))
-    if status == 401:
-        return Unreached("zendesk_unauthorized", "Zendesk does not accept the relay's credentials.")
-    if 300 <= status < 400:
-        return Unreached("zendesk_redirects", "Zendesk redirects: the base URL is not the account's own.")
+        return Throttled(status, _retry_after(headers), shared=not _about_one_ticket(headers))
+    if status in NO_EFFECT or 300 <= status < 400:
+        return Unreached(*NO_EFFECT.get(status, REDIRECTED))
     if status == 409 and code == "UpdateConflict":
         return Conflict(status, code, sentence)
     # 409 DatabaseConflict, or a create that is under way elsewhere (real: alphagov/support#273); 408 is a time-out.
     if status in (408, 409) or status >= 500:
         return Uncertain(f"zendesk_{status}", f"Zendesk answered {status}.")
+    # Not Zendesk's own words ("There is no help desk configured at this address", a proxy's page): a matter of the
+    # way there.
+    if status not in OF_THE_CONTENT and not code and method != "GET":
+        return Uncertain(f"zendesk_{status}", f"Somebody on the way to Zendesk answered {status}.")
     return Rejected(status, code or f"zendesk_{status}", sentence or f"Zendesk answered {status}.")
+
+
+def _about_one_ticket(headers: Mapping[str, str]) -> bool:
+    """Whether the limit that was reached is that of updates of one ticket (Tickets reference, Update Ticket)."""
+    limit = next((value for name, value in headers.items() if name.lower().endswith("per-ticket-updates")), "")
+    return "remaining=0;" in limit.replace(" ", "")
 
 
 def error_of(content: bytes) -> tuple[str, str]:
@@ -201,7 +223,12 @@ def error_of(content: bytes) -> tuple[str, str]:
             code, reason = first.get("code"), first.get("title") or first.get("detail")
         case _:
             return "", ""
-    return str(code or "")[:100], str(reason or "")[:500]
+    return text_of(code, 100), text_of(reason, 500)
+
+
+def text_of(value: Any, most: int) -> str:
+    """What a row can keep of a name or a reason: JSON may hold half a surrogate pair, which UTF-8 cannot."""
+    return str(value or "")[:most].encode(errors="replace").decode()
 
 
 def _retry_after(headers: Mapping[str, str]) -> float:
@@ -210,8 +237,13 @@ def _retry_after(headers: Mapping[str, str]) -> float:
     try:
         seconds = float(given)
     except ValueError:
-        try:
-            seconds = parsedate_to_datetime(given).timestamp() - time.time()
-        except ValueError:
-            return DEFAULT_RETRY_AFTER
+        moment = _http_date(given)
+        seconds = math.nan if moment is None else moment - time.time()
     return DEFAULT_RETRY_AFTER if math.isnan(seconds) else min(max(seconds, 1.0), LONGEST_RETRY_AFTER)
+
+
+def _http_date(text: str) -> float | None:
+    try:
+        return parsedate_to_datetime(text).timestamp()
+    except (ValueError, OverflowError):
+        return None

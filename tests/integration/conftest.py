@@ -1,0 +1,181 @@
+"""The use cases on real parts: moto's Secrets Manager in this process, the simulated Zendesk in a thread.
+
+DynamoDB is there twice: what stands on the table is tested on moto's, and on Amazon's own in a process beside this one.
+`relay` has all of it under one `clock` that the tests move; `drive` lets minutes pass, with the poller in each.
+"""
+
+import contextlib
+import importlib
+import json
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from aws_lambda_powertools.utilities.parameters import SecretsProvider
+
+from layers.config import compile as definitions_compiler
+from local.zendesk import Account, Server, simulator
+from tests import builders, fixtures
+from tests.fakes import Clock, Dynamo
+from ticket_relay import create, definitions, poll
+from ticket_relay.gate import Gate
+from ticket_relay.relay import Relay
+from ticket_relay.rows import TicketRow
+from ticket_relay.secrets import Secrets
+from ticket_relay.store import Store
+from ticket_relay.table import Table
+from ticket_relay.zendesk.client import Zendesk
+from ticket_relay.zendesk.tokens import Credentials
+from ticket_relay.zendesk.transport import Deadline, Timeouts, Transport
+
+aws, counted, dynamodb_local = fixtures.aws, fixtures.counted, fixtures.dynamodb_local
+lambda_environment, table = fixtures.lambda_environment, fixtures.table
+
+
+@pytest.fixture(params=["moto", "dynamodb-local"])
+def dynamo(request: pytest.FixtureRequest, aws: None) -> Iterator[Dynamo]:
+    """A client of an engine that holds the table of the template, and no item."""
+    if request.param == "moto":
+        client, turn = fixtures.client("dynamodb"), None
+    else:
+        client, turn = fixtures.client("dynamodb", request.getfixturevalue("dynamodb_local")), contextlib.nullcontext()
+    client.create_table(TableName=builders.TABLE, **fixtures.table_properties())
+    yield Dynamo(client, turn)
+    client.delete_table(TableName=builders.TABLE)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _built_definitions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The config layer, built as for the deployment, on the path as Lambda puts it there."""
+    layer = tmp_path_factory.mktemp("config-layer")
+    assert definitions_compiler.main([str(layer)]) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(layer))
+        patch.delitem(sys.modules, definitions.PACKAGE, raising=False)
+        importlib.invalidate_caches()
+        definitions.partners.cache_clear()
+        definitions.rules.cache_clear()
+        yield
+    definitions.partners.cache_clear()
+    definitions.rules.cache_clear()
+
+
+@pytest.fixture(autouse=True)
+def _environment(lambda_environment: None) -> None:
+    """That of a function, for all tests here."""
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def zendesk(clock: Clock) -> Iterator[Server]:
+    """The simulated Zendesk, its control in Python: `zendesk.account`."""
+    with simulator(Account("simulated-secret", source=clock)) as server:
+        yield server
+
+
+@pytest.fixture
+def secrets(aws: None, zendesk: Server) -> Secrets:
+    """Secrets Manager with the OAuth client and every sender's signing secret."""
+    client = fixtures.client("secretsmanager")
+    values: dict[str, dict[str, Any]] = {
+        builders.settings().zendesk_secret_arn: {
+            "client_id": zendesk.client_id,
+            "client_secret": zendesk.client_secret,
+        },
+        "signing-secrets": {sender: [secret] for sender, secret in builders.SECRETS.items()},
+    }
+    for name, value in values.items():
+        client.create_secret(Name=name, SecretString=json.dumps(value))
+    return Secrets(SecretsProvider(boto3_client=client))
+
+
+@pytest.fixture
+def another_relay(clock: Clock, zendesk: Server, table: Table, secrets: Secrets) -> Callable[[], Relay]:
+    """Makes relays as of processes of their own: they share the table, the secrets and Zendesk, and nothing else."""
+
+    def make() -> Relay:
+        settings = builders.settings(zendesk.url)
+        timeouts = Timeouts(settings.zendesk_connect_timeout_seconds, settings.zendesk_read_timeout_seconds)
+        transport = Transport(settings.zendesk_base_url, timeouts)
+        credentials = Credentials(lambda: secrets.read(settings.zendesk_secret_arn), table, transport, clock)
+        zendesk_client = Zendesk(transport, credentials)
+        return Relay(
+            settings, table, Store(table), Gate(table), zendesk_client, secrets, now=clock, sleep=clock.advance
+        )
+
+    return make
+
+
+@pytest.fixture
+def relay(another_relay: Callable[[], Relay]) -> Relay:
+    return another_relay()
+
+
+@pytest.fixture
+def deliver(clock: Clock) -> Callable[..., create.Receipt]:
+    """A partner sends an event, signed now."""
+
+    def deliver(
+        relay: Relay, event_id: str = "evt_1", content: Any = None, partner: str = "acme", seconds: float = 3
+    ) -> create.Receipt:
+        body = builders.body_of(builders.acme_event() if content is None else content)
+        headers = builders.signed(body, sender=partner, id=event_id, at=clock())
+        return create.receive(relay, partner, headers, body, Deadline.after(seconds))
+
+    return deliver
+
+
+@pytest.fixture
+def tickets(zendesk: Server) -> Callable[..., list[dict[str, Any]]]:
+    """The tickets that Zendesk holds for a partner's event."""
+    return lambda event_id="evt_1": zendesk.account.tickets.with_external_id(f"acme:{event_id}")
+
+
+@pytest.fixture
+def run_poller(clock: Clock, zendesk: Server) -> Callable[[Relay], None]:
+    """One run of the poller, which takes up to 50 s of the clock and none of ours."""
+
+    def run(relay: Relay) -> None:
+        end = clock() + 50
+
+        def nap(seconds: float) -> None:
+            # Longer than was asked for: each look at what is due takes as long as any.
+            clock.advance(3 * seconds)
+            zendesk.account.settle()
+
+        poll.run(relay, lambda: end - clock(), nap)
+
+    return run
+
+
+@pytest.fixture
+def drive(run_poller: Callable[[Relay], None], clock: Clock, zendesk: Server) -> Callable[..., None]:
+    """Minutes pass, with a run of the poller in each, until nothing is unfinished or so many are over."""
+
+    def drive(relay: Relay, *, minutes: int = 15) -> None:
+        for _ in range(minutes):
+            start = clock()
+            run_poller(relay)
+            if not list(relay.store.due(clock() + 7 * 24 * 3600)):
+                return
+            clock.advance(max(0.0, start + 60 - clock()))
+            zendesk.account.settle()
+
+    return drive
+
+
+@pytest.fixture
+def stored(relay: Relay) -> Callable[..., TicketRow]:
+    """The row of a partner's event as it is in the table."""
+
+    def read(event_id: str = "evt_1", partner: str = "acme") -> TicketRow:
+        row = relay.store.get(f"ticket#{partner}#{event_id}")
+        assert isinstance(row, TicketRow)
+        return row
+
+    return read

@@ -1,0 +1,120 @@
+import threading
+
+import pytest
+
+from tests.builders import NOW, ticket_row
+from tests.fakes import DOWN, Outage
+from ticket_relay import ticket_states
+from ticket_relay.errors import RowMoved, StoreUnavailable
+from ticket_relay.rows import TicketState
+from ticket_relay.store import Store, Unreadable
+
+
+@pytest.fixture
+def store(table):
+    return Store(table)
+
+
+def claimed(store, event_id="evt_1", **changes):
+    row = ticket_row(event_id, **changes)
+    assert store.claim(row) is None
+    return row
+
+
+def test_a_row_comes_back_as_it_was(store):
+    row = claimed(store, request=b"\x00\xff", error_sentence="é", sent_at=NOW + 0.25)
+    assert store.get(row.pk) == row
+
+
+def test_the_loser_of_a_claim_learns_of_the_winner(store):
+    first = claimed(store)
+    store.save(first, ticket_states.created(first, 7, NOW))
+    winner = store.claim(ticket_row())
+    assert (winner.state, winner.ticket_id) == (TicketState.CREATED, 7)
+
+
+def test_of_many_who_claim_at_once_one_wins(table):
+    won, together = [], threading.Barrier(8)
+
+    def claim(number):
+        together.wait()
+        if Store(table).claim(ticket_row(ticket_id=number)) is None:
+            won.append(number)
+
+    threads = [threading.Thread(target=claim, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(won) == 1
+    assert Store(table).get("ticket#acme#evt_1").ticket_id == won[0]
+
+
+def test_of_two_who_read_the_same_row_one_moves_it(store):
+    row = claimed(store)
+    store.save(row, ticket_states.held(row, NOW))
+    with pytest.raises(RowMoved):
+        store.save(row, ticket_states.failed(row, "late", "Too late.", NOW))
+    assert store.get(row.pk) == ticket_states.held(row, NOW)
+
+
+def test_the_state_counts_as_well_as_the_version(store):
+    row = claimed(store)
+    other = row.model_copy(update={"state": TicketState.SUBMITTED})
+    with pytest.raises(RowMoved):
+        store.save(other, ticket_states.created(other, 7, NOW))
+
+
+def test_a_row_that_is_gone_is_not_made_anew(store):
+    row = ticket_row()
+    with pytest.raises(RowMoved):
+        store.save(row, ticket_states.held(row, NOW))
+    assert store.get(row.pk) is None
+
+
+def test_a_claim_that_landed_although_it_failed_is_lost_to_oneself(store, dynamo):
+    dynamo.outages.append(Outage(("put_item",), DOWN, landed=True))
+    with pytest.raises(StoreUnavailable):
+        store.claim(ticket_row())
+    assert store.claim(ticket_row()) == ticket_row()
+
+
+def test_what_is_due_is_found_in_every_shard_and_nothing_else(store):
+    due = {claimed(store, f"evt_{number}").pk for number in range(12)}
+    claimed(store, "later", due_at=NOW + 60)
+    row = claimed(store, "over")
+    store.save(row, ticket_states.created(row, 7, NOW))
+    assert {row.pk for row in store.due(NOW)} == due
+
+
+def test_the_longest_due_come_first_when_there_are_too_many(store):
+    for number in range(10):
+        claimed(store, f"evt_{number}", due_at=NOW - number)
+    assert {row.event_id for row in store.due(NOW, limit=2)} == {"evt_9", "evt_8"}
+
+
+def test_a_row_that_was_moved_behind_the_index_is_left_out(store, dynamo):
+    row = claimed(store)
+
+    def move_after_the_query(operation, _request):
+        if operation == "batch_get_item":
+            dynamo.before = lambda *_: None
+            store.save(row, ticket_states.held(row, NOW))
+
+    dynamo.before = move_after_the_query
+    assert list(store.due(NOW)) == []
+
+
+def test_an_item_that_is_no_row_is_told_of_beside_the_others(store, table):
+    row = claimed(store)
+    for pk in ("ticket#acme#broken", "unheard#of"):
+        table.put({"pk": pk, "due_shard": "0", "due_at": NOW}, only_if="attribute_not_exists(pk)")
+    found = list(store.due(NOW))
+    assert row in found
+    assert {it.pk for it in found if isinstance(it, Unreadable)} == {"ticket#acme#broken", "unheard#of"}
+
+
+def test_signed_content_is_remembered_with_the_row_it_came_for_first(store):
+    assert store.first_sight("digest", "update#1#a", NOW) == "update#1#a"
+    assert store.first_sight("digest", "update#1#b", NOW) == "update#1#a"
+    assert store.first_sight("other", "update#1#b", NOW) == "update#1#b"

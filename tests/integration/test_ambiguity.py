@@ -1,0 +1,106 @@
+"""When nobody can say whether a request had its effect: the pause, the look-up, the key, and the new key.
+
+An idempotency key lives for two hours (Zendesk, "Idempotency"); the clock here is the relay's and Zendesk's alike.
+"""
+
+import pytest
+
+from local.zendesk import Fault, JobPlan
+from tests import builders
+from ticket_relay.rows import TicketState
+from ticket_relay.ticket_states import KEY_LIFE
+
+CREATE = {"method": "POST", "path": "/api/v2/tickets"}
+LOOK = {"method": "GET", "path": "/api/v2/tickets"}
+
+
+@pytest.fixture(params=[True, False], ids=["key honoured", "key ignored"])
+def honoured(request, zendesk):
+    zendesk.account.settings.key_with_async = request.param
+    return request.param
+
+
+@pytest.fixture
+def sent(zendesk):
+    """The keys of all requests so far; what was sent under one key twice was the same, byte for byte, or refused."""
+    return lambda: [entry.idempotency_key for entry in zendesk.account.journal.calls(**CREATE)]
+
+
+@pytest.mark.usefixtures("honoured")
+def test_a_doubtful_ticket_is_not_looked_for_before_the_pause_is_over(relay, zendesk, clock, deliver, drive, tickets):
+    zendesk.account.faults.add(Fault("drop", effect="before", **CREATE))
+    start = clock()
+    deliver(relay)
+    drive(relay)
+    (look,) = zendesk.account.journal.calls(**LOOK)
+    assert look.at >= start + builders.settings().doubtful_pause_seconds
+    assert len(tickets()) == 1
+
+
+@pytest.mark.usefixtures("honoured")
+def test_a_ticket_that_is_found_is_not_sent_again(relay, zendesk, deliver, drive, tickets, sent, stored):
+    zendesk.account.faults.add(Fault("drop", effect="before", **CREATE))
+    deliver(relay)
+    drive(relay)
+    assert len(sent()) == len(tickets()) == 1
+    assert stored().state == TicketState.CREATED
+
+
+@pytest.mark.usefixtures("honoured")
+def test_what_is_not_found_is_sent_again_under_the_same_key(relay, zendesk, deliver, drive, tickets, sent):
+    zendesk.account.faults.add(Fault("drop", **CREATE, times=2))
+    deliver(relay)
+    drive(relay)
+    assert len(sent()) == 3
+    assert len(set(sent())) == len(tickets()) == 1
+
+
+def test_a_repetition_brings_back_the_first_job_where_the_key_is_honoured(
+    relay, zendesk, deliver, drive, tickets, sent, stored
+):
+    """Its bytes were the same, or Zendesk would have refused them."""
+    zendesk.account.jobs.plans.append(JobPlan("forgotten", effect=False))
+    zendesk.account.faults.add(Fault("drop", effect="before", **CREATE))
+    deliver(relay)
+    drive(relay, minutes=2)
+    (job,) = zendesk.account.jobs
+    assert (stored().state, stored().job_id) == (TicketState.SUBMITTED, job.id)
+    assert len(set(sent())) == 1
+    drive(relay)
+    assert len(tickets()) == 1
+
+
+@pytest.mark.usefixtures("honoured")
+@pytest.mark.parametrize(("minutes", "keys"), [(100, 1), (111, 2)])
+def test_a_key_is_used_for_less_than_its_two_hours(relay, zendesk, clock, deliver, drive, tickets, sent, minutes, keys):
+    zendesk.account.faults.add(Fault("drop", **CREATE))
+    deliver(relay)
+    clock.advance(minutes * 60)
+    drive(relay)
+    assert len(set(sent())) == keys
+    assert len(sent()) == 2
+    assert len(tickets()) == 1
+
+
+@pytest.mark.usefixtures("honoured")
+def test_when_the_key_is_forgotten_the_look_alone_protects(relay, zendesk, clock, deliver, drive, tickets, sent):
+    zendesk.account.faults.add(Fault("drop", effect="before", **CREATE))
+    deliver(relay)
+    clock.advance(KEY_LIFE + 60)
+    zendesk.account.settle()
+    drive(relay)
+    assert len(sent()) == len(tickets()) == 1
+
+
+@pytest.mark.usefixtures("honoured")
+@pytest.mark.parametrize("outcome", ["killed", "failed_without_results"])
+def test_a_failed_job_is_followed_by_a_look_and_an_attempt_with_a_key_of_its_own(
+    relay, zendesk, deliver, drive, tickets, sent, stored, outcome
+):
+    zendesk.account.jobs.plans.append(JobPlan(outcome, times=2))
+    deliver(relay)
+    drive(relay)
+    calls = zendesk.account.journal.calls(path=CREATE["path"])
+    assert [call.method for call in calls if call.status] == ["POST", "GET", "GET", "POST", "GET", "GET", "POST"]
+    assert len(set(sent())) == len(sent()) == stored().attempt == 3
+    assert len(tickets()) == 1

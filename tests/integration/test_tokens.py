@@ -1,0 +1,97 @@
+"""Proving oneself to a Zendesk that issues, forgets and refuses tokens."""
+
+import json
+import threading
+
+import pytest
+
+from local.zendesk import Fault
+from ticket_relay.errors import Unreached
+from ticket_relay.zendesk.tokens import LIFE
+from ticket_relay.zendesk.transport import Deadline
+
+TOKENS = {"method": "POST", "path": "/oauth/tokens"}
+
+
+def own_user(relay, seconds=3.0):
+    return relay.zendesk.own_user_id(Deadline.after(seconds))
+
+
+@pytest.fixture
+def issued(zendesk):
+    return lambda: len(zendesk.account.journal.calls(**TOKENS, status=201))
+
+
+def test_processes_share_a_token_and_fetch_it_once(another_relay, zendesk, issued):
+    together, users = threading.Barrier(5), []
+
+    def ask(relay):
+        together.wait()
+        users.append(own_user(relay))
+
+    threads = [threading.Thread(target=ask, args=(another_relay(),)) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert users == [zendesk.account.relay.id] * 5
+    assert issued() == 1
+
+
+def test_a_revoked_token_is_renewed_once_for_all(another_relay, zendesk, issued):
+    one, other = another_relay(), another_relay()
+    own_user(one), own_user(other)
+    zendesk.account.oauth.revoke_all()
+    assert own_user(one) == own_user(other) == zendesk.account.relay.id
+    assert issued() == 2
+
+
+def test_an_event_that_meets_a_revoked_token_is_submitted_all_the_same(relay, zendesk, deliver):
+    deliver(relay)
+    zendesk.account.oauth.revoke_all()
+    assert deliver(relay, "evt_2").state == "submitted"
+
+
+def test_a_token_that_has_ended_is_never_sent(relay, zendesk, clock, issued):
+    own_user(relay)
+    clock.advance(LIFE + 1)
+    own_user(relay)
+    assert issued() == 2
+    assert zendesk.account.journal.calls(status=401) == []
+
+
+@pytest.mark.parametrize("fault", [{"kind": "status", "status": 500}, {"kind": "drop"}, {"kind": "malformed"}])
+def test_without_the_token_endpoint_an_event_waits_and_is_not_doubtful(
+    relay, zendesk, deliver, drive, tickets, stored, fault
+):
+    zendesk.account.faults.add(Fault(**fault, **TOKENS))
+    assert deliver(relay).state == "accepted"
+    assert not stored().doubtful
+    drive(relay)
+    assert len(tickets()) == 1
+
+
+def test_a_client_that_zendesk_does_not_know_is_an_outage_and_not_the_tickets_end(
+    relay, zendesk, clock, deliver, drive, tickets, stored
+):
+    zendesk.account.oauth._client = ("ticket-relay", "rotated")
+    assert deliver(relay).state == "accepted"
+    assert (stored().error_code, stored().doubtful) == ("zendesk_unauthorized", False)
+    zendesk.account.oauth._client = (zendesk.client_id, zendesk.client_secret)
+    drive(relay)
+    assert len(tickets()) == 1
+
+
+def test_credentials_that_are_always_refused_are_an_outage(relay, zendesk, issued):
+    zendesk.account.faults.add(Fault("status", status=401, path="/api/*", times=None))
+    with pytest.raises(Unreached):
+        own_user(relay)
+    assert issued() == 2
+
+
+def test_an_api_token_is_the_legacy_way_in(relay, zendesk, issued):
+    legacy = {"email": "relay@example.com", "api_token": "any"}
+    client = relay.secrets._provider.client
+    client.put_secret_value(SecretId="zendesk-credentials", SecretString=json.dumps(legacy))
+    assert own_user(relay) == zendesk.account.relay.id
+    assert issued() == 0

@@ -1,0 +1,116 @@
+import pytest
+
+from tests.builders import NOW, SECRETS, acme_event, body_of, settings, signed
+from tests.fakes import Clock, FakeZendesk, Killed, MemoryStore, OpenGate
+from ticket_relay import create, definitions
+from ticket_relay.definitions import PartnerDefinition
+from ticket_relay.errors import PayloadRefused, SignatureRefused, StoreUnavailable, UnknownPartner, Unreached
+from ticket_relay.relay import Relay
+from ticket_relay.rows import TicketState
+from ticket_relay.zendesk.transport import Deadline
+
+ACME = PartnerDefinition.model_validate(
+    {
+        "partner": "acme",
+        "scheme": "standard-webhooks",
+        "sample": "events/acme.json",
+        "when": "event.type == 'incident.opened'",
+        "ticket": {"subject": "${event.incident.title}", "comment": {"body": "${event.incident.summary}"}},
+    }
+)
+
+
+class KnownSecrets:
+    def signing(self, _arn, sender):
+        return [SECRETS[sender]] if sender in SECRETS else []
+
+
+@pytest.fixture(autouse=True)
+def _powertools(lambda_environment, monkeypatch):
+    monkeypatch.setattr(definitions, "partners", lambda: {"acme": ACME})
+
+
+@pytest.fixture
+def zendesk():
+    return FakeZendesk()
+
+
+@pytest.fixture
+def relay(zendesk):
+    clock = Clock()
+    clock.time = NOW
+    return Relay(settings(), None, MemoryStore(), OpenGate(), zendesk, KnownSecrets(), now=clock, sleep=clock.advance)
+
+
+def receive(relay, content=None, partner="acme", **signature):
+    body = body_of(acme_event() if content is None else content)
+    return create.receive(relay, partner, signed(body, **signature), body, Deadline.after(3))
+
+
+def test_what_is_taken_is_stored_before_it_is_sent(relay, zendesk):
+    zendesk.before.append(("create_ticket", Killed()))
+    with pytest.raises(Killed):
+        receive(relay)
+    assert relay.store.get("ticket#acme#evt_1").state == TicketState.ACCEPTED
+
+
+def test_the_receipt_is_the_state_that_was_reached(relay):
+    assert receive(relay) == create.Receipt("submitted", "evt_1", 100)
+
+
+def test_zendesks_outage_is_not_the_partners_affair(relay, zendesk):
+    zendesk.before.append(("create_ticket", Unreached("zendesk_unreachable", "No connection.")))
+    assert receive(relay) == create.Receipt("accepted", "evt_1")
+
+
+def test_a_duplicate_asks_zendesk_nothing(relay, zendesk):
+    receive(relay)
+    assert receive(relay).state == "submitted"
+    assert zendesk.calls == ["create_ticket"]
+    assert relay.gate.told == ["went_well", "give_back"]
+
+
+def test_an_unwanted_event_is_ignored_and_not_stored(relay):
+    assert receive(relay, {"type": "incident.closed"}) == create.Receipt("ignored", "evt_1")
+    assert relay.store.rows == {}
+
+
+@pytest.mark.parametrize("content", [{}, {"type": "incident.opened"}])
+def test_what_does_not_fit_the_definition_is_kept(relay, zendesk, content):
+    assert receive(relay, content).state == "unmapped"
+    assert relay.store.get("ticket#acme#evt_1").event == body_of(content)
+    assert zendesk.calls == []
+
+
+@pytest.mark.parametrize(
+    ("refused", "request_"),
+    [
+        (UnknownPartner, {"partner": "initech"}),
+        (SignatureRefused, {"at": NOW - 400}),
+        (SignatureRefused, {"secret": SECRETS["globex"]}),
+        (PayloadRefused, {"content": []}),
+    ],
+)
+def test_what_is_refused_leaves_nothing(relay, refused, request_):
+    with pytest.raises(refused):
+        receive(relay, **request_)
+    assert relay.store.rows == {}
+
+
+def test_a_claim_that_fails_is_not_sent(relay, zendesk, monkeypatch):
+    def down(_row):
+        raise StoreUnavailable("DynamoDB answered X.")
+
+    monkeypatch.setattr(relay.store, "claim", down)
+    with pytest.raises(StoreUnavailable):
+        receive(relay)
+    assert zendesk.calls == []
+
+
+def test_whatever_happens_after_the_claim_the_event_is_taken(relay, monkeypatch, counted):
+    def down(_old, _new):
+        raise StoreUnavailable("DynamoDB answered X.")
+
+    monkeypatch.setattr(relay.store, "save", down)
+    assert receive(relay).state == "accepted"
+    assert counted("ClaimLeftToPoller") == 1

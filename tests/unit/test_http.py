@@ -1,0 +1,83 @@
+import base64
+import json
+
+import pytest
+
+from tests.builders import CANARY, http_event
+from ticket_relay import http
+from ticket_relay.errors import PayloadRefused, RowMoved, SignatureRefused, StoreUnavailable, UnknownPartner
+
+
+@pytest.fixture(autouse=True)
+def _powertools(lambda_environment):
+    pass
+
+
+def app_raising(error):
+    app = http.resolver()
+
+    @app.post("/webhooks/<partner>")
+    def webhook(partner):
+        raise error
+
+    return app
+
+
+def answered(app, event):
+    answer = app.resolve(event, None)
+    return (
+        answer["statusCode"],
+        json.loads(answer["body"]),
+        answer["multiValueHeaders"] if "multiValueHeaders" in answer else answer["headers"],
+    )
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [
+        (SignatureRefused("stale_timestamp", "Too old."), 401, "stale_timestamp"),
+        (PayloadRefused("body_too_large", "Too large.", status=413), 413, "body_too_large"),
+        (UnknownPartner(), 404, "unknown_partner"),
+        (StoreUnavailable("DynamoDB answered X."), 503, "store_unavailable"),
+        (RowMoved("Elsewhere."), 503, "row_moved"),
+    ],
+)
+def test_each_error_of_the_tree_is_json_with_its_status(error, status, code):
+    got, body, headers = answered(app_raising(error), http_event(b"{}", {}))
+    assert (got, body) == (status, {"error": code, "message": str(error)})
+    assert headers["Content-Type"] == "application/json"
+
+
+def test_only_what_may_be_repeated_says_when():
+    assert answered(app_raising(StoreUnavailable("No.")), http_event(b"{}", {}))[2]["Retry-After"] == "5"
+    assert "Retry-After" not in answered(app_raising(UnknownPartner()), http_event(b"{}", {}))[2]
+
+
+def test_a_bug_tells_nobody_what_it_met(capsys):
+    status, body, _ = answered(app_raising(ValueError(CANARY)), http_event(b"{}", {}))
+    assert (status, body["error"]) == (503, "internal_error")
+    assert CANARY not in json.dumps(body) + capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("POST", "/"), ("GET", "/webhooks/acme"), ("POST", "/webhooks/a/b"), ("PUT", "/webhooks/acme")]
+)
+def test_other_paths_and_methods_are_not_found(method, path):
+    status, body, _ = answered(app_raising(UnknownPartner()), http_event(b"", {}, path=path, method=method))
+    assert (status, body["error"]) == (404, "not_found")
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", "ü".encode(), b"\xff\x00", b'{"a":  1}\r\n'])
+@pytest.mark.parametrize("content_type", ["application/json", "application/octet-stream"])
+def test_the_bytes_of_the_body_are_restored(body, content_type):
+    event = {"body": base64.b64encode(body).decode(), "isBase64Encoded": True}
+    assert http.raw_body(event) == body
+    assert http.raw_body(http_event(body, {"content-type": content_type})) == body or b"\xff" in body
+
+
+def test_an_absent_body_is_empty():
+    assert http.raw_body({}) == http.raw_body({"body": None}) == b""
+
+
+def test_a_retry_after_is_in_whole_seconds():
+    assert http.answer(503, {}, retry_after=4.2).headers["Retry-After"] == "5"

@@ -1,0 +1,161 @@
+"""The poller over a scripted Zendesk: every order of accidents ends with one ticket for each event."""
+
+import contextlib
+
+import pytest
+from hypothesis import settings as how_much
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from tests import builders
+from tests.builders import NOW, ticket_row
+from tests.fakes import Clock, FakeZendesk, Killed, MemoryStore, OpenGate
+from ticket_relay import poll, submit, ticket_states
+from ticket_relay.errors import RowMoved, Throttled, Uncertain, Unreached
+from ticket_relay.gate import OPEN
+from ticket_relay.relay import Relay
+from ticket_relay.rows import TicketState, external_id
+from ticket_relay.zendesk.transport import Deadline
+
+
+@pytest.fixture(autouse=True)
+def _powertools(lambda_environment):
+    pass
+
+
+def made_relay(zendesk, clock):
+    clock.time = NOW
+    return Relay(builders.settings(), None, MemoryStore(), OpenGate(), zendesk, None, now=clock, sleep=clock.advance)
+
+
+def run(relay, seconds=50):
+    end = relay.now() + seconds
+    poll.run(relay, lambda: end - relay.now(), relay.sleep)
+
+
+CALLS = st.sampled_from(["create_ticket", "find_tickets", "show_ticket", "job_statuses", "unfinished_jobs"])
+ACCIDENTS = st.sampled_from(
+    [
+        Throttled(429, 5),
+        Throttled(503, 5),
+        Unreached("zendesk_unreachable", "No connection."),
+        Uncertain("zendesk_timeout", "No answer."),
+        Killed(),
+    ]
+)
+LOST = st.sampled_from([Uncertain("zendesk_timeout", "No answer."), Throttled(503, 5), Killed()])
+JOBS = st.sampled_from(
+    [
+        ("failed", False, None),
+        ("failed", True, None),
+        ("killed", True, None),
+        ("forgotten", True, None),
+        ("forgotten", False, None),
+        ("completed", False, "DatabaseTimeout"),
+        ("queued", True, None),
+    ]
+)
+
+
+class AccidentsMachine(RuleBasedStateMachine):
+    """Partners send, workers die, pollers run and time passes, while calls fail before or after their effect."""
+
+    @initialize(key_honoured=st.booleans())
+    def begin(self, key_honoured):
+        self.clock = Clock()
+        self.zendesk = FakeZendesk(key_honoured=key_honoured)
+        self.relay = made_relay(self.zendesk, self.clock)
+
+    @rule(event_id=st.sampled_from("abc"))
+    def event_comes(self, event_id):
+        row = ticket_row(event_id, now=self.clock(), due_at=self.clock() + ticket_states.LEASE, sent_at=self.clock())
+        if self.relay.store.claim(row) is not None:
+            return
+        with contextlib.suppress(Killed, RowMoved):
+            submit.send(self.relay, row, OPEN, Deadline.after(5), sent_before=None)
+
+    @rule(call=CALLS, accident=ACCIDENTS)
+    def next_call_will_fail(self, call, accident):
+        self.zendesk.before.append((call, accident))
+
+    @rule(accident=LOST)
+    def next_answer_will_be_lost(self, accident):
+        self.zendesk.after.append(("create_ticket", accident))
+
+    @rule(job=JOBS)
+    def next_job_will_go_wrong(self, job):
+        if len(self.zendesk.next_job) < 2:
+            self.zendesk.next_job.append(job)
+
+    @rule(seconds=st.sampled_from([1, 20, 60, 200, 3600]))
+    def time_passes(self, seconds):
+        self.clock.advance(seconds)
+        # No queue is longer than a key lives: beyond that, only the look protects.
+        if seconds >= 3600:
+            self.zendesk.queue_moves_on()
+
+    @rule()
+    def poller_runs(self):
+        with contextlib.suppress(Killed):
+            run(self.relay)
+
+    @invariant()
+    def no_event_has_two_tickets(self):
+        owners = list(self.zendesk.tickets.values())
+        assert len(owners) == len(set(owners))
+
+    def teardown(self):
+        """The trouble is over: everything comes to its end."""
+        self.zendesk.before.clear()
+        self.zendesk.after.clear()
+        self.zendesk.next_job.clear()
+        self.zendesk.queue_moves_on()
+        for _ in range(30):
+            run(self.relay)
+            self.clock.advance(600)
+        for row in self.relay.store.rows.values():
+            assert row.state == TicketState.CREATED
+            assert self.zendesk.tickets[row.ticket_id] == external_id("acme", row.event_id)
+
+
+AccidentsMachine.TestCase.settings = how_much(max_examples=200, stateful_step_count=25, deadline=None)
+TestEveryOrderOfAccidents = AccidentsMachine.TestCase
+
+
+def test_jobs_are_asked_after_in_hundreds():
+    zendesk = FakeZendesk()
+    relay = made_relay(zendesk, Clock())
+    for number in range(100):
+        row = ticket_row(f"evt_{number}", due_at=NOW + 20, sent_at=NOW)
+        relay.store.claim(row)
+        submit.send(relay, row, OPEN, Deadline.after(5), sent_before=None)
+    run(relay)
+    assert zendesk.calls.count("job_statuses") == 1
+    assert {row.state for row in relay.store.rows.values()} == {TicketState.CREATED}
+
+
+def test_what_is_due_in_a_minute_is_left_to_the_next_run():
+    relay = made_relay(FakeZendesk(), Clock())
+    relay.store.claim(ticket_row(due_at=NOW + 60))
+    poll.run(relay, lambda: 50, nap=lambda _: pytest.fail("waited"))
+
+
+def test_without_time_nothing_is_begun():
+    zendesk = FakeZendesk()
+    relay = made_relay(zendesk, Clock())
+    relay.store.claim(ticket_row())
+    poll.run(relay, lambda: poll.CALL_TIME, nap=relay.sleep)
+    assert zendesk.calls == []
+
+
+def test_an_unexpected_error_is_told_of_by_type_and_fails_the_run(capsys):
+    zendesk = FakeZendesk()
+    relay = made_relay(zendesk, Clock())
+    relay.store.claim(ticket_row("bad"))
+    relay.store.claim(ticket_row("good"))
+    zendesk.before.append(("create_ticket", KeyError("canary")))
+    with pytest.raises(poll.Unfinished, match="1 rows"):
+        run(relay)
+    assert sorted(row.state for row in relay.store.rows.values()) == [TicketState.ACCEPTED, TicketState.CREATED]
+    assert relay.store.get("ticket#acme#bad").due_at >= NOW + poll.PUT_OFF
+    assert "canary" not in capsys.readouterr().out

@@ -1,0 +1,168 @@
+import pytest
+
+from tests.builders import NOW, settings, ticket_row
+from tests.fakes import Clock, FakeZendesk, Killed, MemoryStore, OpenGate
+from ticket_relay import submit
+from ticket_relay.errors import Rejected, Throttled, Uncertain, Unreached
+from ticket_relay.gate import OPEN
+from ticket_relay.relay import Relay
+from ticket_relay.rows import TicketState
+from ticket_relay.zendesk.transport import Deadline
+
+
+@pytest.fixture(autouse=True)
+def _powertools(lambda_environment):
+    pass
+
+
+@pytest.fixture
+def zendesk():
+    return FakeZendesk()
+
+
+@pytest.fixture
+def relay(zendesk):
+    clock = Clock()
+    clock.time = NOW
+    return Relay(settings(), None, MemoryStore(), OpenGate(), zendesk, None, now=clock, sleep=clock.advance)
+
+
+@pytest.fixture
+def resume(relay):
+    def resume(**changes):
+        row = ticket_row(**changes)
+        relay.store.claim(row)
+        return submit.resume(relay, row, Deadline.after(5))
+
+    return resume
+
+
+def test_a_row_that_was_never_sent_is_sent_at_once(resume, zendesk):
+    assert resume().state == TicketState.SUBMITTED
+    assert zendesk.calls == ["create_ticket"]
+
+
+@pytest.mark.parametrize("doubt", [{"sent_at": NOW - 60}, {"attempt": 2}])
+def test_a_doubtful_row_is_looked_for_first(resume, zendesk, doubt):
+    assert resume(**doubt).state == TicketState.SUBMITTED
+    assert zendesk.calls == ["unfinished_jobs", "find_tickets", "create_ticket"]
+
+
+def test_a_ticket_that_is_found_is_not_sent_again(resume, zendesk):
+    zendesk.tickets[7] = "acme:evt_1"
+    row = resume(sent_at=NOW - 60)
+    assert (row.state, row.ticket_id) == (TicketState.CREATED, 7)
+    assert zendesk.calls == ["unfinished_jobs", "find_tickets"]
+
+
+def test_an_announced_ticket_is_looked_for_by_its_id(resume, zendesk):
+    zendesk.tickets[7] = "acme:evt_1"
+    assert resume(attempt=2, ticket_id=7).ticket_id == 7
+    assert zendesk.calls == ["unfinished_jobs", "show_ticket"]
+
+
+def test_somebody_elses_ticket_is_not_ours(resume, zendesk):
+    zendesk.tickets[7] = "globex:evt_1"
+    assert resume(attempt=2, ticket_id=7).ticket_id != 7
+
+
+def test_of_two_tickets_the_older_is_kept_and_the_other_counted(resume, zendesk, counted):
+    zendesk.tickets |= {9: "acme:evt_1", 8: "acme:evt_1"}
+    assert resume(sent_at=NOW).ticket_id == 8
+    assert counted("TicketDuplicated") == 1
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        Rejected(403, "Forbidden", "No access"),
+        Uncertain("zendesk_500", "Zendesk answered 500."),
+        Unreached("zendesk_unreachable", "No connection."),
+        Throttled(429, 30),
+    ],
+)
+def test_without_an_answer_to_the_look_nothing_is_sent_and_the_doubt_remains(resume, zendesk, error):
+    zendesk.before.append(("find_tickets", error))
+    row = resume(sent_at=NOW - 60)
+    assert (row.state, row.doubtful) == (TicketState.ACCEPTED, True)
+    assert row.due_at > NOW
+    assert "create_ticket" not in zendesk.calls
+
+
+def test_while_an_unfinished_job_may_make_the_ticket_nothing_is_sent(relay, zendesk):
+    zendesk.key_honoured = False
+    zendesk.next_job.append(("queued", True, None))
+    zendesk.after.append(("create_ticket", Uncertain("zendesk_timeout", "No answer.")))
+    row = ticket_row()
+    relay.store.claim(row)
+    for _ in range(4):
+        row = submit.resume(relay, row, Deadline.after(5))
+        relay.sleep(60)
+    assert (row.state, row.suspects) == (TicketState.ACCEPTED, ("V3-0",))
+    zendesk.queue_moves_on()
+    row = submit.resume(relay, row, Deadline.after(5))
+    assert (row.state, len(zendesk.tickets)) == (TicketState.CREATED, 1)
+
+
+def test_a_job_that_another_row_waits_for_is_not_suspected(resume, relay, zendesk):
+    zendesk.next_job.append(("queued", True, None))
+    other = ticket_row("evt_2")
+    relay.store.claim(other)
+    submit.resume(relay, other, Deadline.after(5))
+    assert resume(sent_at=NOW - 60).state == TicketState.SUBMITTED
+
+
+def test_jobs_that_were_queued_later_do_not_keep_a_row_waiting(relay, zendesk):
+    zendesk.next_job += [("queued", True, None)] * 2
+    zendesk._create("somebody:else")
+    row = ticket_row(sent_at=NOW - 60)
+    relay.store.claim(row)
+    row = submit.resume(relay, row, Deadline.after(5))
+    assert row.suspects == ("V3-0",)
+    zendesk.queue_moves_on()
+    zendesk._create("somebody:elses other")
+    assert submit.resume(relay, row, Deadline.after(5)).state == TicketState.SUBMITTED
+
+
+def test_what_was_suspected_before_says_nothing_about_a_request_that_was_sent_since(relay, zendesk):
+    zendesk.key_honoured = False
+    zendesk.next_job += [("queued", True, None), ("queued", True, None)]
+    zendesk._create("somebody:else")
+    row = ticket_row(sent_at=NOW - 60)
+    relay.store.claim(row)
+    row = submit.resume(relay, row, Deadline.after(5))
+    zendesk.queue_moves_on()
+    zendesk.after.append(("create_ticket", Killed()))
+    with pytest.raises(Killed):
+        submit.resume(relay, row, Deadline.after(5))
+    row = submit.resume(relay, relay.store.get(row.pk), Deadline.after(5))
+    assert (row.state, row.suspects) == (TicketState.ACCEPTED, ("V3-1",))
+
+
+def test_the_row_is_held_before_anything_is_sent(resume, relay, zendesk, monkeypatch):
+    seen = []
+    send = zendesk.create_ticket
+    monkeypatch.setattr(
+        zendesk, "create_ticket", lambda *given: (seen.append(relay.store.get("ticket#acme#evt_1")), send(*given))[1]
+    )
+    resume()
+    assert (seen[0].version, seen[0].due_at > NOW, seen[0].doubtful) == (2, True, True)
+
+
+def test_the_job_is_written_down_before_anything_else_is_done(relay, zendesk, monkeypatch):
+    row = ticket_row()
+    relay.store.claim(row)
+    monkeypatch.setattr(relay.gate, "went_well", lambda _: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        submit.send(relay, row, OPEN, Deadline.after(5), sent_before=None)
+    assert relay.store.get(row.pk).job_id == "V3-0"
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [(Throttled(429, 30), ["close"]), (Rejected(422, "X", "Y"), ["went_well"]), (Uncertain("x", "y"), [])],
+)
+def test_the_gate_learns_of_every_answer(resume, relay, zendesk, error, told):
+    zendesk.before.append(("create_ticket", error))
+    resume()
+    assert relay.gate.told == told
