@@ -1,0 +1,197 @@
+"""`relay`: what became of an event, what is stuck, and another try."""
+
+import time
+from dataclasses import asdict, replace
+from typing import Any, override
+
+import click
+
+from relay import reading, shown
+from relay.failures import told
+from relay.options import STATES, a_row, json_too, pk_of, selecting, somewhere
+from relay.reading import Record, Wanted
+from relay.redriving import STATES as REDRIVABLE
+from relay.redriving import Outcome, again
+from relay.where import Place, Where
+from ticket_relay.store import Store
+from ticket_relay.table import Table
+
+_MANY = 1
+"""More rows than this are not redriven without a yes."""
+
+
+class _Relay(click.Group):
+    @override
+    def invoke(self, ctx: click.Context) -> Any:
+        with told():
+            return super().invoke(ctx)
+
+
+@click.group(cls=_Relay, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+def main() -> None:
+    """Look at Ticket Relay's rows, and start failed ones again.
+
+    Give the options after the command. They say where the table is: in AWS by the stack's name, with your usual
+    profile and region, or on this machine by the `dynamodb_url` that `make local` prints:
+
+    \b
+        relay stats --endpoint-url http://127.0.0.1:5000
+
+    RELAY_STACK, RELAY_ENDPOINT_URL and RELAY_TABLE stand for the options of these names.
+
+    Exit status: 0 done, 1 not found, refused or not reached, 2 wrong usage.
+    """
+
+
+@main.command()
+@a_row
+@somewhere
+@json_too
+def status(row: tuple[str, ...], where: Where, *, machine: bool) -> None:
+    """Say how far an event or an update is, in one line. One GetItem."""
+    record = _found(where, pk_of(row))
+    if machine:
+        shown.as_json(_brief(record))
+        return
+    shown.as_table(("state", "ticket_id", "since", "due_at", "error"), [_with_error(record)])
+
+
+@main.command()
+@a_row
+@click.option(
+    "--payload",
+    is_flag=True,
+    help="Print the stored request and event too. WARNING: they hold customers' data, which then stands in your "
+    "terminal, and in whatever records it.",
+)
+@somewhere
+@json_too
+def show(row: tuple[str, ...], where: Where, *, payload: bool, machine: bool) -> None:
+    """Show a row with its history: each state, when, and why. One GetItem.
+
+    The history holds the first step and the latest 19.
+    """
+    record = _found(where, pk_of(row), payload=payload)
+    if machine:
+        shown.as_json(record)
+        return
+    payloads = {name: record[name] for name in reading.PAYLOAD if record.get(name)}
+    shown.as_fields({name: value for name, value in _brief(record).items() if name not in reading.PAYLOAD})
+    click.echo()
+    shown.as_table(("at", "state", "attempt", "reason"), record["history"], exact=True)
+    for name, text in payloads.items():
+        click.echo(f"\n{name}:")
+        shown.as_text(text)
+
+
+@main.command("list")
+@click.option("--state", "states", type=click.Choice(STATES), multiple=True, help="Only this state; repeatable.")
+@selecting(limit=100)
+@somewhere
+@json_too
+def list_rows(where: Where, wanted: Wanted, *, states: tuple[str, ...], machine: bool) -> None:
+    """List rows, those that came first at the top.
+
+    There is no index by state, by choice: this scans the whole table, which takes time and costs read capacity for
+    every item, listed or not.
+    """
+    records, matched = reading.oldest(where.place(), replace(wanted, states=states))
+    if machine:
+        shown.as_json({"matched": matched, "rows": [_brief(record) for record in records]})
+        return
+    names = ("state", "pk", "ticket_id", "created_at", "since", "due_at", "error")
+    shown.as_table(names, map(_with_error, records))
+    if matched > len(records):
+        click.echo(f"{matched - len(records)} more came later: raise --limit to see them.", err=True)
+
+
+@main.command()
+@a_row
+@click.option("--state", type=click.Choice(REDRIVABLE), help="All rows in this state, instead of one.")
+@selecting(limit=None)
+@click.option("--yes", is_flag=True, help="Do not ask before many rows.")
+@somewhere
+@json_too
+def redrive(row: tuple[str, ...], where: Where, wanted: Wanted, *, state: str | None, yes: bool, machine: bool) -> None:
+    """Start one row again, or all in a state.
+
+    The poller goes on with them within a minute. A failed ticket gets a new attempt, and is looked for in Zendesk
+    before anything is sent. An unmapped event is mapped by the poller with the definitions that are deployed now. An
+    update is decided again on the ticket as it is.
+
+    A row that somebody else has moved meanwhile is reported and left alone. With --state the whole table is scanned,
+    as by `list`.
+    """
+    if bool(row) == bool(state):
+        raise click.UsageError("Name one row, or a --state.")
+    if row and wanted != Wanted():
+        raise click.UsageError("--kind, --partner, --older-than and --limit go with --state.")
+    pks = [pk_of(row)] if row else []
+    place = where.place()
+    if state:
+        records, matched = reading.oldest(place, replace(wanted, states=(state,)))
+        pks = [record["pk"] for record in records]
+        if len(pks) > _MANY and not yes:
+            click.confirm(f"Redrive {len(pks)} of {matched} {state} rows in {place.table}?", abort=True, err=True)
+    if not _redriven(place, pks, state, machine=machine):
+        raise click.exceptions.Exit(1)
+
+
+@main.command()
+@somewhere
+@json_too
+def stats(where: Where, *, machine: bool) -> None:
+    """Count rows by kind, partner and state.
+
+    Shows the oldest unfinished row too, the gate before Zendesk, and how old the token is.
+
+    Scans the whole table, which takes time and costs read capacity for every item.
+    """
+    found = reading.stats(where.place(), time.time())
+    if machine:
+        shown.as_json(found)
+        return
+    shown.as_table(("kind", "partner", "state", "count"), found["rows"])
+    click.echo()
+    oldest, gate, token = found["oldest_unfinished"] or {}, found["gate"], found["token"] or {}
+    shown.as_fields(
+        {
+            "table": found["table"],
+            "oldest unfinished": oldest.get("pk"),
+            "came": oldest.get("created_at"),
+            "gate": gate["state"],
+            "closed until": gate["closed_until"],
+            "token fetched": token.get("fetched_at"),
+            "token good until": token.get("valid_until"),
+        }
+    )
+
+
+def _found(where: Where, pk: str, *, payload: bool = False) -> Record:
+    record = reading.get(where.place(), pk, payload=payload)
+    if record is None:
+        raise click.ClickException(f"There is no row {shown.harmless(pk)}.")
+    return record
+
+
+def _redriven(place: Place, pks: list[str], state: str | None, *, machine: bool) -> bool:
+    """Start them again and tell of each; whether that went for all. What was done is told even if the rest fails."""
+    store = Store(Table(place.table, place.client))
+    outcomes: list[Outcome] = []
+    try:
+        for pk in pks:
+            outcomes.append(again(store, pk, time.time(), state))  # noqa: PERF401 - it may raise in between
+    finally:
+        if machine:
+            shown.as_json({"rows": [asdict(outcome) for outcome in outcomes]})
+        else:
+            shown.as_table(("outcome", "pk", "state", "attempt", "reason"), map(asdict, outcomes))
+    return all(outcome.outcome == "redriven" for outcome in outcomes)
+
+
+def _brief(record: Record) -> Record:
+    return {name: value for name, value in record.items() if name != "history"}
+
+
+def _with_error(record: Record) -> Record:
+    return record | {"error": record["error_sentence"] or record["error_code"]}

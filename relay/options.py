@@ -1,0 +1,80 @@
+"""Options that several commands share, and the values they take."""
+
+import re
+import time
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, override
+
+import click
+
+from relay.reading import FIELDS, Wanted
+from relay.where import DEFAULT_STACK, Where
+from ticket_relay.rows import TicketState, UpdateState, ticket_pk
+
+STATES = list(dict.fromkeys(map(str, [*TicketState, *UpdateState])))
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+class Duration(click.ParamType):
+    """`15m` as seconds."""
+
+    name = "duration"
+
+    @override
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        found = re.fullmatch(r"(\d{1,9})([smhd])", str(value), re.ASCII)
+        if not found:
+            self.fail(f"{value!r} is not a duration. Give a number and a unit: 90s, 15m, 2h, 3d.", param, ctx)
+        return float(found[1]) * _SECONDS[found[2]]
+
+
+def somewhere(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command its `where`, from options and environment."""
+
+    @click.option("--stack", envvar="RELAY_STACK", help=f"CloudFormation stack in AWS. Default: {DEFAULT_STACK}.")
+    @click.option("--endpoint-url", envvar="RELAY_ENDPOINT_URL", help="DynamoDB elsewhere: the local stack's.")
+    @click.option("--table", envvar="RELAY_TABLE", help="The table itself. Not needed if the endpoint has only one.")
+    @click.option("--region", help="AWS region, if not the usual one.")
+    @click.option("--profile", help="AWS profile, if not the usual one.")
+    @wraps(command)
+    def placed(**options: Any) -> None:
+        where = Where(**{name: options.pop(name) for name in Where.__slots__})
+        command(where=where, **options)
+
+    return placed
+
+
+def selecting(*, limit: int | None) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command what is `wanted`, but for the states. `limit` is the default."""
+
+    def with_options(command: Callable[..., None]) -> Callable[..., None]:
+        @click.option("--kind", type=click.Choice(list(FIELDS)), help="Only tickets, or only updates.")
+        @click.option("--partner", help="Only tickets for this partner's events.")
+        @click.option("--older-than", type=Duration(), metavar="TIME", help="Came longer ago: 90s, 15m, 2h, 3d.")
+        @click.option("--limit", type=click.IntRange(1), default=limit, show_default=True, help="At most so many.")
+        @wraps(command)
+        def selected(
+            *, kind: str | None, partner: str | None, older_than: float | None, limit: int | None, **options: Any
+        ) -> None:
+            before = None if older_than is None else time.time() - older_than
+            command(wanted=Wanted(kind=kind, partner=partner, before=before, limit=limit), **options)
+
+        return selected
+
+    return with_options
+
+
+a_row = click.argument("row", nargs=-1, metavar="PARTNER EVENT | KEY")
+json_too = click.option("--json", "machine", is_flag=True, help="Answer in JSON.")
+
+
+def pk_of(row: tuple[str, ...]) -> str:
+    """The key of the row that was named in one of two ways. Raises UsageError; nothing but rows can be named."""
+    match row:
+        case (pk,) if pk.startswith(tuple(f"{kind}#" for kind in FIELDS)):
+            return pk
+        case (partner, event_id):
+            return ticket_pk(partner, event_id)
+        case _:
+            raise click.UsageError("Name a row by its partner and event id, or by its key: ticket#… or update#….")

@@ -1,0 +1,233 @@
+"""What stands in the table. Payloads and the token's value are not fetched and then hidden: they are not asked for."""
+
+import heapq
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from boto3.dynamodb.types import TypeDeserializer
+
+from relay.where import Place
+from ticket_relay import gate
+from ticket_relay.rows import TicketRow, UpdateRow
+from ticket_relay.zendesk import tokens
+
+type Record = dict[str, Any]
+"""A row as the operator sees it: all keys of its kind, None where there is nothing. Times are aware datetimes."""
+
+WORKING = TicketRow.working | UpdateRow.working
+PAYLOAD = ("request", "event")
+
+
+def moment(seconds: Any) -> datetime:
+    return datetime.fromtimestamp(float(seconds), UTC)
+
+
+def _history(steps: Any) -> list[Record]:
+    return [
+        {
+            "state": step["state"],
+            "at": moment(step["at"]),
+            "attempt": int(step["attempt"]),
+            "reason": step.get("reason"),
+        }
+        for step in steps
+    ]
+
+
+type _Fields = dict[str, Callable[[Any], Any]]
+
+_ALL: _Fields = {
+    "ticket_id": int,
+    "created_at": moment,
+    "updated_at": moment,
+    "due_at": moment,
+    "sent_at": moment,
+    "redriven_at": moment,
+    "expires_at": moment,
+    "version": int,
+    "attempt": int,
+    "tries": int,
+    "error_code": str,
+    "error_sentence": str,
+    "history": _history,
+}
+_TICKET: _Fields = {
+    "partner": str,
+    "event_id": str,
+    "job_id": str,
+    "submitted_at": moment,
+    "failures": int,
+    "suspects": list,
+}
+_UPDATE: _Fields = {"invocation_id": str, "conflicts": int}
+
+FIELDS: dict[str, _Fields] = {"ticket": _TICKET | _ALL, "update": _UPDATE | _ALL}
+"""By kind: the attributes that are read, and what makes the operator's value of each. A payload is not among them."""
+
+_COUNTED = ("pk", "state", "partner", "created_at")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which rows: all that is given must hold."""
+
+    states: Sequence[str] = ()
+    kind: str | None = None
+    partner: str | None = None
+    before: float | None = None
+    """Epoch seconds before which the event came."""
+    limit: int | None = None
+    """How many, those that came first."""
+
+
+def get(place: Place, pk: str, *, payload: bool = False) -> Record | None:
+    """One row, with its payload as text if that is asked for. One GetItem."""
+    names = ["pk", "state", *FIELDS[_kind(pk)], *(PAYLOAD if payload else ())]
+    item = _item(place, pk, names)
+    if item is None:
+        return None
+    return _record(item) | ({name: _text(item.get(name)) for name in PAYLOAD} if payload else {})
+
+
+def oldest(place: Place, wanted: Wanted) -> tuple[list[Record], int]:
+    """The wanted rows, those that came first at the top, and how many there would be without the limit. Reads the
+    whole table.
+    """
+    matched = 0
+
+    def counted() -> Iterator[Record]:
+        nonlocal matched
+        for item in _scan(place, wanted, ("pk", "state", *FIELDS["ticket"], *FIELDS["update"])):
+            matched += 1
+            yield _record(item)
+
+    return heapq.nsmallest(wanted.limit or sys.maxsize, counted(), key=_came), matched
+
+
+def stats(place: Place, now: float) -> Record:
+    """How many rows there are of each sort, the oldest that is unfinished, the gate and the token. Reads the whole
+    table.
+    """
+    counts: Counter[tuple[str, str, str]] = Counter()
+    unfinished: tuple[float, str, str] | None = None
+    for item in _scan(place, Wanted(), _COUNTED):
+        pk, state = item["pk"], item.get("state", "")
+        counts[_kind(pk), item.get("partner", ""), state] += 1
+        if state in WORKING:
+            this = (float(item["created_at"]), pk, state)
+            unfinished = min(unfinished or this, this)
+    return {
+        "table": place.table,
+        "rows": [
+            {"kind": kind, "partner": partner or None, "state": state or None, "count": count}
+            for (kind, partner, state), count in sorted(counts.items())
+        ],
+        "oldest_unfinished": unfinished
+        and {"pk": unfinished[1], "state": unfinished[2], "created_at": moment(unfinished[0])},
+        "gate": _gate(_item(place, gate.PK, ["closed_until"]), now),
+        "token": _token(_item(place, tokens.PK, ["renew_at", "valid_until"])),
+    }
+
+
+def _gate(item: Mapping[str, Any] | None, now: float) -> Record:
+    """`probe_due`: the time is over, and the next worker asks Zendesk before all others."""
+    if not item or "closed_until" not in item:
+        return {"state": "open", "closed_until": None}
+    until = float(item["closed_until"])
+    return {"state": "closed" if until > now else "probe_due", "closed_until": moment(until)}
+
+
+def _token(item: Mapping[str, Any] | None) -> Record | None:
+    """The token's times. None where there is none: it was never fetched, or the secret holds an API token."""
+    if not item or "valid_until" not in item:
+        return None
+    renew_at, valid_until = float(item["renew_at"]), float(item["valid_until"])
+    # It is renewed after a known share of its life, so the two times give the third.
+    life = (valid_until - renew_at) / (1 - tokens.EARLY)
+    return {
+        "fetched_at": moment(round(valid_until - life, 3)),
+        "renew_at": moment(renew_at),
+        "valid_until": moment(valid_until),
+    }
+
+
+def _record(item: Mapping[str, Any]) -> Record:
+    kind = _kind(item["pk"])
+    record: Record = {"pk": item["pk"], "kind": kind, "state": item.get("state"), "since": None}
+    record |= {name: make(item[name]) if name in item else None for name, make in FIELDS[kind].items()}
+    record["history"] = record["history"] or []
+    record["since"] = _since(record)
+    return record
+
+
+def _since(record: Record) -> datetime | None:
+    """When the row came into its state. Other changes within a state are in its history too."""
+    since: datetime | None = record["updated_at"]
+    for step in reversed(record["history"]):
+        if step["state"] != record["state"]:
+            break
+        since = step["at"]
+    return since
+
+
+def _came(record: Record) -> tuple[datetime, str]:
+    return record["created_at"] or moment(0), record["pk"]
+
+
+def _kind(pk: str) -> str:
+    return pk.partition("#")[0]
+
+
+def _item(place: Place, pk: str, names: Iterable[str]) -> dict[str, Any] | None:
+    item = place.client.get_item(TableName=place.table, Key={"pk": {"S": pk}}, ConsistentRead=True, **_only(names))
+    return _plain(item["Item"]) if "Item" in item else None
+
+
+def _scan(place: Place, wanted: Wanted, names: Iterable[str]) -> Iterator[dict[str, Any]]:
+    """The filter costs nothing less: DynamoDB reads, and bills, all that it then leaves out (developer guide, "Filter
+    expressions for scan").
+    """
+    kinds = [wanted.kind] if wanted.kind else list(FIELDS)
+    values = {f":kind{number}": f"{kind}#" for number, kind in enumerate(kinds)}
+    conditions = [" OR ".join(f"begins_with(#pk, {name})" for name in values)]
+    if wanted.states:
+        states = {f":state{number}": state for number, state in enumerate(wanted.states)}
+        conditions.append(f"#state IN ({', '.join(states)})")
+        values |= states
+    if wanted.partner:
+        conditions.append("#partner = :partner")
+        values |= {":partner": wanted.partner}
+    given: dict[str, Any] = {name: {"S": value} for name, value in values.items()}
+    if wanted.before is not None:
+        conditions.append("#created_at < :before")
+        given[":before"] = {"N": f"{wanted.before:.3f}"}
+    pages = place.client.get_paginator("scan").paginate(
+        TableName=place.table,
+        FilterExpression=" AND ".join(f"({condition})" for condition in conditions),
+        ExpressionAttributeValues=given,
+        **_only(names),
+    )
+    for page in pages:
+        yield from map(_plain, page["Items"])
+
+
+def _only(names: Iterable[str]) -> Any:
+    """A projection. Each name is replaced, because `state` and others are reserved words of DynamoDB."""
+    unique = dict.fromkeys(names)
+    return {
+        "ProjectionExpression": ", ".join(f"#{name}" for name in unique),
+        "ExpressionAttributeNames": {f"#{name}": name for name in unique},
+    }
+
+
+def _plain(item: Mapping[str, Any]) -> dict[str, Any]:
+    read = TypeDeserializer().deserialize
+    return {name: read(value) for name, value in item.items()}
+
+
+def _text(payload: Any) -> str | None:
+    return None if payload is None else bytes(payload.value).decode(errors="replace")

@@ -1,0 +1,46 @@
+"""Starting rows again, one at a time, by the relay's own conditional move."""
+
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from ticket_relay.errors import RowMoved
+from ticket_relay.redrive import NotRedrivable, redrive
+from ticket_relay.rows import TicketState, UpdateState
+from ticket_relay.store import Store
+
+STATES = (str(TicketState.FAILED), str(TicketState.UNMAPPED), str(UpdateState.CONFLICT))
+"""Where a row has come to its end without what it was for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What was done to a row: `redriven`; or nothing, because it was `refused`, `moved` or `gone`."""
+
+    pk: str
+    outcome: str
+    state: str | None = None
+    """The row's state now, as far as is known."""
+    attempt: int | None = None
+    reason: str | None = None
+
+
+def again(store: Store, pk: str, now: float, state: str | None = None) -> Outcome:
+    """Redrive the row, only if it is in this state should one be given. Raises StoreUnavailable: the row may have been
+    redriven then, and trying again is safe.
+    """
+    try:
+        row = store.get(pk)
+    except ValidationError:
+        return Outcome(pk, "refused", reason="The item is not a row of this version of the code.")
+    if row is None:
+        return Outcome(pk, "gone", reason="There is no such row.")
+    if state and row.state != state:
+        return Outcome(pk, "moved", row.state, row.attempt, f"The row is no longer {state}.")
+    try:
+        new = redrive(store, row, now)
+    except NotRedrivable as error:
+        return Outcome(pk, "refused", row.state, row.attempt, error.sentence)
+    except RowMoved as error:
+        return Outcome(pk, "moved", reason=error.sentence)
+    return Outcome(pk, "redriven", new.state, new.attempt)

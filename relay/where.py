@@ -1,0 +1,116 @@
+"""Which table is meant, and the client that reaches it."""
+
+import ipaddress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import boto3
+import click
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from local.runtime import ACCESS_KEY, REGION, SECRET_KEY
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+DEFAULT_STACK = "ticket-relay"
+OUTPUT = "TableName"
+"""The output of template.yaml that names the table."""
+
+# A person waits for whole pages of a scan: more patience than the functions have.
+_CLIENT = Config(connect_timeout=5, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 3})
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A table that has been found, and a client for it."""
+
+    table: str
+    client: "DynamoDBClient"
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """What the operator said of the table's whereabouts: a stack, a table, or an endpoint with or without a table."""
+
+    stack: str | None = None
+    table: str | None = None
+    endpoint_url: str | None = None
+    region: str | None = None
+    profile: str | None = None
+
+    def __post_init__(self) -> None:
+        """Raises UsageError: which of two places is meant is not guessed, since rows may be redriven there."""
+        if self.stack and (self.table or self.endpoint_url):
+            raise click.UsageError(
+                "A stack is given, and a table or an endpoint too (perhaps as RELAY_STACK, RELAY_TABLE or "
+                "RELAY_ENDPOINT_URL). Which one is meant?"
+            )
+        if self.endpoint_url and not _is_url(self.endpoint_url):
+            raise click.BadParameter(f"{self.endpoint_url!r} is not an address like http://127.0.0.1:5000.")
+
+    def place(self) -> Place:
+        """Find it. Raises ClickException where there is no such stack or table, botocore's errors where AWS cannot be
+        asked.
+        """
+        session = boto3.Session(profile_name=self.profile, region_name=self.region)
+        client: DynamoDBClient = session.client("dynamodb", config=_CLIENT, **self._endpoint())
+        if self.table:
+            return Place(self.table, client)
+        return Place(_only_table(client) if self.endpoint_url else self._table_of_stack(session), client)
+
+    def _endpoint(self) -> dict[str, Any]:
+        """What is on this machine is asked as the local stack asks it, and never with somebody's real credentials."""
+        if not self.endpoint_url:
+            return {}
+        if not _on_loopback(self.endpoint_url):
+            return {"endpoint_url": self.endpoint_url}
+        return {
+            "endpoint_url": self.endpoint_url,
+            "region_name": self.region or REGION,
+            "aws_access_key_id": ACCESS_KEY,
+            "aws_secret_access_key": SECRET_KEY,
+        }
+
+    def _table_of_stack(self, session: boto3.Session) -> str:
+        name = self.stack or DEFAULT_STACK
+        cloudformation = session.client("cloudformation", config=_CLIENT)
+        try:
+            (stack,) = cloudformation.describe_stacks(StackName=name)["Stacks"]
+        except ClientError as error:
+            # CloudFormation has no code of its own for this (API reference, DescribeStacks).
+            if "does not exist" in error.response["Error"]["Message"]:
+                raise click.ClickException(
+                    f"There is no stack {name} in {cloudformation.meta.region_name} in this account."
+                ) from None
+            raise
+        for output in stack.get("Outputs", []):
+            if output["OutputKey"] == OUTPUT:
+                return str(output["OutputValue"])
+        raise click.ClickException(f"The stack {name} has no output {OUTPUT}: it is not a relay, or not yet made.")
+
+
+def _only_table(client: "DynamoDBClient") -> str:
+    names = client.list_tables(Limit=20)["TableNames"]
+    if len(names) != 1:
+        known = ", ".join(names) or "none"
+        raise click.ClickException(f"Name the table with --table: there is not exactly one at the endpoint ({known}).")
+    return names[0]
+
+
+def _is_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname)
+
+
+def _on_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
