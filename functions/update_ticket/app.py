@@ -10,7 +10,7 @@ from ticket_relay.definitions import rules
 from ticket_relay.relay import relay
 from ticket_relay.zendesk.transport import Deadline
 
-ANSWER_WITHIN = 3.5
+ANSWER_WITHIN = 3.0
 """Seconds. Zendesk waits for twelve, but counts slow answers against the webhook."""
 
 app = http.resolver()

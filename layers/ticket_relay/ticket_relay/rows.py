@@ -153,8 +153,8 @@ class UpdateRow(Row):
     state: UpdateState
     ticket_id: int
     invocation_id: str
-    event: bytes
-    """The webhook's body: the rule or the changes, and the stamp it was decided on."""
+    event: bytes | None = None
+    """The webhook's body, until it has done its work: the rule or the changes, and the stamp it was decided on."""
     conflicts: int = 0
     """How often the ticket had changed under our hands."""
 

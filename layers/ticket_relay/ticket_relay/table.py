@@ -25,7 +25,7 @@ type Item = dict[str, Any]
 DUE_INDEX = "due"
 BATCH_GET_LIMIT = 100  # BatchGetItem, API reference
 
-# A partner is answered within five seconds: two calls of DynamoDB, each tried twice, must leave Zendesk its share.
+# A partner is answered within five seconds, and three calls of DynamoDB are on the way: none may take long to fail.
 CLIENT = Config(connect_timeout=0.5, read_timeout=1.0, retries={"mode": "standard", "total_max_attempts": 2})
 
 

@@ -9,18 +9,14 @@ docs/architecture.md for the picture.
 Whatever happens, a row is either over, or has a time at which it is due.
 """
 
-import random
 import re
 
 from ticket_relay.errors import MappingFailed, Rejected, RelayError, Throttled, Uncertain, ZendeskError
+from ticket_relay.pauses import LEASE, growing, jitter
 from ticket_relay.rows import DAY, UNFINISHED_RETENTION, Step, TicketRow, TicketState, ticket_pk
 from ticket_relay.zendesk.client import Submission
 from ticket_relay.zendesk.jobs import Job
 
-LEASE = 20.0
-"""Seconds a worker has a row to itself: longer than the longest request of a function (its timeout is 10 s) and its
-write.
-"""
 KEY_LIFE = 110 * 60.0
 """Idempotency keys live two hours ("Idempotency"); the same request repeated later would be a new ticket."""
 POLL_PAUSES = (2.0, 5.0, 10.0, 20.0, 60.0)
@@ -92,7 +88,7 @@ def held(row: TicketRow, now: float) -> TicketRow:
 
 def postponed(row: TicketRow, now: float, until: float) -> TicketRow:
     """Not sent, because the gate is closed. Spread a little, so that not all come at once."""
-    return row.moved(now, due_at=until + _jitter(2.0))
+    return row.moved(now, due_at=until + jitter(2.0))
 
 
 def redriven(row: TicketRow, now: float) -> TicketRow:
@@ -155,7 +151,7 @@ def suspecting(row: TicketRow, suspects: tuple[str, ...], now: float, *, sent_be
         suspects=suspects,
         sent_at=sent_before,
         tries=row.tries + 1,
-        due_at=now + _growing(2.0, row.tries, most=60.0),
+        due_at=now + growing(2.0, row.tries, most=60.0),
         error_code="job_unfinished",
         error_sentence="An unfinished job at Zendesk may be about to make this ticket.",
     )
@@ -176,12 +172,12 @@ def not_taken(
         return failed(row, error.code, error.sentence, now)
     if now - row.begun_at > GIVE_UP_AFTER:
         return failed(row, error.code, f"Given up after three days. The last reason: {error.sentence}", now)
-    sent_at, pause = sent_before, _growing(2.0, row.tries)
+    sent_at, pause = sent_before, growing(2.0, row.tries, most=LONGEST_PAUSE)
     if isinstance(error, Uncertain):
-        sent_at, pause = row.sent_at, _growing(doubtful_pause, row.tries)
+        sent_at, pause = row.sent_at, growing(doubtful_pause, row.tries, most=LONGEST_PAUSE)
     elif isinstance(error, Throttled):
         sent_at = sent_before if error.certain else row.sent_at
-        pause = (error.retry_after or 0) + _jitter(2.0)
+        pause = (error.retry_after or 0) + jitter(2.0)
     return row.moved(
         now,
         sent_at=sent_at,
@@ -208,7 +204,7 @@ def new_attempt(row: TicketRow, code: str, sentence: str, now: float) -> TicketR
         job_id=None,
         # A job that is over makes no ticket any more; one that was forgotten might still be among the unfinished.
         suspects=None if code == FORGOTTEN else (),
-        due_at=now + _growing(5.0, row.failures, most=LONGEST_REST),
+        due_at=now + growing(5.0, row.failures, most=LONGEST_REST),
         error_code=code,
         error_sentence=sentence,
     )
@@ -271,7 +267,7 @@ def unanswered(row: TicketRow, error: ZendeskError, now: float) -> TicketRow:
     """The question about the job was not answered: that says nothing about the ticket."""
     later = still_waiting(row, now)
     if isinstance(error, Throttled) and later.due_at is not None:
-        return later.model_copy(update={"due_at": max(later.due_at, now + (error.retry_after or 0) + _jitter(2.0))})
+        return later.model_copy(update={"due_at": max(later.due_at, now + (error.retry_after or 0) + jitter(2.0))})
     return later
 
 
@@ -285,11 +281,3 @@ def _ticket_id(row: TicketRow, job: Job) -> int | None:
 
 def _age(row: TicketRow, now: float) -> float:
     return now - (row.submitted_at or row.created_at)
-
-
-def _growing(pause: float, tries: int, *, most: float = LONGEST_PAUSE) -> float:
-    return float(min(pause * 2 ** min(tries, 12), most)) + _jitter(1.0)
-
-
-def _jitter(most: float) -> float:
-    return random.uniform(0, most)  # noqa: S311 - spreads load, guards nothing

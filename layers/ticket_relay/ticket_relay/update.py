@@ -136,7 +136,7 @@ def _decide_and_send(
     relay: Relay, row: UpdateRow, by: Deadline, *, doubtful: bool, again: bool, ahead: float
 ) -> UpdateRow:
     """One round. Raises Conflict where the ticket is no longer the one that was decided on."""
-    event = payload.parse(row.event, None)
+    event = payload.parse(row.event or b"", None)
     request = read_request(event)
     decider = request.decider
     own = identity.known(relay) if request.actor_id is not None else None

@@ -6,13 +6,10 @@ accepted ──the PUT landed, or its changes are true already──▶ applied
    └──the ticket changed under our hands, or no answer: due again, decided again on the newer ticket
 """
 
-import random
-
 from ticket_relay.errors import Conflict, Rejected, Throttled, Uncertain, Unreached, ZendeskError
+from ticket_relay.pauses import LEASE, growing, jitter
 from ticket_relay.rows import DAY, UNFINISHED_RETENTION, Step, UpdateRow, UpdateState
 
-LEASE = 20.0
-"""Seconds a worker has a row to itself: longer than the longest request of a function and its write."""
 GIVE_UP_AFTER = DAY
 LAG = 60.0
 MAX_CONFLICTS = 30
@@ -46,11 +43,11 @@ def held(row: UpdateRow, now: float) -> UpdateRow:
 
 
 def postponed(row: UpdateRow, now: float, until: float) -> UpdateRow:
-    return row.moved(now, due_at=until + _jitter(2.0))
+    return row.moved(now, due_at=until + jitter(2.0))
 
 
 def applied(row: UpdateRow, now: float) -> UpdateRow:
-    return row.moved(now, state=UpdateState.APPLIED, error_code=None, error_sentence=None)
+    return row.moved(now, state=UpdateState.APPLIED, event=None, error_code=None, error_sentence=None)
 
 
 def redriven(row: UpdateRow, now: float) -> UpdateRow:
@@ -76,7 +73,7 @@ def not_found(row: UpdateRow, now: float) -> UpdateRow:
 
 
 def skipped(row: UpdateRow, now: float) -> UpdateRow:
-    return row.moved(now, state=UpdateState.SKIPPED, error_code=None, error_sentence=None)
+    return row.moved(now, state=UpdateState.SKIPPED, event=None, error_code=None, error_sentence=None)
 
 
 def failed(row: UpdateRow, code: str, sentence: str, now: float) -> UpdateRow:
@@ -95,9 +92,9 @@ def not_applied(
         return failed(row, error.code, error.sentence, now)
     if now - row.begun_at > GIVE_UP_AFTER:
         return failed(row, error.code, f"Given up after a day. The last reason: {error.sentence}", now)
-    pause = min(2.0 * 2 ** min(row.tries, 12), LONGEST_PAUSE) + _jitter(1.0)
+    pause = growing(2.0, row.tries, most=LONGEST_PAUSE)
     if isinstance(error, Throttled):
-        pause = (error.retry_after or 0) + _jitter(2.0)
+        pause = (error.retry_after or 0) + jitter(2.0)
     doubtful = isinstance(error, Uncertain) or (isinstance(error, Throttled) and not error.certain)
     return row.moved(
         now,
@@ -108,7 +105,3 @@ def not_applied(
         error_code=error.code,
         error_sentence=error.sentence,
     )
-
-
-def _jitter(most: float) -> float:
-    return random.uniform(0, most)  # noqa: S311 - spreads load, guards nothing
