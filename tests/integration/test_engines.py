@@ -1,6 +1,10 @@
 """That DynamoDB is there twice, and that the relay needs nothing that only one of the two knows."""
 
 import asyncio
+import subprocess
+import sys
+import time
+from contextlib import suppress
 
 import pytest
 import requests
@@ -51,12 +55,37 @@ def test_a_claim_needs_no_item_to_be_returned_with_a_failed_condition(dynamo, ta
     assert Store(table).claim(ticket_row(due_at=NOW + 60)) == winner
 
 
+def is_up(url):
+    with suppress(requests.ConnectionError):
+        requests.get(url, timeout=10)
+        return True
+    return False
+
+
 @pytest.mark.usefixtures("dynamodb_local")
 def test_amazons_engine_is_gone_with_its_context():
     async def main():
         async with dynamodb.dynamodb_local() as url:
-            assert await asyncio.to_thread(requests.get, url, timeout=10) is not None
+            assert await asyncio.to_thread(is_up, url)
             return url
 
-    with pytest.raises(requests.ConnectionError):
-        requests.get(asyncio.run(main()), timeout=10)
+    assert not is_up(asyncio.run(main()))
+
+
+@pytest.mark.usefixtures("dynamodb_local")
+def test_amazons_engine_is_gone_with_a_process_that_is_killed():
+    code = """
+from local.dynamodb import dynamodb_local_in_thread
+with dynamodb_local_in_thread() as url:
+    print(url, flush=True)
+    input()
+"""
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen([sys.executable, "-c", code], text=True, **pipes) as process:
+        url = process.stdout.readline().strip()
+        assert is_up(url)
+        process.kill()
+    end = time.monotonic() + 20
+    while is_up(url):
+        assert time.monotonic() < end
+        time.sleep(0.05)

@@ -1,4 +1,4 @@
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -59,72 +59,60 @@ def zendesk():
 
 
 @pytest.fixture
-def is_own(table, zendesk):
-    def ask(user_id: int | None, now: float = NOW, left: float = 3.0) -> bool:
-        relay = cast("Relay", SimpleNamespace(table=table, zendesk=zendesk, now=lambda: now))
-        return identity.is_own(relay, user_id, Deadline.after(left))
-
-    return ask
+def relay_at(table, zendesk) -> Callable[[float], Relay]:
+    return lambda now: cast("Relay", SimpleNamespace(table=table, zendesk=zendesk, now=lambda: now))
 
 
-def test_the_relay_knows_its_own_user(is_own):
-    assert is_own(OWN)
+@pytest.fixture
+def relay(relay_at) -> Relay:
+    return relay_at(NOW)
 
 
-def test_anybody_else_is_not_the_relay(is_own):
-    assert not is_own(OWN + 1)
-
-
-def test_without_an_actor_nothing_is_asked(is_own, zendesk):
-    assert not is_own(None)
+def test_at_first_the_relay_does_not_know_itself_and_asks_nobody(relay, zendesk):
+    assert identity.known(relay) is None
     assert not zendesk.asked
 
 
-def test_it_is_learned_once_a_day_for_all_workers(is_own, zendesk):
-    assert is_own(OWN, NOW)
-    assert is_own(OWN, NOW + DAY - 1)
-    assert len(zendesk.asked) == 1
+def test_what_zendesk_said_is_known_to_all_workers_for_a_day(relay, relay_at):
+    assert identity.learned(relay, Deadline.after(3)) == OWN
+    assert identity.known(relay_at(NOW + DAY - 1)) == OWN
+    assert identity.known(relay_at(NOW + DAY + 1)) is None
 
 
-def test_after_a_day_it_is_learned_anew(is_own, zendesk):
-    is_own(OWN, NOW)
+def test_after_a_day_it_is_learned_anew(relay, relay_at, zendesk):
+    identity.learned(relay, Deadline.after(3))
     zendesk.answer = OWN + 1
-    assert is_own(OWN + 1, NOW + DAY + 1)
+    later = relay_at(NOW + DAY + 1)
+    assert identity.learned(later, Deadline.after(3)) == OWN + 1
+    assert identity.known(later) == OWN + 1
 
 
-@pytest.mark.parametrize(
-    "error",
-    [
-        Unreached("zendesk_unreachable", "No."),
-        Uncertain("zendesk_502", "No."),
-        Throttled(429, 5),
-        Rejected(403, "Forbidden", "No."),
-    ],
-)
-def test_not_knowing_is_not_being_the_relay_and_is_not_remembered(is_own, zendesk, table, error):
+@pytest.mark.parametrize("answer", [Uncertain("zendesk_502", "No."), Rejected(403, "Forbidden", "No."), None])
+def test_what_zendesk_does_not_say_is_not_known_and_not_remembered(relay, zendesk, table, answer):
+    zendesk.answer = answer
+    assert identity.learned(relay, Deadline.after(3)) is None
+    assert table.item is None
+
+
+@pytest.mark.parametrize("error", [Unreached("zendesk_unreachable", "No."), Throttled(429, 5)])
+def test_where_zendesk_cannot_be_asked_the_update_waits(relay, zendesk, error):
     zendesk.answer = error
-    assert not is_own(OWN)
-    assert table.item is None
+    with pytest.raises(type(error)):
+        identity.learned(relay, Deadline.after(3))
 
 
-def test_an_anonymous_user_is_not_the_relay_and_is_not_remembered(is_own, zendesk, table):
-    zendesk.answer = None
-    assert not is_own(OWN)
-    assert table.item is None
-
-
-def test_another_worker_that_learned_it_at_the_same_time_does_no_harm(is_own, table):
+def test_another_worker_that_learned_it_at_the_same_time_does_no_harm(relay, table):
     table.error = ConditionFailed()
-    assert is_own(OWN)
+    assert identity.learned(relay, Deadline.after(3)) == OWN
 
 
-def test_the_table_being_away_is_told(is_own, table):
+def test_the_table_being_away_is_told(relay, table):
     table.error = StoreUnavailable("DynamoDB answered InternalServerError.")
     with pytest.raises(StoreUnavailable):
-        is_own(OWN)
+        identity.remember(relay, OWN)
 
 
 @pytest.mark.parametrize(("left", "most"), [(3.0, identity.LEARNING_TIME), (0.8, 0.8)])
-def test_learning_leaves_time_for_the_update(is_own, zendesk, left, most):
-    is_own(OWN, left=left)
+def test_learning_leaves_time_for_the_update(relay, zendesk, left, most):
+    identity.learned(relay, Deadline.after(left))
     assert 0 < zendesk.asked[0] <= most

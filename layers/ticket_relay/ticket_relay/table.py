@@ -1,8 +1,7 @@
 """The DynamoDB table, item by item. No write goes out without a condition.
 
-A write that was answered with an error may have landed. Repeating it is safe for whoever treats "the condition
-failed" as
-"look what is there": all callers do.
+A write that was answered with an error may have landed. Repeating it is safe for whoever treats "the condition failed"
+as "look what is there": all callers do.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -34,9 +33,7 @@ class ConditionFailed(Exception):
 
 
 class Table:
-    """One table. Values are Python's: str, int, float, bytes, None (left out). Raises StoreUnavailable,
-    ConditionFailed.
-    """
+    """One table. Values are Python's own; None is left out. Raises StoreUnavailable, ConditionFailed."""
 
     def __init__(self, name: str, client: "DynamoDBClient | None" = None) -> None:
         self.name = name
@@ -48,9 +45,7 @@ class Table:
         return _from_wire(found) if found else None
 
     def get_many(self, pks: Iterable[str]) -> Iterator[Item]:
-        """The items that exist, in no order. What DynamoDB left unread is asked for again by the next poll, not
-        here.
-        """
+        """The items that exist, in no order. What DynamoDB left unread the next poll asks for again, not this one."""
         wanted = list(dict.fromkeys(pks))
         for start in range(0, len(wanted), BATCH_GET_LIMIT):
             keys = [_key(pk) for pk in wanted[start : start + BATCH_GET_LIMIT]]
@@ -79,9 +74,7 @@ class Table:
             )
 
     def due(self, shard: str, until: float, limit: int) -> list[tuple[str, float]]:
-        """(pk, due_at) of what the index holds as due by then, earliest first. The index lags a little behind the
-        items.
-        """
+        """(pk, due_at) of what the index holds as due by then, earliest first. It lags a little behind the items."""
         with _translated():
             answer = self._client.query(
                 TableName=self.name,
@@ -113,7 +106,8 @@ def _key(pk: str) -> Any:
 
 def _to_wire(item: Mapping[str, Any]) -> Any:
     write = TypeSerializer().serialize
-    return {name: write(_exact(value)) for name, value in item.items() if value is not None}
+    # Nothing is absent, and so is the empty text, which older engines refuse.
+    return {name: write(_exact(value)) for name, value in item.items() if value not in (None, "")}
 
 
 def _from_wire(item: Mapping[str, Any]) -> Item:
@@ -129,7 +123,7 @@ def _exact(value: Any) -> Any:
         case list() | tuple():
             return [_exact(each) for each in value]
         case dict():
-            return {name: _exact(each) for name, each in value.items() if each is not None}
+            return {name: _exact(each) for name, each in value.items() if each not in (None, "")}
         case _:
             return value
 
