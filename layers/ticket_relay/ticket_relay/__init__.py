@@ -1,3 +1,1 @@
-"""Ticket Relay: signed partner webhooks become exactly one Zendesk ticket each, and tickets are updated without
-overwriting anybody.
-"""
+"""Signed partner webhooks become exactly one Zendesk ticket each; tickets are updated without overwriting anybody."""

@@ -24,9 +24,7 @@ class Settings(BaseModel):
 
 @cache
 def settings() -> Settings:
-    """Raises pydantic's ValidationError where the deployment is incomplete: better at the cold start than at the
-    first event.
-    """
+    """Raises pydantic's ValidationError where the deployment is incomplete: at the cold start, not the first event."""
     given = {name: os.environ[name.upper()] for name in Settings.model_fields if name.upper() in os.environ}
     return Settings.model_validate(given)
 

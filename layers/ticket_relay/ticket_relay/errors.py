@@ -48,9 +48,7 @@ class Refused(RelayError):
 
 
 class SignatureRefused(Refused):
-    """The request is not proven to be the partner's: missing, malformed, stale or wrong signature, or no secret to
-    check it.
-    """
+    """Not proven to be the partner's: missing, malformed, stale or wrong signature, or no secret to check it with."""
 
     status = 401
 
@@ -73,9 +71,7 @@ class UnknownPartner(Refused):
 
 
 class MappingFailed(RelayError):
-    """The definition made no valid ticket or change of an authentic event. A person mends the definition, then
-    redrives.
-    """
+    """The definition made no valid ticket or change of an authentic event. A person mends it, then redrives."""
 
     def __init__(self, code: str, sentence: str) -> None:
         super().__init__(sentence)
@@ -83,9 +79,7 @@ class MappingFailed(RelayError):
 
 
 class DefinitionError(RelayError):
-    """A partner or rule definition is missing or wrong. Found by the build; at run time it means a broken
-    deployment.
-    """
+    """A partner or rule definition is missing or wrong. The build finds it; at run time, the deployment is broken."""
 
     code = "definition_error"
 
@@ -97,9 +91,7 @@ class Unavailable(RelayError):
 
 
 class StoreUnavailable(Unavailable):
-    """DynamoDB throttled, failed or could not be reached. A write may have landed: every write is conditional, so
-    repeat it.
-    """
+    """DynamoDB throttled, failed or was not reached. A write may have landed; all are conditional, so repeat it."""
 
     code = "store_unavailable"
 
@@ -145,9 +137,7 @@ class Unreached(ZendeskError):
 
 
 class Uncertain(ZendeskError):
-    """A timeout, a broken connection, a 5xx or an unreadable success: the effect may be there. Look before
-    repeating.
-    """
+    """A time-out, a broken connection, a 5xx or an unreadable success may have had its effect: look, then repeat."""
 
     def __init__(self, code: str, sentence: str) -> None:
         super().__init__(sentence)
@@ -157,8 +147,7 @@ class Uncertain(ZendeskError):
 class Rejected(ZendeskError):
     """Zendesk's final word on this request: it had no effect and will have none if repeated.
 
-    `http_status` is Zendesk's; `code` is Zendesk's `error` name; the sentence is Zendesk's description, cut to 500
-    characters.
+    `http_status` is Zendesk's, `code` its `error` name, and the sentence its description, cut to 500 characters.
     """
 
     def __init__(self, http_status: int, code: str, sentence: str) -> None:

@@ -1,8 +1,7 @@
 """Between API Gateway's events and the use cases: raw bytes in, one shape of answer out.
 
 HTTP API payload format 2.0: `body` is text, or base64 where `isBase64Encoded`, and absent where it is empty; header
-names arrive in
-lower case. A signature is over the bytes, so they are restored once and never serialised again.
+names arrive in lower case. A signature is over the bytes, so they are restored once and never serialised again.
 """
 
 import base64
@@ -31,9 +30,7 @@ def answer(status: int, body: dict[str, Any], retry_after: float | None = None) 
 
 
 def resolver() -> APIGatewayHttpResolver:
-    """A router that answers every error of the tree, and every path that is not ours, as `{"error": code, "message":
-    sentence}`.
-    """
+    """A router that answers all errors of the tree, and all wrong paths, as `{"error": code, "message": sentence}`."""
     app = APIGatewayHttpResolver()
 
     @app.exception_handler(RelayError)  # type: ignore[untyped-decorator]  # Powertools does not type it

@@ -1,6 +1,4 @@
-"""Logs and metrics. Logs hold ids, codes and outcomes; metrics count outcomes. Neither ever holds a payload, a header
-or a secret.
-"""
+"""Logs hold ids, codes and outcomes; metrics count outcomes. Neither ever holds a payload, a header or a secret."""
 
 import re
 import traceback
@@ -40,8 +38,7 @@ def refused(code: str) -> None:
 
 
 def moved(row: Row, *, since: Row | None = None) -> None:
-    """A row came to be or was moved. A new state is one metric and one line; the same state only a line for those who
-    look closely.
+    """A row came to be or was moved. A new state is one metric and one line; the same state only a line of DEBUG.
 
     Zendesk's own sentence stays in the row.
     """
@@ -54,9 +51,7 @@ def moved(row: Row, *, since: Row | None = None) -> None:
 
 
 def zendesk_answered(method: str, status: int, headers: Mapping[str, str]) -> None:
-    """How near the rate limits are (header families: rate-limits page), and which fields Zendesk dropped without an
-    error.
-    """
+    """How near the rate limits are (header families: rate-limits page), and what Zendesk dropped without an error."""
     remaining = headers.get("ratelimit-remaining") or headers.get("X-Rate-Limit-Remaining")
     if remaining and remaining.isdigit():
         measure("ZendeskRequestsRemaining", MetricUnit.Count, int(remaining))
@@ -79,9 +74,7 @@ def unexpected(error: Exception) -> None:
 def lambda_handler[Event, Context, Result](
     handler: Callable[[Event, Context], Result],
 ) -> Callable[[Event, Context], Result]:
-    """Log lines carry the invocation's id, and the metrics go out whatever happens. Built at the first call, not at
-    import.
-    """
+    """Log lines carry the invocation's id; metrics go out whatever happens. Built at the first call, not at import."""
 
     @cache
     def with_context() -> Callable[[Event, Context], Result]:

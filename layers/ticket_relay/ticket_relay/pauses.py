@@ -1,13 +1,9 @@
-"""How long a row rests: a lease while a worker has it, growing pauses between tries, and a spread so that not all
-come at once.
-"""
+"""How long a row rests: a lease while a worker has it, growing pauses between tries, spread lest all come at once."""
 
 import random
 
 LEASE = 20.0
-"""Seconds a worker has a row to itself: longer than a function's longest request (its timeout is 10 s) and its
-write.
-"""
+"""Seconds a worker has a row to itself: longer than a function's longest request (its time-out is 10 s) and write."""
 
 
 def growing(first: float, tries: int, *, most: float) -> float:

@@ -1,8 +1,7 @@
 """What is unfinished is driven on: every minute, until the time is nearly up or nothing is due soon.
 
 One run at a time is the plan (reserved concurrency 1), but nothing depends on it: each row moves on condition of its
-version, and is
-held before anything is sent for it. One row's failure never stops the rest.
+version, and is held before anything is sent for it. One row's failure never stops the rest.
 """
 
 import time
@@ -83,8 +82,9 @@ class _Run:
 
 
 def run(relay: Relay, time_left: Callable[[], float], nap: Callable[[float], None] = time.sleep) -> None:
-    """Advance whatever is due. `time_left` gives seconds. Raises StoreUnavailable, and Unfinished after a bug; safe
-    to run again.
+    """Advance whatever is due. `time_left` gives seconds.
+
+    Raises StoreUnavailable, and Unfinished after a bug; running again is safe.
     """
     this = _Run(relay, time_left)
     while this.has_time and (rows := this.due_soon()):
@@ -118,9 +118,7 @@ def _resume(relay: Relay, row: Row) -> None:
 
 
 def _poll_jobs(this: _Run, rows: Sequence[TicketRow]) -> None:
-    """One `show_many` for all, then each row by what its job says. No lease: asking twice harms nobody, and the move
-    is conditional.
-    """
+    """One `show_many` for all, then each row by its job. No lease: asking twice harms nobody, moves are conditional."""
     relay = this.relay
     passage = relay.gate.passage(relay.now())
     if passage.closed_until is not None:

@@ -13,9 +13,10 @@ class NotRedrivable(RelayError):
 
 
 def redrive(store: Store, row: Row, now: float) -> Row:
-    """Make a stopped row due at once. A failed ticket is looked for before it is sent again, with a new key; an
-    unmapped
-    event is mapped again with the deployed definitions; a failed update is decided again.
+    """Make a stopped row due at once.
+
+    A failed ticket is looked for before it is sent again, with a new key; an unmapped event is mapped again with the
+    deployed definitions; a failed update is decided again.
 
     Raises NotRedrivable, RowMoved (look again) and StoreUnavailable (safe to repeat).
     """

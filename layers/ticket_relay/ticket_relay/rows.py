@@ -11,9 +11,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 
 DAY = 24 * 3600.0
 RETENTION = 30 * DAY
-"""How long a row outlives its end. The longest retry horizon of a sender is about three days (Stripe, Standard
-Webhooks).
-"""
+"""How long a row outlives its end. Senders retry for about three days at most (Stripe, Standard Webhooks)."""
 UNFINISHED_RETENTION = 365 * DAY
 """A row that waits, for the poller or for a person, is all that holds its event."""
 HISTORY_LENGTH = 20
@@ -54,10 +52,7 @@ class Row(BaseModel):
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
     working: ClassVar[frozenset[str]] = frozenset()
-    """The states in which a worker has something to do: exactly these rows have a `due_at`, and so stand in the
-    sparse index.
-    """
-
+    """Where a worker has something to do: exactly these rows have a `due_at`, and so stand in the sparse index."""
     over: ClassVar[frozenset[str]] = frozenset()
     """The states that are the end."""
 

@@ -1,7 +1,7 @@
 """Sending a ticket request to Zendesk, the first time and every later one.
 
-Two things are held before anything is sent: the gate's leave, and the row itself. What may already have had its
-effect is looked for.
+Two things are held before anything is sent: the gate's leave, and the row itself. What may have had its effect already
+is looked for.
 """
 
 from ticket_relay import definitions, mapping, observability, payload, ticket_states
@@ -15,9 +15,7 @@ from ticket_relay.zendesk.transport import Deadline
 
 
 def send(relay: Relay, row: TicketRow, passage: Passage, by: Deadline, *, sent_before: float | None) -> TicketRow:
-    """Send a held row and move it by what comes of it. Raises RowMoved and StoreUnavailable: the lease then ends by
-    itself.
-    """
+    """Send a held row and move it by what comes of it. After RowMoved or StoreUnavailable the lease ends by itself."""
     if row.request is None:
         raise AssertionError("an accepted row carries its request")
     try:
@@ -31,9 +29,7 @@ def send(relay: Relay, row: TicketRow, passage: Passage, by: Deadline, *, sent_b
 
 
 def resume(relay: Relay, row: TicketRow, by: Deadline) -> TicketRow:
-    """Go on with an accepted row that is due. A doubtful one is looked for first, and sent only if there is no
-    ticket.
-    """
+    """Go on with an accepted row that is due. A doubtful one is looked for, and sent only if there is no ticket."""
     if row.request is None:
         return _map(relay, row)
     passage = relay.gate.passage(relay.now())
@@ -97,8 +93,7 @@ def find(relay: Relay, row: TicketRow, by: Deadline) -> int | None:
 
 def _suspects(relay: Relay, row: TicketRow, by: Deadline) -> tuple[str, ...]:
     """The jobs that may still make the ticket of a request whose answer was lost. Where the key is not honoured
-    together
-    with `async`, sending again before they are over would make a second one.
+    together with `async`, sending again before they are over would make a second one.
 
     The set is fixed at the first look, so that new jobs cannot keep the row waiting for ever.
     """

@@ -33,7 +33,7 @@ class ConditionFailed(Exception):
 
 
 class Table:
-    """One table. Values are Python's own; None is left out. Raises StoreUnavailable, ConditionFailed."""
+    """One table. Values are Python's own; None and "" are left out. Raises StoreUnavailable, ConditionFailed."""
 
     def __init__(self, name: str, client: "DynamoDBClient | None" = None) -> None:
         self.name = name

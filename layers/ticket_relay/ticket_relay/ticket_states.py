@@ -1,12 +1,11 @@
-"""How a ticket request moves: pure functions from a row and what was learned to the next row. See
-docs/architecture.md for the picture.
+"""How a ticket request moves: pure functions from a row and what was learned to the next row.
 
     accepted ──202 with a job──▶ submitted ──job completed──▶ created
        ▲  │ └──found by its external_id, or 201──────────────────▲ ▲
        │  └──Zendesk's final no, or three days──▶ failed           │
        └──job failed, killed or forgotten: a new attempt── submitted ──the ticket's own fault──▶ failed
 
-Whatever happens, a row is either over, or has a time at which it is due.
+Whatever happens, a row is either over, or has a time at which it is due. The whole picture: docs/architecture.md.
 """
 
 import re
@@ -33,9 +32,8 @@ FORGOTTEN = "job_forgotten"
 LONGEST_REST = 3600.0
 """Seconds between two attempts whose jobs came to nothing."""
 
-# A create that failed on the ticket's own content: trying again cannot help. The name is the worker's for any
-# failure, so the
-# details must read like a validation. Real: zendesk-java-client#98, "Description: cannot be blank".
+# A create that failed on the ticket's own content: trying again cannot help. The name is the worker's for any failure,
+# so the details must read like a validation. Real: zendesk-java-client#98, "Description: cannot be blank".
 _OWN_FAULT = frozenset({"TicketCreateFailed", "RecordInvalid"})
 _VALIDATION = re.compile(r"[A-Z][\w /-]*: \S")
 
@@ -75,8 +73,7 @@ def unmapped(partner: str, event_id: str, event: bytes, error: MappingFailed, no
 
 
 def held(row: TicketRow, now: float) -> TicketRow:
-    """Taken by a worker that is about to send: due again when the lease ends, and doubtful from now on, should the
-    worker die.
+    """Taken by a worker that is about to send: due when the lease ends, and doubtful from now on, should it die.
 
     Once Zendesk has forgotten the key only the look-up protects, and a new key does no harm. What was suspected before
     says nothing about the request that goes out now.
@@ -165,9 +162,7 @@ def may_suspect(row: TicketRow, now: float) -> bool:
 def not_taken(
     row: TicketRow, error: ZendeskError, now: float, *, sent_before: float | None, doubtful_pause: float
 ) -> TicketRow:
-    """The request brought no success. `sent_before` is what was in doubt before this worker sent: it outlives a
-    certain refusal.
-    """
+    """The request brought no success. `sent_before`, the doubt from before, outlives a certain refusal."""
     if isinstance(error, Rejected):
         return failed(row, error.code, error.sentence, now)
     if now - row.begun_at > GIVE_UP_AFTER:
@@ -189,9 +184,7 @@ def not_taken(
 
 
 def new_attempt(row: TicketRow, code: str, sentence: str, now: float) -> TicketRow:
-    """Back to the start with a new key: the old one would only bring back the old job. Doubtful, so it is looked for
-    first.
-    """
+    """Back to the start with a new key: the old one would bring back the old job. Doubtful, so it is looked for."""
     if row.failures + 1 >= MAX_FAILURES:
         return failed(row, code, f"Given up after {MAX_FAILURES} jobs. The last one's reason: {sentence}", now)
     return row.moved(
@@ -215,8 +208,9 @@ def failed(row: TicketRow, code: str, sentence: str, now: float) -> TicketRow:
 
 
 def needs_look(row: TicketRow, job: Job | None, now: float) -> bool:
-    """The job is unknown, or will not be finished, or is over without naming the ticket. Even one that failed may have
-    left it, so it is looked for.
+    """Whether the ticket itself must be looked for, since even a job that failed may have left it.
+
+    The job is unknown, or will not be finished, or is over without naming the ticket.
     """
     if job is None:
         return _age(row, now) > YOUNG_JOB

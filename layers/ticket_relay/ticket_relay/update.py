@@ -54,8 +54,7 @@ class Receipt:
 def receive(relay: Relay, headers: Mapping[str, str], body: bytes, by: Deadline) -> Receipt:
     """Take one delivery: `headers` with lower-case names, the raw `body`; `by` is when Zendesk needs the answer.
 
-    Raises Refused (nothing stored), and Unavailable (nothing decided). Zendesk repeats a 503 only if `Retry-After` is
-    below 60 s.
+    Raises Refused (nothing stored), and Unavailable (nothing decided: Zendesk repeats a 503 with `Retry-After` < 60 s).
     """
     payload.check_size(body)
     arn = relay.settings.signing_secrets_arn

@@ -1,7 +1,6 @@
 """What a Zendesk trigger sends: which ticket, which rule (or literal changes), as of when, and who did it.
 
-Placeholders render as text and may be empty (`{{current_user.id}}` in an automation), so ids come as text, number or
-nothing.
+Placeholders render as text and may be empty (`{{current_user.id}}` in an automation): ids are text, number or nothing.
 """
 
 from typing import Annotated, Any, Self
@@ -64,9 +63,7 @@ def read_request(event: dict[str, Any]) -> UpdateRequest:
 
 
 def checked(request: UpdateRequest, event: dict[str, Any]) -> UpdateRequest:
-    """Refuse what no retry will mend: whoever set the trigger up reads the reason in Zendesk's webhook log. Raises
-    PayloadRefused.
-    """
+    """Refuse what no retry will mend: who set the trigger up reads why in Zendesk's log. Raises PayloadRefused."""
     try:
         if not isinstance(request.decider, UpdateRule):
             rules.decide(request.decider, {}, event)

@@ -1,7 +1,7 @@
 """How a ticket update moves: pure functions from a row and what was learned to the next row.
 
 accepted ──the PUT landed, or its changes are true already──▶ applied
-   │ ├──the rule's condition no longer holds──▶ skipped
+   │ ├──the rule's condition no longer holds, or our own user did it──▶ skipped
    │ └──Zendesk's final no, or too many conflicts──▶ failed
    └──the ticket changed under our hands, or no answer: due again, decided again on the newer ticket
 """
@@ -36,9 +36,7 @@ def claimed(
 
 
 def held(row: UpdateRow, now: float) -> UpdateRow:
-    """Taken by a worker that is about to send: due again when the lease ends, and doubtful from now on, should the
-    worker die.
-    """
+    """Taken by a worker that is about to send: due when the lease ends, and doubtful from now on, should it die."""
     return row.moved(now, due_at=now + LEASE, sent_at=row.sent_at or now)
 
 
@@ -83,9 +81,7 @@ def failed(row: UpdateRow, code: str, sentence: str, now: float) -> UpdateRow:
 def not_applied(
     row: UpdateRow, error: ZendeskError, now: float, *, conflicts: int, sent_before: float | None
 ) -> UpdateRow:
-    """No success this time, after so many conflicts in all. `sent_before` is what was in doubt before this worker sent:
-    it outlives a certain refusal.
-    """
+    """No success, after so many conflicts in all. `sent_before`, the doubt from before, outlives a certain refusal."""
     if conflicts > MAX_CONFLICTS:
         return failed(row, error.code, f"Given up: the ticket had changed {conflicts} times under our hands.", now)
     if isinstance(error, Rejected) and not isinstance(error, Conflict):

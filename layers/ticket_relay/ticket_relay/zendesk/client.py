@@ -14,7 +14,7 @@ type Ticket = dict[str, Any]
 JOBS_AT_ONCE = 100
 """show_many: its limit is not published; tickets' is 100, and so many ids are 3.6 kB of address."""
 AUDIT_PAGE = 100
-JOB_PAGES = 3
+JOB_PAGES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +44,7 @@ class Zendesk:
         """`POST /api/v2/tickets?async=true` with the exact bytes of `{"ticket": {…}}`.
 
         A retry is safe only with the same key and bytes while the key lives ("Idempotency", two hours), and whether
-        that holds
-        together with `async` is not published: look for the ticket first.
+        that holds together with `async` is not published: look for the ticket first.
         """
         answer = self._call(
             "POST", "/api/v2/tickets", by, params={"async": "true"}, body=request, headers={"Idempotency-Key": key}
@@ -67,8 +66,10 @@ class Zendesk:
         raise Uncertain("zendesk_answer_unreadable", "Zendesk's answer holds no job statuses.")
 
     def unfinished_jobs(self, by: Deadline) -> list[str]:
-        """`GET /api/v2/job_statuses`: the ids of the account's jobs that are not over, of the first pages. At most 30
-        jobs are queued or running at once ("Job limit"); whether asynchronous creates count is not published.
+        """`GET /api/v2/job_statuses`: the ids of the account's jobs that are not over, from the first pages.
+
+        At most 30 jobs are queued or running at once ("Job limit"). Whether asynchronous creates count, and where jobs
+        without a completion date stand in the list, is not published.
         """
         found, params = [], {"page[size]": "100"}
         for _ in range(JOB_PAGES):
@@ -98,9 +99,7 @@ class Zendesk:
         raise Uncertain("zendesk_answer_unreadable", "Zendesk's answer holds no ticket.")
 
     def find_tickets(self, external_id: str, by: Deadline) -> list[int]:
-        """`GET /api/v2/tickets?external_id=`: the ids, lowest first. Reads the database, not the search index;
-        archived are absent.
-        """
+        """`GET /api/v2/tickets?external_id=`: ids, lowest first. Reads the database, not the index; none archived."""
         answer = self._call("GET", "/api/v2/tickets", by, params={"external_id": external_id})
         match answer.body:
             case {"tickets": list(tickets)}:
@@ -110,8 +109,9 @@ class Zendesk:
         raise Uncertain("zendesk_answer_unreadable", "Zendesk's answer holds no list of tickets.")
 
     def update_ticket(self, ticket_id: int, request: bytes, by: Deadline) -> int | None:
-        """`PUT /api/v2/tickets/{id}`: the author of the audit, which is whoever we are. Not idempotent: a comment would
-        be posted twice. Raises Conflict, too.
+        """`PUT /api/v2/tickets/{id}`: the author of the audit, which is whoever we are. Raises Conflict, too.
+
+        Not idempotent: a comment would be posted twice.
         """
         match self._call("PUT", f"/api/v2/tickets/{ticket_id}", by, body=request).body:
             case {"audit": {"author_id": int(author_id)}}:
@@ -134,9 +134,7 @@ class Zendesk:
             params = {**params, "page[after]": cursor}
 
     def own_user_id(self, by: Deadline) -> int | None:
-        """`GET /api/v2/users/me`: whose credentials these are. Bad credentials may be answered with an anonymous user
-        without id.
-        """
+        """`GET /api/v2/users/me`: whose credentials these are. Bad ones may get an anonymous user without an id."""
         match self._call("GET", "/api/v2/users/me", by).body:
             case {"user": user}:
                 return _id_of(user)

@@ -1,7 +1,7 @@
-"""Job statuses, read defensively: `results` may be null, an object or an array; rows come in any order; a failed row
-has `error`
-and no `success`. Sources: Job Statuses reference; recorded exchanges of 2023-24; zendesk-java-client#98 for the
-failed create.
+"""Job statuses, read defensively.
+
+`results` may be null, an object or an array; rows come in any order; a failed row has `error` and no `success`.
+Sources: Job Statuses reference; recorded exchanges of 2023-24; zendesk-java-client#98 for the failed create.
 """
 
 from dataclasses import dataclass

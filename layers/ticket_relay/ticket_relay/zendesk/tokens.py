@@ -1,8 +1,8 @@
 """How the relay proves itself to Zendesk: OAuth client credentials, or the API token that Zendesk ends on 2027-04-30.
 
 An OAuth token is shared by all functions through the table, renewed early, and by one worker at a time. Source:
-"Creating and using
-OAuth tokens with the API": `POST /oauth/tokens`, `expires_in` between 300 and 172800 seconds, `scope` a string.
+"Creating and using OAuth tokens with the API": `POST /oauth/tokens`, `expires_in` between 300 and 172800 seconds,
+`scope` a string.
 """
 
 import base64
@@ -83,8 +83,7 @@ class Credentials:
         return kind == "Bearer"
 
     def _token(self, client: dict[str, str], by: Deadline) -> Token:
-        # Somebody else may be renewing it: wait for theirs, but not for long. The row is safe, and the poller comes
-        # back.
+        # Somebody else may be renewing it: wait for theirs, but not for long. The row is safe; the poller comes back.
         patience = Deadline.after(min(1.5, by.left / 2))
         while True:
             stored = self._stored()
@@ -116,8 +115,9 @@ class Credentials:
         return Token(item["access_token"], item["renew_at"], item["valid_until"], item.get("refused_at"))
 
     def _take_renewal(self, stored: Token | None) -> float | None:
-        """The end of this worker's turn, which is also its mark; None while it is another's turn, or if another had it
-        since the token was read.
+        """The end of this worker's turn, which is also its mark.
+
+        None while it is another's turn, or if another had it since the token was read.
         """
         now = self._now()
         unchanged = "access_token = :stored" if stored else "attribute_not_exists(access_token)"

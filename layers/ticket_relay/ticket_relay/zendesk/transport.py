@@ -1,9 +1,8 @@
 """One request to Zendesk, and what its answer means.
 
 Every call has time-outs and an end; nothing is retried here except once after a 401, with a renewed token. What the
-caller may do
-next is the type of the error (errors.py). Rate-limit and error shapes: zendesk rate-limits page, and bodies seen in
-real logs.
+caller may do next is the type of the error (errors.py). Rate-limit and error shapes: Zendesk's rate-limits page, and
+bodies seen in real logs.
 """
 
 import json
@@ -84,8 +83,7 @@ class Answer:
 class Transport:
     """A session with one Zendesk account. Redirects are not followed: credentials go to the configured host only.
 
-    A deadline bounds connecting, waiting and the body; a server that trickles its *headers* is bounded by Lambda's
-    time-out.
+    A deadline bounds connecting, waiting and the body; a server that trickles its *headers*, only Lambda's time-out.
     """
 
     def __init__(self, base_url: str, timeouts: Timeouts, session: requests.Session | None = None) -> None:
@@ -107,9 +105,7 @@ class Transport:
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        """Raises Throttled, Unreached, Uncertain, Rejected or Conflict. For a GET, Uncertain means that nothing was
-        learned.
-        """
+        """Raises Throttled, Unreached, Uncertain, Rejected or Conflict. Of a GET, Uncertain means nothing learned."""
         request = requests.Request(method, self._base_url + path, params=params, data=body)
         request.headers = {"Accept": "application/json", "Content-Type": "application/json", **(headers or {})}
         if auth:
@@ -191,8 +187,7 @@ def _meaning(method: str, status: int, headers: Mapping[str, str], content: byte
     # 409 DatabaseConflict, or a create that is under way elsewhere (real: alphagov/support#273); 408 is a time-out.
     if status in (408, 409) or status >= 500:
         return Uncertain(f"zendesk_{status}", f"Zendesk answered {status}.")
-    # Not Zendesk's own words ("There is no help desk configured at this address", a proxy's page): a matter of the
-    # way there.
+    # Not Zendesk's own words ("There is no help desk configured at this address", a proxy's page): the way is at fault.
     if status not in OF_THE_CONTENT and not code and method != "GET":
         return Uncertain(f"zendesk_{status}", f"Somebody on the way to Zendesk answered {status}.")
     return Rejected(status, code or f"zendesk_{status}", sentence or f"Zendesk answered {status}.")
@@ -205,9 +200,7 @@ def _about_one_ticket(headers: Mapping[str, str]) -> bool:
 
 
 def error_of(content: bytes) -> tuple[str, str]:
-    """Zendesk's `error` name and reason. A body may be text or HTML, `error` a string or an object; newer ones list
-    `errors`.
-    """
+    """Zendesk's `error` name and reason. A body may be text or HTML, `error` text or an object, or `errors` a list."""
     try:
         body = json.loads(content)
     except (ValueError, RecursionError):
