@@ -1,0 +1,82 @@
+"""Who calls Zendesk while it wants to be left alone, measured from outside.
+
+The proxy sees every look at the relay's gate and every change of it, the simulator every call. A worker has leave if
+it found the gate open, or is the one that asks first after a pause. A call while the gate is closed was under way if
+its worker had got its leave before, and has not since been told otherwise; whatever else calls, knocks.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ticket_relay.gate import PK
+
+ONE_ROWS_WORK = 4
+"""Calls that a leave from before the closing still covers: two looks, the jobs, and the request itself."""
+
+
+@dataclass
+class Leave:
+    """By process id. `closed_until` is what the relay has stored, `first` the process that may ask first."""
+
+    closed_until: float | None = None
+    first: int | None = None
+    first_asked: bool = False
+    calls_since_closing: dict[int, int] = field(default_factory=dict)
+    seen: Counter[str] = field(default_factory=Counter)
+    knocks: list[str] = field(default_factory=list)
+
+    def operated(
+        self, name: str, asked: Mapping[str, Any], answer: Mapping[str, Any], pid: int | None, now: float
+    ) -> None:
+        """DynamoDB did `name` for a process. `answer` has a `__type` if it refused."""
+        if asked.get("Key") != {"pk": {"S": PK}} or pid is None:
+            return
+        refused = "__type" in answer
+        if name == "GetItem" and not refused:
+            stored = answer.get("Item", {}).get("closed_until")
+            self._granted(pid, granted=stored is None)
+            return
+        values = asked.get("ExpressionAttributeValues", {})
+        if name != "UpdateItem":
+            return
+        if ":read" in values:
+            self._asks_first(pid, float(values[":probe"]["N"]), refused=refused)
+        elif ":until" in values:
+            self._closed(pid, float(values[":until"]["N"]), now, refused=refused)
+        elif not refused:
+            self.closed_until = self.first = None
+
+    def called(self, what: str, pid: int | None, now: float) -> None:
+        """A call reached Zendesk."""
+        self.first_asked = self.first_asked or pid == self.first
+        if pid is None or self.closed_until is None or self.closed_until <= now or pid == self.first:
+            return
+        under_way = self.calls_since_closing.get(pid, ONE_ROWS_WORK)
+        if under_way < ONE_ROWS_WORK:
+            self.calls_since_closing[pid] += 1
+            self.seen["under way"] += 1
+        else:
+            self.seen["knocks"] += 1
+            self.knocks.append(f"{what}, {self.closed_until - now:.1f} s too early")
+
+    def _granted(self, pid: int, *, granted: bool) -> None:
+        if granted:
+            self.calls_since_closing[pid] = 0
+        else:
+            self.calls_since_closing.pop(pid, None)
+
+    def _asks_first(self, pid: int, until: float, *, refused: bool) -> None:
+        self._granted(pid, granted=not refused)
+        if not refused:
+            self.seen["might ask first"] += 1
+            # Nobody else may ask until that one's time is over.
+            self.seen["and did not"] += self.first is not None and not self.first_asked
+            self.closed_until, self.first, self.first_asked = until, pid, False
+
+    def _closed(self, pid: int, until: float, now: float, *, refused: bool) -> None:
+        self._granted(pid, granted=False)
+        if not refused:
+            self.seen["closed"] += until > now
+            self.closed_until, self.first = until, None

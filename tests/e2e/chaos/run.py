@@ -1,0 +1,175 @@
+"""One run: send while everything breaks, mend it, wait until nothing is left to do, and judge."""
+
+import asyncio
+import contextlib
+import random
+import time
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from typing import Any, Protocol
+from urllib.parse import parse_qsl
+
+from tests.e2e.chaos import incidents, senders, verdict
+from tests.e2e.chaos.senders import Sent
+from tests.e2e.chaos.verdict import Ended, Evidence, Violation
+from tests.e2e.chaos.world import World, broken_world
+from tests.e2e.chaos.zendesk import CREATE
+
+DRAINED_WITHIN = 240.0
+"""Pauses grow while the trouble lasts, and a lease takes twenty seconds to end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What to run. `rate` in events a second, `concurrency` of create_ticket, `engine` whose DynamoDB."""
+
+    events: int
+    seed: int
+    key_honoured: bool
+    rate: float
+    concurrency: int
+    engine: str
+
+    @property
+    def name(self) -> str:
+        return f"seed {self.seed}, key {'honoured' if self.key_honoured else 'ignored'}, {self.engine}"
+
+    @property
+    def canary(self) -> str:
+        return f"canary{self.seed}{'honoured' if self.key_honoured else 'ignored'}"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of it, in figures; `secrets` are those that no log may hold."""
+
+    task: Task
+    violations: list[Violation]
+    injected: Counter[str]
+    answers: Counter[str]
+    states: Counter[str]
+    calls: Counter[str]
+    gate: Counter[str]
+    secrets: set[str]
+    sending: float
+    draining: float
+
+
+class Progress(Protocol):
+    """Told of what goes on."""
+
+    def sent(self, number: int) -> None: ...
+
+    def waiting(self, rows: int) -> None: ...
+
+
+async def run(task: Task, upstream: str, progress: Progress, starting: asyncio.Lock) -> Outcome:
+    """`starting` is held while the stack comes up: runtimes of several stacks would starve each other of their init."""
+    async with contextlib.AsyncExitStack() as opened:
+        async with starting:
+            world = await opened.enter_async_context(
+                broken_world(upstream, key_honoured=task.key_honoured, seed=task.seed, concurrency=task.concurrency)
+            )
+        began = time.monotonic()
+        sent = await _send(world, task, progress)
+        mended = time.monotonic()
+        world.mend(incidents.STUCK)
+        await _drain(world, progress)
+        drained = time.monotonic()
+        evidence = _evidence(sent, world, await world.items(), await world.index())
+        knocks = [
+            Violation("gate", f"called although Zendesk wanted to be left alone: {it}") for it in world.leave.knocks
+        ]
+        return Outcome(
+            task=task,
+            violations=verdict.judged(evidence) + knocks,
+            injected=world.injected(),
+            answers=Counter(str(answer) for it in sent for answer in it.answers),
+            states=Counter(
+                str(evidence.items[it.event.pk]["state"]) if it.event.pk in evidence.items else "not taken"
+                for it in sent
+            ),
+            calls=_calls(world),
+            gate=world.leave.seen,
+            secrets=world.secrets,
+            sending=mended - began,
+            draining=drained - mended,
+        )
+
+
+async def _send(world: World, task: Task, progress: Progress) -> list[Sent]:
+    seconds = max(incidents.LEAST_SECONDS, task.events / task.rate)
+    done = 0
+
+    def count() -> None:
+        nonlocal done
+        done += 1
+        progress.sent(done)
+
+    async with asyncio.TaskGroup() as group:
+        sending = group.create_task(
+            senders.send(
+                world.partner,
+                task.events,
+                rush_at=incidents.BEGINNING,
+                seconds=seconds,
+                canary=task.canary,
+                dice=_dice(f"{task.seed}, senders"),
+                done=count,
+            )
+        )
+        group.create_task(incidents.trouble(world, _dice(f"{task.seed}, incidents"), seconds))
+    return sending.result()
+
+
+def _dice(seed: str) -> random.Random:
+    return random.Random(seed)  # noqa: S311 - a lottery that can be repeated
+
+
+async def _drain(world: World, progress: Progress) -> None:
+    """Wait until no row is at work, but not for ever: whatever is left is for the verdict to tell."""
+    end = time.monotonic() + DRAINED_WITHIN
+    while time.monotonic() < end:
+        left = sum(item.get("state") in verdict.WORKING for item in (await world.items()).values())
+        progress.waiting(left)
+        if not left:
+            return
+        await asyncio.sleep(0.5)
+
+
+def _evidence(sent: list[Sent], world: World, items: dict[str, Any], indexed: set[str]) -> Evidence:
+    tickets: dict[str, list[int]] = defaultdict(list)
+    for ticket in world.account.tickets.all():
+        tickets[str(ticket["external_id"])].append(ticket["id"])
+    jobs = {}
+    for job in world.account.jobs:
+        row = job.results[0] if isinstance(job.results, list) and job.results else {}
+        jobs[job.id] = Ended(job.status, row.get("error"), row.get("details"))
+    refusals = {
+        entry.idempotency_key: incidents.UNPROCESSABLE
+        for entry in world.account.journal.calls("POST", CREATE, 422)
+        if entry.idempotency_key
+    }
+    return Evidence(sent, items, indexed, tickets, jobs, refusals, time.time())
+
+
+def _calls(world: World) -> Counter[str]:
+    """Calls of Zendesk by what they are for."""
+    calls: Counter[str] = Counter()
+    keys: set[str | None] = set()
+    for entry in world.account.journal.entries:
+        match entry.method, entry.path:
+            case "POST", path if path == CREATE:
+                calls["creates"] += 1
+                row = (entry.idempotency_key or "").rpartition("-")[0]
+                calls["creates repeated"] += row in keys
+                keys.add(row)
+            case "GET", path if path == CREATE and "external_id" in dict(parse_qsl(entry.query)):
+                calls["look-ups by external_id"] += 1
+            case "GET", path if path.startswith(CREATE):
+                calls["look-ups by id"] += 1
+            case "GET", path if path.startswith("/api/v2/job_statuses"):
+                calls["looks at jobs"] += 1
+            case _:
+                calls["tokens"] += 1
+    return calls

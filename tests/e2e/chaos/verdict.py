@@ -1,0 +1,133 @@
+"""What must be true when all is over, judged by what is in the simulator, the table and the logs. Pure."""
+
+import hashlib
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tests.e2e.chaos.senders import Sent
+
+type Item = Mapping[str, Any]
+
+WORKING = frozenset({"accepted", "submitted"})
+_GIVEN_UP = re.compile(r"Given up after (\d+) jobs\.")
+_EMAIL = re.compile(r"[\w.+-]+@[\w-]+\.[\w.]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """A promise that was broken: by which event, if by one, and what is known of its row."""
+
+    about: str
+    sentence: str
+    row: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A job as the simulator has it: `error` and `details` of its one row, if that failed."""
+
+    status: str
+    error: str | None
+    details: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """`items` is the whole table, `indexed` what its index of due rows holds. `tickets` are numbers by external id,
+    `jobs` by id, `refusals` Zendesk's final words by idempotency key.
+    """
+
+    sent: Sequence[Sent]
+    items: Mapping[str, Item]
+    indexed: Collection[str]
+    tickets: Mapping[str, Sequence[int]]
+    jobs: Mapping[str, Ended]
+    refusals: Mapping[str, str]
+    now: float
+
+
+def judged(seen: Evidence) -> list[Violation]:
+    """Nothing lost, nothing twice, nothing stuck, no lease left."""
+    return [*_events(seen), *_strangers(seen), *_left_over(seen)]
+
+
+def leaks(log: Iterable[str], secrets: Collection[str], canary: str) -> list[Violation]:
+    """What no log may hold. The line itself is not repeated."""
+    found = set()
+    for line in log:
+        if canary in line:
+            found.add("a payload is in the logs")
+        if _EMAIL.search(line):
+            found.add("an e-mail address is in the logs")
+        if any(secret in line for secret in secrets):
+            found.add("a secret is in the logs")
+    return [Violation("logs", sentence) for sentence in sorted(found)]
+
+
+def _events(seen: Evidence) -> Iterator[Violation]:
+    for sent in seen.sent:
+        row = seen.items.get(sent.event.pk)
+        tickets = seen.tickets.get(sent.event.external_id, ())
+        for sentence in _faults(sent, row, tickets, seen):
+            yield Violation(sent.event.external_id, sentence, told(row, sent))
+
+
+def _faults(sent: Sent, row: Item | None, tickets: Sequence[int], seen: Evidence) -> Iterator[str]:
+    if len(tickets) > 1:
+        yield f"{len(tickets)} tickets: {', '.join(map(str, tickets))}"
+    if row is None:
+        if sent.taken or tickets:
+            yield "no row, although it was answered 2xx or has a ticket"
+        return
+    match row["state"]:
+        case "created":
+            right = sent.maps and [row.get("ticket_id")] == list(tickets)
+        case "failed":
+            right = sent.maps and not tickets and _true_reason(row, seen)
+        case "unmapped":
+            right = not (sent.maps or tickets) and row.get("event") == sent.event.body and "error_code" in row
+        case _:
+            right = False
+    if not right:
+        late = f", due {seen.now - float(row['due_at']):.0f} s ago" if "due_at" in row else ""
+        yield f"{row['state']}{late}, and that is not so: Zendesk has {list(tickets) or 'no ticket'}"
+
+
+def _true_reason(row: Item, seen: Evidence) -> bool:
+    sentence = str(row.get("error_sentence"))
+    key = f"{hashlib.sha256(row['pk'].encode()).hexdigest()}-{row['attempt']}"
+    if key in seen.refusals:
+        return sentence == seen.refusals[key]
+    job = seen.jobs.get(str(row.get("job_id")))
+    if job is None:
+        return False
+    if given_up := _GIVEN_UP.match(sentence):
+        return bool(row["attempt"] >= int(given_up[1]))
+    return (job.error, job.details) == (row["error_code"], sentence)
+
+
+def _strangers(seen: Evidence) -> Iterator[Violation]:
+    for external_id in seen.tickets.keys() - {sent.event.external_id for sent in seen.sent}:
+        yield Violation(external_id, "a ticket that nobody asked for")
+
+
+def _left_over(seen: Evidence) -> Iterator[Violation]:
+    for pk in seen.indexed:
+        if seen.items.get(pk, {}).get("state") not in WORKING:
+            yield Violation(pk, "still in the index of what is due")
+    for pk, lease in (("gate", "closed_until"), ("token", "renewing_until")):
+        if seen.items.get(pk, {}).get(lease, 0) > seen.now:
+            yield Violation(pk, f"{lease} is still to come, and nobody is at work")
+
+
+def told(row: Item | None, sent: Sent) -> str:
+    """What happened to an event: its answers, its row, and the row's own history."""
+    answers = " ".join(map(str, sent.answers))
+    if row is None:
+        return f"answers {answers}"
+    kept = ("version", "attempt", "tries", "failures", "job_id", "ticket_id", "error_code", "error_sentence", "due_at")
+    steps = [" ".join(f"{key}={value}" for key, value in step.items()) for step in row.get("history", ())]
+    facts = [f"{name}={row[name]}" for name in kept if name in row]
+    return "\n".join([f"answers {answers}", f"state={row['state']} " + " ".join(facts), *steps])

@@ -1,0 +1,152 @@
+"""All that one run needs, put together: the local stack with a watched Zendesk and a spoiled DynamoDB, and a second
+poller that overlaps with the first.
+"""
+
+import asyncio
+import contextlib
+import secrets
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import boto3
+
+from local import zendesk
+from local.demo.partner import Partner
+from local.front import served
+from local.pool import serving
+from local.runtime import ACCESS_KEY, SECRET_KEY
+from local.schedule import ticking
+from local.stack import Options, Stack, running
+from local.worker_process import started
+from local.zendesk import Fault, JobPlan
+from tests.e2e.chaos.leave import Leave
+from tests.e2e.chaos.proxy import Proxy
+from tests.e2e.chaos.runtimes import Runtimes
+from tests.e2e.chaos.traps import Traps
+from tests.e2e.chaos.zendesk import watched
+
+type Item = dict[str, Any]
+
+READ_TIMEOUT = 1.5
+"""Seconds the relay waits for Zendesk: less than deployed, so that more can go wrong in a minute."""
+PARAMETERS = {
+    "ZendeskReadTimeoutSeconds": str(READ_TIMEOUT),
+    "DoubtfulPauseSeconds": "2",
+    "JobForgottenAfterSeconds": "5",
+}
+PARTNER = "acme"
+
+
+@dataclass
+class World:
+    """`table` is read past the proxy. `planned` and `happened` say what was done to the relay, by name."""
+
+    stack: Stack
+    account: zendesk.Account
+    proxy: Proxy
+    runtimes: Runtimes
+    traps: Traps
+    leave: Leave
+    partner: Partner
+    table: Any
+    secrets: set[str]
+    planned: dict[str, list[Fault | JobPlan]] = field(default_factory=lambda: defaultdict(list))
+    happened: Counter[str] = field(default_factory=Counter)
+
+    def plan[Planned: (Fault, JobPlan)](self, name: str, planned: Planned) -> Planned:
+        self.planned[name].append(planned)
+        if isinstance(planned, Fault):
+            # Before what was planned earlier: a spell of slowness must not hide what meets one call.
+            self.account.faults.planned.insert(0, planned)
+        else:
+            self.account.jobs.plans.append(planned)
+        return planned
+
+    def injected(self) -> Counter[str]:
+        """How often each thing has happened so far."""
+        struck = Counter({name: sum(plan.happened for plan in plans) for name, plans in self.planned.items()})
+        return struck + self.happened + self.proxy.happened + self.traps.sprung
+
+    def mend(self, stuck: float) -> None:
+        """Nothing goes wrong any more, and what was stuck for so many seconds goes on."""
+        self.account.faults.clear()
+        self.account.jobs.plans.clear()
+        self.proxy.trouble = None
+        self.traps.disarm()
+        self.account.clock.advance(stuck)
+        self.account.settle()
+
+    async def items(self) -> dict[str, Item]:
+        """Everything in the table, by key."""
+        return await asyncio.to_thread(lambda: {item["pk"]: item for item in _scanned(self.table)})
+
+    async def index(self) -> set[str]:
+        """The keys in the index of what is due."""
+        return await asyncio.to_thread(lambda: {item["pk"] for item in _scanned(self.table, IndexName="due")})
+
+
+@contextlib.asynccontextmanager
+async def broken_world(upstream: str, *, key_honoured: bool, seed: int, concurrency: int) -> AsyncIterator[World]:
+    """A stack whose table is in the DynamoDB at `upstream`, in the world where idempotency keys work, or do not."""
+    runtimes, leave = Runtimes(), Leave()
+    traps = Traps(runtimes)
+    proxy = Proxy(upstream, runtimes, traps, leave, seed)
+    account = zendesk.Account(secrets.token_urlsafe(24))
+    # The limits of an account are a fault among others, and storms are dealt like cards: see incidents.
+    account.settings.limit_account = account.settings.limit_create = account.settings.limit_index = 1_000_000
+    account.settings.key_with_async = key_honoured
+    hidden = {account.client_secret}
+    async with (
+        served(proxy.application(), 0) as dynamodb_url,
+        served(watched(account, runtimes, traps, leave, hidden), 0) as zendesk_url,
+        running(
+            Options(
+                port=0,
+                poll_every=1.0,
+                zendesk_url=zendesk_url,
+                zendesk_client_secret=account.client_secret,
+                dynamodb_url=dynamodb_url,
+                concurrency=concurrency,
+                parameters=PARAMETERS,
+            )
+        ) as stack,
+        serving([(stack.pools["poll_jobs"].function, 1)], started) as second,
+        ticking(second["poll_jobs"], 1.0),
+    ):
+        runtimes.add(stack.pools)
+        runtimes.add(second)
+        partners: Mapping[str, Any] = stack.ready["partners"]
+        hidden |= {partner["secret"] for partner in partners.values()} | {stack.ready["zendesk_webhook_secret"]}
+        yield World(
+            stack=stack,
+            account=account,
+            proxy=proxy,
+            runtimes=runtimes,
+            traps=traps,
+            leave=leave,
+            partner=Partner.of(PARTNER, stack.ready),
+            table=_table(upstream, stack.ready),
+            secrets=hidden,
+        )
+
+
+def _table(upstream: str, ready: Mapping[str, Any]) -> Any:
+    dynamodb = boto3.resource(
+        "dynamodb",
+        endpoint_url=upstream,
+        region_name=ready["aws_region"],
+        aws_access_key_id=ACCESS_KEY,
+        aws_secret_access_key=SECRET_KEY,
+    )
+    return dynamodb.Table(ready["table"])
+
+
+def _scanned(table: Any, **where: Any) -> list[Item]:
+    answer = table.scan(**where)
+    items: list[Item] = answer["Items"]
+    while "LastEvaluatedKey" in answer:
+        answer = table.scan(ExclusiveStartKey=answer["LastEvaluatedKey"], **where)
+        items += answer["Items"]
+    return items
