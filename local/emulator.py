@@ -79,21 +79,11 @@ def starter(folder: Path) -> Starter:
 
     @contextlib.asynccontextmanager
     async def started(function: Function) -> AsyncIterator[Emulator]:
-        front, api = free_port(), free_port()
-        command = [
-            *(str(binary), "--log-level", "error"),
-            *("--runtime-interface-emulator-address", f"127.0.0.1:{front}"),
-            *("--runtime-api-address", f"127.0.0.1:{api}"),
-            *(str(RUNTIME_PYTHON), "-m", "awslambdaric", function.handler),
-        ]
-        environment = function.process_environment()
         patience = aiohttp.ClientTimeout(total=_INIT_SECONDS + function.timeout)
-        async with (
-            spawned(function.name, *command, env=environment, cwd=function.folder, hidden=_WARMING) as process,
-            aiohttp.ClientSession(timeout=patience) as http,
-        ):
+        async with contextlib.AsyncExitStack() as opened:
+            http = await opened.enter_async_context(aiohttp.ClientSession(timeout=patience))
             try:
-                await listening(front, process, within=_INIT_SECONDS)
+                process, front = await _up(opened, binary, function)
                 emulator = Emulator(http, f"http://127.0.0.1:{front}{_PATH}")
                 await emulator.start(process)
             except (RuntimeError, RuntimeLostError) as error:
@@ -102,6 +92,38 @@ def starter(folder: Path) -> Starter:
                 yield emulator
 
     return started
+
+
+async def _up(
+    opened: contextlib.AsyncExitStack, binary: Path, function: Function
+) -> tuple[asyncio.subprocess.Process, int]:
+    """An emulator that listens, to be ended with `opened`, and its port. Raises RuntimeError.
+
+    A port that was free when it was chosen may be taken by a stack that starts at the same moment: then others are
+    tried.
+    """
+    for last in (False, False, True):
+        front, api = free_port(), free_port()
+        command = [
+            *(str(binary), "--log-level", "error"),
+            *("--runtime-interface-emulator-address", f"127.0.0.1:{front}"),
+            *("--runtime-api-address", f"127.0.0.1:{api}"),
+            *(str(RUNTIME_PYTHON), "-m", "awslambdaric", function.handler),
+        ]
+        environment = function.process_environment()
+        async with contextlib.AsyncExitStack() as trial:
+            process = await trial.enter_async_context(
+                spawned(function.name, *command, env=environment, cwd=function.folder, hidden=_WARMING)
+            )
+            try:
+                await listening(front, process, within=_INIT_SECONDS)
+            except RuntimeError:
+                if last:
+                    raise
+                continue
+            opened.push_async_exit(trial.pop_all())
+            return process, front
+    raise AssertionError("the last try returns or raises")
 
 
 @contextlib.contextmanager
