@@ -33,6 +33,18 @@ def test_without_work_a_run_ends_at_once_and_asks_nobody(relay, zendesk):
     assert zendesk.account.journal.calls() == []
 
 
+def test_twenty_tickets_in_flight_cost_a_create_each_and_one_poll_together(
+    relay, deliver, run_poller, clock, zendesk, stored
+):
+    for number in range(20):
+        deliver(relay, f"evt_{number}")
+        clock.advance(0.05)
+    run_poller(relay)
+    assert {stored(f"evt_{number}").state for number in range(20)} == {TicketState.CREATED}
+    calls = [entry for entry in zendesk.account.journal.calls() if entry.path != "/oauth/tokens"]
+    assert [entry.method for entry in calls] == ["POST"] * 20 + ["GET"]
+
+
 def test_a_ticket_is_known_as_created_within_the_run_in_which_it_is(relay, deliver, run_poller, clock, stored):
     start = clock()
     deliver(relay)
