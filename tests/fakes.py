@@ -4,8 +4,8 @@ import io
 import json
 import threading
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -163,17 +163,15 @@ class OpenGate:
     def __init__(self) -> None:
         self.told: list[str] = []
 
-    def passage(self, _now: float) -> Passage:
-        return OPEN
+    @contextmanager
+    def asking(self, _now: Callable[[], float]) -> Iterator[Passage]:
+        yield OPEN
 
     def close(self, _until: float, _passage: Passage = OPEN) -> None:
         self.told.append("close")
 
     def went_well(self, _passage: Passage) -> None:
         self.told.append("went_well")
-
-    def give_back(self, _passage: Passage, _now: float) -> None:
-        self.told.append("give_back")
 
 
 class Killed(BaseException):

@@ -7,13 +7,12 @@ From the claim on the row is durable, so the answer is 202 whatever Zendesk, or 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ticket_relay import definitions, mapping, observability, payload, signatures, submit, ticket_states
 from ticket_relay.errors import MappingFailed, RowMoved, StoreUnavailable
-from ticket_relay.gate import OPEN
 from ticket_relay.relay import Relay
-from ticket_relay.rows import TicketRow, TicketState, external_id
+from ticket_relay.rows import TicketRow, TicketState, external_id, ticket_pk
 from ticket_relay.zendesk.tickets import to_request
 from ticket_relay.zendesk.transport import Deadline
 
@@ -38,8 +37,10 @@ def receive(relay: Relay, partner: str, headers: Mapping[str, str], body: bytes,
     secrets = relay.secrets.signing(arn, partner) if arn else []
     delivery = signatures.verify(definition.scheme, headers=headers, body=body, secrets=secrets, now=relay.now())
     event = payload.parse(body, headers.get("content-type"))
-
-    passage = OPEN
+    if delivery.replay_key:
+        # The id is not signed: what was captured, and comes again under another one, is the event that came first.
+        pk = relay.store.first_sight(delivery.replay_key, ticket_pk(partner, delivery.id), relay.now())
+        delivery = replace(delivery, id=pk.removeprefix(ticket_pk(partner, "")))
     try:
         if not mapping.wanted(definition, event, delivery):
             observability.count("EventIgnored")
@@ -48,28 +49,30 @@ def receive(relay: Relay, partner: str, headers: Mapping[str, str], body: bytes,
         request = to_request(ticket, external_id(partner, delivery.id))
     except MappingFailed as error:
         row = ticket_states.unmapped(partner, delivery.id, body, error, relay.now())
-    else:
-        passage = relay.gate.passage(relay.now())
-        row = ticket_states.claimed(partner, delivery.id, request, relay.now(), closed_until=passage.closed_until)
+        return _receipt(_claimed(relay, row) or row)
 
-    if delivery.replay_key:
-        # The id is not signed: what was captured, and comes again under another one, finds the row of the first.
-        row = row.model_copy(update={"pk": relay.store.first_sight(delivery.replay_key, row.pk, relay.now())})
+    with relay.gate.asking(relay.now) as passage:
+        row = ticket_states.claimed(partner, delivery.id, request, relay.now(), closed_until=passage.closed_until)
+        winner = _claimed(relay, row)
+        if winner or passage.closed_until is not None:
+            return _receipt(winner or row)
+        try:
+            return _receipt(submit.send(relay, row, passage, by, sent_before=None))
+        except (RowMoved, StoreUnavailable) as error:
+            # The claim stands. When the lease ends, the poller finds the row doubtful and goes on.
+            observability.count("ClaimLeftToPoller")
+            observability.logger().warning("left to the poller", extra={"pk": row.pk, "reason": error.code})
+            return _receipt(row)
+
+
+def _claimed(relay: Relay, row: TicketRow) -> TicketRow | None:
+    """The row that was there already, whose duplicate this delivery is; None to the one who claimed it."""
     winner = relay.store.claim(row)
     if winner:
         observability.count("EventDuplicate")
-        relay.gate.give_back(passage, relay.now())
-        return _receipt(winner)
-    observability.moved(row)
-    if row.state is TicketState.UNMAPPED or passage.closed_until is not None:
-        return _receipt(row)
-    try:
-        return _receipt(submit.send(relay, row, passage, by, sent_before=None))
-    except (RowMoved, StoreUnavailable) as error:
-        # The claim stands. When the lease ends, the poller finds the row doubtful and goes on.
-        observability.count("ClaimLeftToPoller")
-        observability.logger().warning("left to the poller", extra={"pk": row.pk, "reason": error.code})
-        return _receipt(row)
+    else:
+        observability.moved(row)
+    return winner
 
 
 def _receipt(row: TicketRow) -> Receipt:

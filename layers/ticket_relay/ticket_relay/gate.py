@@ -6,9 +6,11 @@ When the time is over one worker asks first, and the others go on waiting for wh
                        ▲──────────────────────────429──────────────────────────┘
 """
 
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
+from ticket_relay.errors import StoreUnavailable
 from ticket_relay.table import ConditionFailed, Table
 
 PK = "gate"
@@ -32,6 +34,17 @@ class Gate:
 
     def __init__(self, table: Table) -> None:
         self._table = table
+
+    @contextmanager
+    def asking(self, now: Callable[[], float]) -> Iterator[Passage]:
+        """Leave to ask Zendesk while the context lasts, or none. Whoever was to ask first and learned nothing, because
+        it did not come to it or got no answer, lets the next one ask.
+        """
+        passage = self.passage(now())
+        try:
+            yield passage
+        finally:
+            self._give_back(passage, now())
 
     def passage(self, now: float) -> Passage:
         item = self._table.get(PK)
@@ -62,18 +75,6 @@ class Gate:
                 given={":until": until, ":probe": passage.probe or 0},
             )
 
-    def give_back(self, passage: Passage, now: float) -> None:
-        """Nothing was asked after all, so the next one may ask first."""
-        if passage.probe is None:
-            return
-        with suppress(ConditionFailed):
-            self._table.update(
-                PK,
-                "SET closed_until = :now",
-                only_if="closed_until = :probe",
-                given={":now": now, ":probe": passage.probe},
-            )
-
     def went_well(self, passage: Passage) -> None:
         """The first worker's call was answered: open for all, unless somebody closed the gate meanwhile."""
         if passage.probe is None:
@@ -81,4 +82,16 @@ class Gate:
         with suppress(ConditionFailed):
             self._table.update(
                 PK, "REMOVE closed_until", only_if="closed_until = :probe", given={":probe": passage.probe}
+            )
+
+    def _give_back(self, passage: Passage, now: float) -> None:
+        if passage.probe is None:
+            return
+        # Answered, told to wait, or taken over: then the mark is gone. And without a table the probe ends by itself.
+        with suppress(ConditionFailed, StoreUnavailable):
+            self._table.update(
+                PK,
+                "SET closed_until = :now",
+                only_if="closed_until = :probe",
+                given={":now": now, ":probe": passage.probe},
             )

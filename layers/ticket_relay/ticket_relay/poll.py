@@ -14,7 +14,6 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from ticket_relay import observability, submit, ticket_states, update
 from ticket_relay.errors import Rejected, RelayError, RowMoved, ZendeskError
-from ticket_relay.gate import OPEN
 from ticket_relay.relay import Relay
 from ticket_relay.rows import Row, TicketRow, TicketState, UpdateRow, UpdateState
 from ticket_relay.store import Unreadable
@@ -120,30 +119,39 @@ def _resume(relay: Relay, row: Row) -> None:
 def _poll_jobs(this: _Run, rows: Sequence[TicketRow]) -> None:
     """One `show_many` for all, then each row by its job. No lease: asking twice harms nobody, moves are conditional."""
     relay = this.relay
-    passage = relay.gate.passage(relay.now())
-    if passage.closed_until is not None:
-        for row in _due(rows, relay.now()):
-            with this.guarded(row):
-                relay.move(row, ticket_states.postponed(row, relay.now(), passage.closed_until))
+    jobs = _asked(this, rows)
+    if jobs is None:
         return
-    ids = dict.fromkeys(row.job_id for row in rows if row.job_id)
-    try:
-        jobs = relay.zendesk.job_statuses(ids, Deadline.after(CALL_TIME))
-    except Rejected:
-        # As if the jobs were forgotten: then the tickets themselves are looked for.
-        jobs = {}
-    except ZendeskError as error:
-        relay.heed(error, passage)
-        for row in _due(rows, relay.now()):
-            with this.guarded(row):
-                relay.move(row, ticket_states.unanswered(row, error, relay.now()))
-        return
-    relay.gate.went_well(passage)
     for row in rows:
         job = jobs.get(row.job_id or "")
         if (_is_due(row, relay.now()) or (job and job.over)) and this.has_time:
             with this.guarded(row):
                 _advance(relay, row, job)
+
+
+def _asked(this: _Run, rows: Sequence[TicketRow]) -> dict[str, Job] | None:
+    """What Zendesk says of the jobs; None where it was not or could not be asked, and the rows were moved by that."""
+    relay = this.relay
+    with relay.gate.asking(relay.now) as passage:
+        if passage.closed_until is not None:
+            for row in _due(rows, relay.now()):
+                with this.guarded(row):
+                    relay.move(row, ticket_states.postponed(row, relay.now(), passage.closed_until))
+            return None
+        ids = dict.fromkeys(row.job_id for row in rows if row.job_id)
+        try:
+            jobs = relay.zendesk.job_statuses(ids, Deadline.after(CALL_TIME))
+        except Rejected:
+            # As if the jobs were forgotten: then the tickets themselves are looked for.
+            jobs = {}
+        except ZendeskError as error:
+            relay.heed(error, passage)
+            for row in _due(rows, relay.now()):
+                with this.guarded(row):
+                    relay.move(row, ticket_states.unanswered(row, error, relay.now()))
+            return None
+        relay.gate.went_well(passage)
+        return jobs
 
 
 def _due(rows: Sequence[TicketRow], now: float) -> list[TicketRow]:
@@ -154,12 +162,17 @@ def _advance(relay: Relay, row: TicketRow, job: Job | None) -> None:
     if not ticket_states.needs_look(row, job, relay.now()):
         relay.move(row, ticket_states.polled(row, job, relay.now()))
         return
-    try:
-        ticket_id = submit.find(relay, row, Deadline.after(CALL_TIME))
-    except ZendeskError as error:
-        relay.heed(error, OPEN)
-        relay.move(row, ticket_states.unanswered(row, error, relay.now()))
-        return
+    with relay.gate.asking(relay.now) as passage:
+        if passage.closed_until is not None:
+            relay.move(row, ticket_states.postponed(row, relay.now(), passage.closed_until))
+            return
+        try:
+            ticket_id = submit.find(relay, row, Deadline.after(CALL_TIME))
+        except ZendeskError as error:
+            relay.heed(error, passage)
+            relay.move(row, ticket_states.unanswered(row, error, relay.now()))
+            return
+        relay.gate.went_well(passage)
     if ticket_id is not None:
         relay.move(row, ticket_states.created(row, ticket_id, relay.now()))
     else:

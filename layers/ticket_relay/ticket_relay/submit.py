@@ -32,15 +32,15 @@ def resume(relay: Relay, row: TicketRow, by: Deadline) -> TicketRow:
     """Go on with an accepted row that is due. A doubtful one is looked for, and sent only if there is no ticket."""
     if row.request is None:
         return _map(relay, row)
-    passage = relay.gate.passage(relay.now())
-    if passage.closed_until is not None:
-        return relay.move(row, ticket_states.postponed(row, relay.now(), passage.closed_until))
-    before, row = row, relay.move(row, ticket_states.held(row, relay.now()))
-    if before.doubtful:
-        settled = _looked_for(relay, row, before, passage, by)
-        if settled:
-            return settled
-    return send(relay, row, passage, by, sent_before=before.sent_at)
+    with relay.gate.asking(relay.now) as passage:
+        if passage.closed_until is not None:
+            return relay.move(row, ticket_states.postponed(row, relay.now(), passage.closed_until))
+        before, row = row, relay.move(row, ticket_states.held(row, relay.now()))
+        if before.doubtful:
+            settled = _looked_for(relay, row, before, passage, by)
+            if settled:
+                return settled
+        return send(relay, row, passage, by, sent_before=before.sent_at)
 
 
 def _looked_for(relay: Relay, row: TicketRow, before: TicketRow, passage: Passage, by: Deadline) -> TicketRow | None:

@@ -69,36 +69,35 @@ def receive(relay: Relay, headers: Mapping[str, str], body: bytes, by: Deadline)
     # The invocation id is not signed: what was captured, and comes again under another one, finds the row of the first.
     pk = update_pk(request.ticket_id, delivery.id)
     pk = relay.store.first_sight(delivery.replay_key or pk, pk, relay.now())
-    passage = relay.gate.passage(relay.now())
-    row = update_states.claimed(
-        pk, request.ticket_id, delivery.id, body, relay.now(), closed_until=passage.closed_until
-    )
-    winner = relay.store.claim(row)
-    if winner:
-        observability.count("UpdateDuplicate")
-        relay.gate.give_back(passage, relay.now())
-        return Receipt(winner.state, delivery.id, request.ticket_id)
-    observability.moved(row)
-    if passage.closed_until is not None:
+    with relay.gate.asking(relay.now) as passage:
+        row = update_states.claimed(
+            pk, request.ticket_id, delivery.id, body, relay.now(), closed_until=passage.closed_until
+        )
+        winner = relay.store.claim(row)
+        if winner:
+            observability.count("UpdateDuplicate")
+            return Receipt(winner.state, delivery.id, request.ticket_id)
+        observability.moved(row)
+        if passage.closed_until is not None:
+            return Receipt(row.state, delivery.id, request.ticket_id)
+        try:
+            ahead = delivery.timestamp - row.created_at
+            row = _drive(relay, row, passage, by, sent_before=None, ahead=ahead)
+        except (RowMoved, StoreUnavailable) as error:
+            # The claim stands. When the lease ends, the poller finds the row doubtful and goes on.
+            observability.count("ClaimLeftToPoller")
+            observability.logger().warning("left to the poller", extra={"pk": row.pk, "reason": error.code})
         return Receipt(row.state, delivery.id, request.ticket_id)
-    try:
-        ahead = delivery.timestamp - row.created_at
-        row = _drive(relay, row, passage, by, sent_before=None, ahead=ahead)
-    except (RowMoved, StoreUnavailable) as error:
-        # The claim stands. When the lease ends, the poller finds the row doubtful and goes on.
-        observability.count("ClaimLeftToPoller")
-        observability.logger().warning("left to the poller", extra={"pk": row.pk, "reason": error.code})
-    return Receipt(row.state, delivery.id, request.ticket_id)
 
 
 def resume(relay: Relay, row: UpdateRow, by: Deadline) -> UpdateRow:
     """Go on with an accepted row that is due. Raises RowMoved and StoreUnavailable: the lease then ends by itself."""
-    passage = relay.gate.passage(relay.now())
-    if passage.closed_until is not None:
-        return relay.move(row, update_states.postponed(row, relay.now(), passage.closed_until))
-    sent_before = row.sent_at
-    row = relay.move(row, update_states.held(row, relay.now()))
-    return _drive(relay, row, passage, by, sent_before=sent_before, ahead=-math.inf)
+    with relay.gate.asking(relay.now) as passage:
+        if passage.closed_until is not None:
+            return relay.move(row, update_states.postponed(row, relay.now(), passage.closed_until))
+        sent_before = row.sent_at
+        row = relay.move(row, update_states.held(row, relay.now()))
+        return _drive(relay, row, passage, by, sent_before=sent_before, ahead=-math.inf)
 
 
 def _drive(

@@ -22,8 +22,7 @@ STUCK = 3600.0
 """Seconds a stuck job is queued: the simulated clock makes the hour pass when the faults are over."""
 BEGINNING = 2.0
 """Seconds in which nothing goes wrong; then a rush of events meets an outage."""
-SLOW_SECONDS = 8.0
-"""Longer than the pause of a doubtful row."""
+CATCHING_UP = 20.0
 
 GAP = 0.35
 """Seconds between two incidents, on average."""
@@ -64,12 +63,7 @@ async def _storm(name: str, world: World, dice: random.Random, **fault: Any) -> 
 
 
 async def _outage(name: str, world: World, dice: random.Random, **fault: Any) -> None:
-    """Nothing works. Then all that has waited is due at the same time, and Zendesk takes a second to do a thing:
-    whoever takes a row that another has in hand, sends it twice.
-    """
     await _lasting(name, world, Fault(path="/*", times=None, **fault), dice.uniform(1, 2))
-    slow = Fault("delay", **_CREATION, times=None, delay=0.7 * READ_TIMEOUT, effect="after")
-    await _lasting("slow after an outage", world, slow, SLOW_SECONDS)
 
 
 async def _lasting(name: str, world: World, fault: Fault, seconds: float) -> None:
@@ -228,6 +222,14 @@ async def trouble(world: World, dice: random.Random, seconds: float) -> None:
                 for card in dice.sample(WIDE, len(WIDE)):
                     await card(world, dice)
                     await asyncio.sleep(_gap(dice))
+
+
+async def catching_up(world: World) -> None:
+    """When all is well again and everything that has waited is sent, Zendesk takes a while to do a thing, as it does
+    after a bad time: whoever takes a row that another has in hand, sends it twice.
+    """
+    slow = Fault("delay", **_CREATION, times=None, delay=READ_TIMEOUT / 2, effect="after")
+    await _lasting("slow while all is caught up", world, slow, CATCHING_UP)
 
 
 def _gap(dice: random.Random) -> float:

@@ -74,7 +74,9 @@ async def run(task: Task, upstream: str, progress: Progress, starting: asyncio.L
         sent = await _send(world, task, progress)
         mended = time.monotonic()
         world.mend(incidents.STUCK)
+        slow = asyncio.create_task(incidents.catching_up(world))
         await _drain(world, progress)
+        slow.cancel()
         drained = time.monotonic()
         evidence = _evidence(sent, world, await world.items(), await world.index())
         knocks = [

@@ -12,7 +12,7 @@ type Item = Mapping[str, Any]
 
 WORKING = frozenset({"accepted", "submitted"})
 _GIVEN_UP = re.compile(r"Given up after (\d+) jobs\.")
-_EMAIL = re.compile(r"[\w.+-]+@[\w-]+\.[\w.]+")
+_EMAIL = re.compile(r"[\w.+-]+@[\w.-]+\.[A-Za-z]{2,}\b")  # not the chi@v5.0.8 of a Go stack trace
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 import pytest
 
 from tests.builders import NOW
+from ticket_relay.errors import RowMoved
 from ticket_relay.gate import OPEN, PROBE_TIME, Gate
 
 
@@ -80,10 +81,33 @@ def test_when_the_first_never_comes_back_another_asks(gate):
 
 def test_who_does_not_ask_after_all_lets_the_next_one(gate):
     gate.close(NOW)
-    gate.give_back(gate.passage(NOW + 1), NOW + 1)
+    with gate.asking(lambda: NOW + 1) as passage:
+        assert passage.probe is not None
     assert gate.passage(NOW + 1).closed_until is None
 
 
+def test_whatever_stops_the_first_one_the_next_one_may_ask(gate):
+    gate.close(NOW)
+    with pytest.raises(RowMoved), gate.asking(lambda: NOW + 1):
+        raise RowMoved("Somebody else has it.")
+    assert gate.passage(NOW + 1).closed_until is None
+
+
+def test_what_the_first_one_learned_is_not_undone_at_its_end(gate):
+    gate.close(NOW)
+    with gate.asking(lambda: NOW + 1) as passage:
+        gate.close(NOW + 60, passage)
+    assert gate.passage(NOW + 2).closed_until == NOW + 60
+
+
+def test_the_first_one_who_was_answered_leaves_the_gate_open(gate):
+    gate.close(NOW)
+    with gate.asking(lambda: NOW + 1) as passage:
+        gate.went_well(passage)
+    assert gate.passage(NOW + 1) == OPEN
+
+
 def test_an_open_gate_stays_open_when_nothing_is_asked(gate):
-    gate.give_back(OPEN, NOW)
+    with gate.asking(lambda: NOW) as passage:
+        assert passage == OPEN
     assert gate.passage(NOW) == OPEN
