@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -52,6 +53,8 @@ def main(
 ) -> None:
     """Break everything that can break, and count what became of each event."""
     cloud.forget_aws_profile()
+    # Ended from outside it must not leave its stacks behind: as with Ctrl-C, everything is undone.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     console = Console() if sys.stdout.isatty() else Console(force_terminal=False, width=140)
     tasks = [
         Task(events, seed, key_honoured, rate, concurrency, engine)
