@@ -70,7 +70,7 @@ async def moto() -> AsyncIterator[str]:
     environment = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT") if name in os.environ}
     noise = re.compile(r'HTTP/1\.\d" \d{3}|development server|\* Running on|CTRL\+C')
     async with spawned("moto", *command, env=environment, hidden=noise) as process:
-        await listening(port, process, within=60)
+        await listening(f"127.0.0.1:{port}", process, within=60)
         yield f"http://127.0.0.1:{port}"
 
 

@@ -43,7 +43,7 @@ async def dynamodb_local() -> AsyncIterator[str]:
     port = free_port()
     command = [sys.executable, "-m", "local.dynamodb", str(port)]
     async with spawned("dynamodb", *command, env=os.environ, cwd=ROOT, talks=True) as process:
-        await listening(port, process, within=60)
+        await listening(f"127.0.0.1:{port}", process, within=60)
         yield f"http://127.0.0.1:{port}"
 
 

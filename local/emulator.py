@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import functools
+import itertools
 import json
 import os
 import platform
@@ -13,7 +15,7 @@ from pathlib import Path
 import aiohttp
 import psutil
 
-from local.processes import free_port, listening, spawned
+from local.processes import listening, spawned
 from local.runtime import RUNTIME_PYTHON, Function, FunctionError, InitError, RuntimeLostError, Starter
 
 # The emulator starts the runtime at the first invocation, not before. Bytes that are not JSON make it start and load
@@ -79,12 +81,22 @@ def starter(folder: Path) -> Starter:
 
     @contextlib.asynccontextmanager
     async def started(function: Function) -> AsyncIterator[Emulator]:
+        address, api = _free_address(), _free_address()
+        command = [
+            *(str(binary), "--log-level", "error"),
+            *("--runtime-interface-emulator-address", address),
+            *("--runtime-api-address", api),
+            *(str(RUNTIME_PYTHON), "-m", "awslambdaric", function.handler),
+        ]
+        environment = function.process_environment()
         patience = aiohttp.ClientTimeout(total=_INIT_SECONDS + function.timeout)
-        async with contextlib.AsyncExitStack() as opened:
-            http = await opened.enter_async_context(aiohttp.ClientSession(timeout=patience))
+        async with (
+            spawned(function.name, *command, env=environment, cwd=function.folder, hidden=_WARMING) as process,
+            aiohttp.ClientSession(timeout=patience) as http,
+        ):
             try:
-                process, front = await _up(opened, binary, function)
-                emulator = Emulator(http, f"http://127.0.0.1:{front}{_PATH}")
+                await listening(address, process, within=_INIT_SECONDS)
+                emulator = Emulator(http, f"http://{address}{_PATH}")
                 await emulator.start(process)
             except (RuntimeError, RuntimeLostError) as error:
                 raise InitError(str(error)) from error
@@ -94,36 +106,17 @@ def starter(folder: Path) -> Starter:
     return started
 
 
-async def _up(
-    opened: contextlib.AsyncExitStack, binary: Path, function: Function
-) -> tuple[asyncio.subprocess.Process, int]:
-    """An emulator that listens, to be ended with `opened`, and its port. Raises RuntimeError.
-
-    A port that was free when it was chosen may be taken by a stack that starts at the same moment: then others are
-    tried.
+def _free_address() -> str:
+    """One that nobody else can take between now and the emulator's start: all of 127.0.0.0/8 is this machine on Linux,
+    so each process has a host of its own, and counts its ports.
     """
-    for last in (False, False, True):
-        front, api = free_port(), free_port()
-        command = [
-            *(str(binary), "--log-level", "error"),
-            *("--runtime-interface-emulator-address", f"127.0.0.1:{front}"),
-            *("--runtime-api-address", f"127.0.0.1:{api}"),
-            *(str(RUNTIME_PYTHON), "-m", "awslambdaric", function.handler),
-        ]
-        environment = function.process_environment()
-        async with contextlib.AsyncExitStack() as trial:
-            process = await trial.enter_async_context(
-                spawned(function.name, *command, env=environment, cwd=function.folder, hidden=_WARMING)
-            )
-            try:
-                await listening(front, process, within=_INIT_SECONDS)
-            except RuntimeError:
-                if last:
-                    raise
-                continue
-            opened.push_async_exit(trial.pop_all())
-            return process, front
-    raise AssertionError("the last try returns or raises")
+    host = f"127.{1 + (os.getpid() >> 16)}.{os.getpid() >> 8 & 255}.{os.getpid() & 255}"
+    return f"{host}:{next(_ports())}"
+
+
+@functools.cache
+def _ports() -> Iterator[int]:
+    return itertools.count(15_000)
 
 
 @contextlib.contextmanager

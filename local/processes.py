@@ -79,20 +79,23 @@ def free_port() -> int:
             return port
 
 
-async def listening(port: int, process: asyncio.subprocess.Process, *, within: float) -> None:
-    """Wait until `process` takes connections on `port`. Raises RuntimeError if it ends, or after `within` seconds."""
+async def listening(address: str, process: asyncio.subprocess.Process, *, within: float) -> None:
+    """Wait until `process` takes connections on `host:port`. Raises RuntimeError if it ends, or after `within`
+    seconds.
+    """
+    host, _, port = address.partition(":")
     try:
         async with asyncio.timeout(within):
             while True:
                 if process.returncode is not None:
-                    raise RuntimeError(f"the process for port {port} ended with {process.returncode}")
+                    raise RuntimeError(f"the process for {address} ended with {process.returncode}")
                 with contextlib.suppress(ConnectionRefusedError):
-                    _, writer = await asyncio.open_connection("127.0.0.1", port)
+                    _, writer = await asyncio.open_connection(host, int(port))
                     writer.close()
                     return
                 await asyncio.sleep(0.02)
     except TimeoutError:
-        raise RuntimeError(f"nothing listened on port {port} within {within:g} s") from None
+        raise RuntimeError(f"nothing listened on {address} within {within:g} s") from None
 
 
 async def _show(name: str, output: asyncio.StreamReader, hidden: re.Pattern[str] | None) -> None:

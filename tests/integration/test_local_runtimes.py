@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import socket
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -11,7 +10,6 @@ import psutil
 import pytest
 
 from local import emulator, worker_process
-from local.processes import free_port
 from local.runtime import Function, FunctionError, InitError, Runtime, RuntimeLostError, Starter
 
 APP = """
@@ -183,19 +181,3 @@ def test_what_the_function_prints_goes_to_stderr_under_its_name(
     assert out == ""
     assert "echo | printed by the function" in err
     assert "UnmarshalError" not in err
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="the emulator needs Linux")
-def test_an_emulator_whose_port_was_taken_meanwhile_takes_another(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, function: Function
-) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        ports = iter([free_port(), taken.getsockname()[1]])
-        monkeypatch.setattr(emulator, "free_port", lambda: next(ports, None) or free_port())
-        folder = tmp_path / "emulator"
-        folder.mkdir()
-
-        async def test(runtime: Runtime) -> None:
-            assert await call(runtime, "answer", 1) == {"got": 1, "layer": "a layer"}
-
-        run(emulator.starter(folder), function, test)
