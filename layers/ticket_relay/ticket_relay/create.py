@@ -59,9 +59,7 @@ def receive(relay: Relay, partner: str, headers: Mapping[str, str], body: bytes,
         try:
             return _receipt(submit.send(relay, row, passage, by, sent_before=None))
         except (RowMoved, StoreUnavailable) as error:
-            # The claim stands. When the lease ends, the poller finds the row doubtful and goes on.
-            observability.count("ClaimLeftToPoller")
-            observability.logger().warning("left to the poller", extra={"pk": row.pk, "reason": error.code})
+            observability.left_to_poller(row, error)
             return _receipt(row)
 
 

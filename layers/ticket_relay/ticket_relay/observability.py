@@ -8,6 +8,7 @@ from functools import cache, wraps
 from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.metrics import Metrics, MetricUnit, single_metric
 
+from ticket_relay.errors import RelayError
 from ticket_relay.rows import Row, TicketRow
 
 DROPPED_FIELDS = re.compile(r":unpermitted_keys=>\[([^\]]*)\]")
@@ -48,6 +49,12 @@ def moved(row: Row, *, since: Row | None = None) -> None:
         return
     count(("Ticket" if isinstance(row, TicketRow) else "Update") + row.state.capitalize())
     logger().info("row moved", extra=about)
+
+
+def left_to_poller(row: Row, error: RelayError) -> None:
+    """A claim stands, but what came of it could not be written. When its lease ends, the poller finds it doubtful."""
+    count("ClaimLeftToPoller")
+    logger().warning("left to the poller", extra={"pk": row.pk, "reason": error.code})
 
 
 def zendesk_answered(method: str, status: int, headers: Mapping[str, str]) -> None:

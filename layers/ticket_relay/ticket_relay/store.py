@@ -16,7 +16,9 @@ SHARDS = tuple("0123")
 """The due index is spread over these hash keys: a partition of an index takes 1000 writes a second."""
 
 MOST_ROWS = 500
+"""Rows looked at, in each shard, for the jobs that are known to be ours."""
 FAR = 10.0**11
+"""A due time after all others, in epoch seconds."""
 SEEN_FOR = DAY
 """Longer than any signature is accepted."""
 

@@ -84,9 +84,7 @@ def receive(relay: Relay, headers: Mapping[str, str], body: bytes, by: Deadline)
             ahead = delivery.timestamp - row.created_at
             row = _drive(relay, row, passage, by, sent_before=None, ahead=ahead)
         except (RowMoved, StoreUnavailable) as error:
-            # The claim stands. When the lease ends, the poller finds the row doubtful and goes on.
-            observability.count("ClaimLeftToPoller")
-            observability.logger().warning("left to the poller", extra={"pk": row.pk, "reason": error.code})
+            observability.left_to_poller(row, error)
         return Receipt(row.state, delivery.id, request.ticket_id)
 
 
