@@ -4,9 +4,10 @@ import io
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import requests
@@ -16,7 +17,7 @@ from urllib3 import HTTPResponse
 
 from ticket_relay.errors import RowMoved
 from ticket_relay.gate import OPEN, Passage
-from ticket_relay.rows import Row, TicketRow
+from ticket_relay.rows import Row, TicketRow, Work
 from ticket_relay.zendesk.client import Shown, Submission
 from ticket_relay.zendesk.jobs import Job, Result
 from ticket_relay.zendesk.transport import Deadline, Timeouts, Transport
@@ -146,8 +147,10 @@ class MemoryStore:
             raise RowMoved("The row is elsewhere.")
         self.rows[old.pk] = new
 
-    def due(self, until: float, limit: int = 100) -> list[Row]:
-        waiting = [row for row in self.rows.values() if row.due_at is not None and row.due_at <= until]
+    def due(self, work: Work, until: float, limit: int) -> list[Row]:
+        waiting = [
+            row for row in self.rows.values() if row.work is work and row.due_at is not None and row.due_at <= until
+        ]
         return sorted(waiting, key=lambda row: row.due_at or 0)[:limit]
 
     def jobs_waited_for(self) -> set[str]:
@@ -166,6 +169,9 @@ class OpenGate:
     @contextmanager
     def asking(self, _now: Callable[[], float]) -> Iterator[Passage]:
         yield OPEN
+
+    def closed_until(self, _now: float) -> None:
+        return None
 
     def close(self, _until: float, _passage: Passage = OPEN) -> None:
         self.told.append("close")
@@ -195,12 +201,14 @@ class FakeZendesk:
         self.tickets: dict[int, str] = {}
         self.jobs: dict[str, Job] = {}
         self._keys: dict[str, Submission] = {}
-        self._queue: dict[str, tuple[int, str]] = {}
+        self._next_id = 100
+        self._queue: dict[str, dict[int, str]] = {}
 
     def queue_moves_on(self) -> None:
-        for job_id, (ticket_id, external_id) in self._queue.items():
-            self.tickets[ticket_id] = external_id
-            self.jobs[job_id] = Job(job_id, "completed", "", {0: Result(ticket_id, None, "")})
+        for job_id, tickets in self._queue.items():
+            self.tickets |= tickets
+            results = {index: Result(ticket_id, None, "") for index, ticket_id in enumerate(tickets)}
+            self.jobs[job_id] = Job(job_id, "completed", "", results)
         self._queue.clear()
 
     def create_ticket(self, request: bytes, key: str, _by: Deadline) -> Submission:
@@ -210,6 +218,13 @@ class FakeZendesk:
         self._accident("create_ticket", self.after)
         self.calls.append("create_ticket")
         return self._keys[key]
+
+    def create_tickets(self, requests: Sequence[bytes], _by: Deadline) -> Submission:
+        self._accident("create_tickets", self.before)
+        submission = self._create(*(json.loads(request)["ticket"]["external_id"] for request in requests))
+        self._accident("create_tickets", self.after)
+        self.calls.append("create_tickets")
+        return Submission(submission.job_id, None)
 
     def job_statuses(self, ids: dict[str, None], _by: Deadline) -> dict[str, Job]:
         self._accident("job_statuses", self.before)
@@ -232,16 +247,22 @@ class FakeZendesk:
         self.calls.append("find_tickets")
         return sorted(ticket_id for ticket_id, its in self.tickets.items() if its == external_id)
 
-    def _create(self, external_id: str) -> Submission:
+    def _create(self, *external_ids: str) -> Submission:
         status, exists, error = self.next_job.pop(0) if self.next_job else ("completed", True, None)
-        ticket_id, job_id = 100 + len(self.jobs), f"V3-{len(self.jobs)}"
+        job_id = f"V3-{len(self.jobs)}"
+        tickets = dict(zip(count(self._next_id), external_ids, strict=False))
+        self._next_id += len(tickets)
         if status == "queued":
-            self._queue[job_id] = ticket_id, external_id
+            self._queue[job_id] = tickets
         elif exists:
-            self.tickets[ticket_id] = external_id
-        results = {0: Result(None if error else ticket_id, error, "")} if status == "completed" else {}
+            self.tickets |= tickets
+        results = {
+            index: Result(None if error else ticket_id, error, "")
+            for index, ticket_id in enumerate(tickets)
+            if status == "completed"
+        }
         self.jobs[job_id] = Job(job_id, status, "", results)
-        return Submission(job_id, ticket_id)
+        return Submission(job_id, min(tickets))
 
     def _accident(self, call: str, planned: list[tuple[str, BaseException]]) -> None:
         for accident in planned:

@@ -158,7 +158,7 @@ def test_a_poller_killed_between_request_and_row_leaves_one_ticket(
 def test_a_row_that_cannot_be_read_stops_nobody_and_makes_the_run_fail(
     relay, table, accepted, clock, run_poller, tickets
 ):
-    item = {"pk": "ticket#acme#broken", "due_shard": "0", "due_at": clock() - 60}
+    item = {"pk": "ticket#acme#broken", "due_shard": "send0", "due_at": clock() - 60}
     table.put(item, only_if="attribute_not_exists(pk)")
     accepted(2)
     with pytest.raises(poll.Unfinished):

@@ -3,6 +3,7 @@
 import contextlib
 
 import pytest
+from hypothesis import given
 from hypothesis import settings as how_much
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -11,7 +12,7 @@ from tests import builders
 from tests.builders import NOW, ticket_row
 from tests.fakes import Clock, FakeZendesk, Killed, MemoryStore, OpenGate
 from ticket_relay import poll, submit, ticket_states
-from ticket_relay.errors import RowMoved, Throttled, Uncertain, Unreached
+from ticket_relay.errors import Rejected, RowMoved, Throttled, Uncertain, Unreached
 from ticket_relay.gate import OPEN
 from ticket_relay.relay import Relay
 from ticket_relay.rows import TicketState, external_id
@@ -33,7 +34,9 @@ def run(relay, seconds=50):
     poll.run(relay, lambda: end - relay.now(), relay.sleep)
 
 
-CALLS = st.sampled_from(["create_ticket", "find_tickets", "show_ticket", "job_statuses", "unfinished_jobs"])
+CALLS = st.sampled_from(
+    ["create_ticket", "create_tickets", "find_tickets", "show_ticket", "job_statuses", "unfinished_jobs"]
+)
 ACCIDENTS = st.sampled_from(
     [
         Throttled(429, 5),
@@ -80,7 +83,13 @@ class AccidentsMachine(RuleBasedStateMachine):
 
     @rule(accident=LOST)
     def next_answer_will_be_lost(self, accident):
-        self.zendesk.after.append(("create_ticket", accident))
+        self.zendesk.after += [("create_ticket", accident), ("create_tickets", accident)]
+
+    @rule()
+    def backlog_comes(self):
+        """Taken while the gate was closed."""
+        for number in range(poll.BACKLOG):
+            self.relay.store.claim(ticket_row(f"waiting-{number}", now=self.clock(), due_at=self.clock()))
 
     @rule(job=JOBS)
     def next_job_will_go_wrong(self, job):
@@ -159,3 +168,100 @@ def test_an_unexpected_error_is_told_of_by_type_and_fails_the_run(capsys):
     assert sorted(row.state for row in relay.store.rows.values()) == [TicketState.ACCEPTED, TicketState.CREATED]
     assert relay.store.get("ticket#acme#bad").due_at >= NOW + poll.PUT_OFF
     assert "canary" not in capsys.readouterr().out
+
+
+def a_backlog(relay, number=poll.BACKLOG):
+    for each in range(number):
+        relay.store.claim(ticket_row(f"evt_{each}", created_at=NOW + each, due_at=NOW))
+
+
+def states(relay):
+    return {row.state for row in relay.store.rows.values()}
+
+
+def test_a_backlog_is_sent_in_one_job():
+    zendesk = FakeZendesk()
+    relay = made_relay(zendesk, Clock())
+    a_backlog(relay, 100)
+    run(relay)
+    assert zendesk.calls == ["create_tickets", "job_statuses"]
+    assert states(relay) == {TicketState.CREATED}
+    assert {zendesk.tickets[row.ticket_id] for row in relay.store.rows.values()} == {
+        row.external_id for row in relay.store.rows.values()
+    }
+
+
+def test_a_few_are_sent_one_by_one():
+    zendesk = FakeZendesk()
+    relay = made_relay(zendesk, Clock())
+    a_backlog(relay, poll.BACKLOG - 1)
+    run(relay)
+    assert zendesk.calls.count("create_ticket") == poll.BACKLOG - 1
+    assert "create_tickets" not in zendesk.calls
+
+
+def test_after_a_backlog_was_refused_each_is_sent_alone_without_a_look():
+    zendesk = FakeZendesk()
+    relay = made_relay(zendesk, Clock())
+    a_backlog(relay)
+    zendesk.before.append(("create_tickets", Rejected(422, "RecordInvalid", "One of them.")))
+    run(relay)
+    assert zendesk.calls.count("create_ticket") == poll.BACKLOG
+    assert "find_tickets" not in zendesk.calls
+    assert states(relay) == {TicketState.CREATED}
+
+
+def test_a_backlog_whose_answer_was_lost_is_looked_for_one_by_one():
+    zendesk = FakeZendesk()
+    relay = made_relay(zendesk, Clock())
+    a_backlog(relay)
+    zendesk.after.append(("create_tickets", Uncertain("zendesk_timeout", "No answer.")))
+    run(relay, seconds=300)
+    assert zendesk.calls.count("find_tickets") == poll.BACKLOG
+    assert "create_ticket" not in zendesk.calls
+    assert states(relay) == {TicketState.CREATED}
+
+
+def test_a_backlog_that_met_a_429_goes_together_again():
+    zendesk = FakeZendesk()
+    relay = made_relay(zendesk, Clock())
+    a_backlog(relay)
+    zendesk.before.append(("create_tickets", Throttled(429, 5)))
+    run(relay)
+    assert zendesk.calls == ["create_tickets: Throttled", "create_tickets", "job_statuses"]
+
+
+def test_whoever_was_moved_meanwhile_is_left_out_of_the_job():
+    zendesk = FakeZendesk()
+    relay = made_relay(zendesk, Clock())
+    a_backlog(relay)
+    rows = list(relay.store.rows.values())
+    relay.move(rows[3], ticket_states.held(rows[3], NOW))
+    assert submit.send_together(relay, rows, Deadline.after(5)) is not None
+    assert len(zendesk.tickets) == poll.BACKLOG - 1
+    assert relay.store.get(rows[3].pk).state == TicketState.ACCEPTED
+    assert [relay.store.get(row.pk).job_index for row in rows[4:]] == list(range(3, poll.BACKLOG - 1))
+
+
+class Sized(bytes):
+    """As long as it says."""
+
+    def __new__(cls, size):
+        one = super().__new__(cls, b"x")
+        one.size = size
+        return one
+
+    def __len__(self):
+        return self.size
+
+
+@given(sizes=st.lists(st.integers(1, submit.MOST_BYTES * 2), max_size=300))
+def test_parcels_keep_order_and_bounds(sizes):
+    rows = [
+        ticket_row(f"evt_{number}").model_copy(update={"request": Sized(size)}) for number, size in enumerate(sizes)
+    ]
+    parcels = list(submit.parcels(rows))
+    assert [row for parcel in parcels for row in parcel] == rows
+    for parcel in parcels:
+        assert len(parcel) <= 100
+        assert len(parcel) == 1 or sum(len(row.request) for row in parcel) <= submit.MOST_BYTES

@@ -46,9 +46,13 @@ class Gate:
         finally:
             self._give_back(passage, now())
 
+    def closed_until(self, now: float) -> float | None:
+        """Only a look, for whoever has other things to do meanwhile."""
+        closed_until = self._closed_until()
+        return closed_until if closed_until is not None and closed_until > now else None
+
     def passage(self, now: float) -> Passage:
-        item = self._table.get(PK)
-        closed_until: float | None = item.get("closed_until") if item else None
+        closed_until = self._closed_until()
         if closed_until is None:
             return OPEN
         if closed_until > now:
@@ -83,6 +87,10 @@ class Gate:
             self._table.update(
                 PK, "REMOVE closed_until", only_if="closed_until = :probe", given={":probe": passage.probe}
             )
+
+    def _closed_until(self) -> float | None:
+        item = self._table.get(PK)
+        return item.get("closed_until") if item else None
 
     def _give_back(self, passage: Passage, now: float) -> None:
         if passage.probe is None:

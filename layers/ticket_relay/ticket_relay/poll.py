@@ -5,6 +5,7 @@ version, and is held before anything is sent for it. One row's failure never sto
 """
 
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from ticket_relay import observability, submit, ticket_states, update
 from ticket_relay.errors import Rejected, RelayError, RowMoved, ZendeskError
 from ticket_relay.relay import Relay
-from ticket_relay.rows import Row, TicketRow, TicketState, UpdateRow, UpdateState
+from ticket_relay.rows import Row, TicketRow, UpdateRow, Work
 from ticket_relay.store import Unreadable
 from ticket_relay.zendesk.client import JOBS_AT_ONCE
 from ticket_relay.zendesk.jobs import Job
@@ -26,6 +27,16 @@ CALL_TIME = 8.0
 SOON = 15.0
 """A run waits for what is due within so many seconds; the rest is the next run's."""
 SHORTEST_NAP, LONGEST_NAP = 0.2, 2.0
+TURN = 5.0
+"""Seconds of sending rows one by one, after which jobs are asked about again."""
+MOST_JOBS, MOST_SENDS = 500, 300
+"""Rows looked at in a turn."""
+BACKLOG = 10
+"""From so many rows on they are sent together."""
+TIME_FOR_MANY = 20.0
+"""Seconds in which a hundred rows are held, sent and told of it."""
+MOST_BATCHES = 20
+"""Jobs of many tickets that one run may queue: Zendesk takes 30 at a time ("Job limit"), and they may be slow."""
 PUT_OFF = 600.0
 """Seconds for which a row that meets a bug, or cannot be read, makes room for the others."""
 
@@ -44,13 +55,20 @@ class _Run:
     """Rows that failed in this run: the next run may have more luck with them, this one would only turn in circles."""
     broken: int = 0
 
+    batches: int = 0
+    """Jobs of many tickets that this run has queued."""
+
     @property
     def has_time(self) -> bool:
         return self.time_left() > CALL_TIME
 
-    def due_soon(self) -> list[Row]:
+    @property
+    def has_time_for_many(self) -> bool:
+        return self.time_left() > TIME_FOR_MANY
+
+    def due_soon(self, work: Work, limit: int) -> list[Row]:
         rows = []
-        for row in self.relay.store.due(self.relay.now() + SOON):
+        for row in self.relay.store.due(work, self.relay.now() + SOON, limit):
             if row.pk in self.left_alone:
                 continue
             if isinstance(row, Unreadable):
@@ -61,18 +79,20 @@ class _Run:
         return rows
 
     @contextmanager
-    def guarded(self, row: Row) -> Iterator[None]:
+    def guarded(self, *rows: Row) -> Iterator[None]:
         try:
             yield
         except RowMoved:
             observability.count("RowMoved")
         except RelayError as error:
-            observability.logger().warning("row left alone", extra={"pk": row.pk, "reason": error.code})
-            self.left_alone.add(row.pk)
+            for row in rows:
+                observability.logger().warning("row left alone", extra={"pk": row.pk, "reason": error.code})
+                self.left_alone.add(row.pk)
         # A bug met by one row must not stop the others; the run fails in the end, so that it is known.
         except Exception as error:  # noqa: BLE001
             observability.unexpected(error)
-            self._put_off(row.pk)
+            for row in rows:
+                self._put_off(row.pk)
 
     def _put_off(self, pk: str) -> None:
         self.broken += 1
@@ -86,19 +106,21 @@ def run(relay: Relay, time_left: Callable[[], float], nap: Callable[[float], Non
     Raises StoreUnavailable, and Unfinished after a bug; running again is safe.
     """
     this = _Run(relay, time_left)
-    while this.has_time and (rows := this.due_soon()):
+    while this.has_time:
+        jobs, rows = this.due_soon(Work.JOB, MOST_JOBS), this.due_soon(Work.SEND, MOST_SENDS)
         now = relay.now()
-        observability.measure("OldestUnfinished", MetricUnit.Seconds, max(now - row.created_at for row in rows))
-        jobs = [row for row in rows if isinstance(row, TicketRow) and row.state is TicketState.SUBMITTED]
+        closed_until = relay.gate.closed_until(now)
+        if closed_until is not None and closed_until > now + SOON:
+            rows = []
+        if not jobs and not rows:
+            break
+        observability.measure("OldestUnfinished", MetricUnit.Seconds, max(now - row.created_at for row in jobs + rows))
         if any(_is_due(row, now) for row in jobs):
             # Asking about those that are due soon as well costs no call more.
-            for some in batched(jobs, JOBS_AT_ONCE, strict=False):
-                _poll_jobs(this, some)
-        for row in rows:
-            if row.state in (TicketState.ACCEPTED, UpdateState.ACCEPTED) and _is_due(row, now) and this.has_time:
-                with this.guarded(row):
-                    _resume(relay, row)
-        next_due = min((row.due_at for row in rows if row.due_at and row.due_at > now), default=now)
+            _poll_jobs(this, [row for row in jobs if isinstance(row, TicketRow)])
+        if closed_until is None:
+            _send(this, [row for row in rows if _is_due(row, now)])
+        next_due = min((row.due_at for row in jobs + rows if row.due_at and row.due_at > now), default=now)
         nap(min(max(next_due - relay.now(), SHORTEST_NAP), LONGEST_NAP))
     if this.broken:
         raise Unfinished(f"{this.broken} rows could not be advanced.")
@@ -106,6 +128,23 @@ def run(relay: Relay, time_left: Callable[[], float], nap: Callable[[float], Non
 
 def _is_due(row: Row, now: float) -> bool:
     return row.due_at is not None and row.due_at <= now
+
+
+def _send(this: _Run, rows: Sequence[Row]) -> None:
+    """Send what is due: a backlog in parcels, and the rest one by one, but not for so long that jobs wait for it."""
+    until = this.relay.now() + TURN
+    backlog = [row for row in rows if isinstance(row, TicketRow) and ticket_states.may_go_together(row)]
+    if len(backlog) < BACKLOG:
+        backlog = []
+    for parcel in submit.parcels(backlog):
+        if this.has_time_for_many and this.batches < MOST_BATCHES:
+            with this.guarded(*parcel):
+                this.batches += submit.send_together(this.relay, parcel, Deadline.after(CALL_TIME)) is not None
+    together = {row.pk for row in backlog}
+    for row in rows:
+        if row.pk not in together and this.has_time and this.relay.now() < until:
+            with this.guarded(row):
+                _resume(this.relay, row)
 
 
 def _resume(relay: Relay, row: Row) -> None:
@@ -117,7 +156,19 @@ def _resume(relay: Relay, row: Row) -> None:
 
 
 def _poll_jobs(this: _Run, rows: Sequence[TicketRow]) -> None:
-    """One `show_many` for all, then each row by its job. No lease: asking twice harms nobody, moves are conditional."""
+    """One `show_many` for a hundred jobs, then each row by its job.
+
+    No lease: asking twice harms nobody, moves are conditional.
+    """
+    by_job: defaultdict[str | None, list[TicketRow]] = defaultdict(list)
+    for row in rows:
+        by_job[row.job_id].append(row)
+    for some in batched(by_job.values(), JOBS_AT_ONCE, strict=False):
+        if this.has_time:
+            _poll_some(this, [row for of_one_job in some for row in of_one_job])
+
+
+def _poll_some(this: _Run, rows: Sequence[TicketRow]) -> None:
     relay = this.relay
     jobs = _asked(this, rows)
     if jobs is None:

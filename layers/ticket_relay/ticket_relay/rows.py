@@ -36,6 +36,13 @@ class UpdateState(StrEnum):
     FAILED = "failed"
 
 
+class Work(StrEnum):
+    """What there is to do for a row that is due: something is to be sent, or a job of Zendesk's asked about."""
+
+    SEND = "send"
+    JOB = "job"
+
+
 class Step(BaseModel):
     """One line of a row's history: what it came to, when (epoch seconds), and why."""
 
@@ -81,6 +88,10 @@ class Row(BaseModel):
         if (self.due_at is not None) != (self.state in self.working):
             raise ValueError("a row has a due_at exactly while a worker has something to do")
         return self
+
+    @property
+    def work(self) -> Work:
+        return Work.JOB if self.state == TicketState.SUBMITTED else Work.SEND
 
     @property
     def begun_at(self) -> float:

@@ -9,14 +9,13 @@ from itertools import chain
 from pydantic import ValidationError
 
 from ticket_relay.errors import RowMoved, StoreUnavailable
-from ticket_relay.rows import DAY, Row, TicketRow, UpdateRow
+from ticket_relay.rows import DAY, Row, TicketRow, UpdateRow, Work
 from ticket_relay.table import ConditionFailed, Item, Table
 
-SHARDS = tuple("0123")
-"""The due index is spread over these hash keys: a partition of an index takes 1000 writes a second."""
-
-MOST_ROWS = 500
-"""Rows looked at, in each shard, for the jobs that are known to be ours."""
+SHARDS = range(4)
+"""Each kind of work is spread over so many keys of the due index: one takes 1000 writes a second."""
+MOST_JOBS = 500
+"""Rows looked at for the jobs that are known to be ours."""
 FAR = 10.0**11
 """A due time after all others, in epoch seconds."""
 SEEN_FOR = DAY
@@ -79,11 +78,15 @@ class Store:
             return str(item["row"]) if item else pk
         return pk
 
-    def due(self, until: float, limit: int = 100) -> Iterator[Row | Unreadable]:
-        """Rows with a due_at by then, as they are now, earliest first."""
+    def due(self, work: Work, until: float, limit: int) -> Iterator[Row | Unreadable]:
+        """Rows with this work and a due_at by then, as they are now, earliest first.
+
+        One kind of work is not seen behind the other: jobs are asked about however many rows wait to be sent.
+        """
         rows = []
         found = sorted(
-            chain.from_iterable(self._table.due(shard, until, limit) for shard in SHARDS), key=lambda it: it[1]
+            chain.from_iterable(self._table.due(f"{work}{shard}", until, limit) for shard in SHARDS),
+            key=lambda it: it[1],
         )
         for item in self._table.get_many(pk for pk, _ in found[:limit]):
             try:
@@ -91,13 +94,13 @@ class Store:
             except (ValidationError, KeyError):
                 yield Unreadable(item["pk"])
                 continue
-            if row.due_at is not None and row.due_at <= until:
+            if row.due_at is not None and row.due_at <= until and row.work is work:
                 rows.append(row)
         yield from sorted(rows, key=lambda row: row.due_at or 0)
 
     def jobs_waited_for(self) -> set[str]:
         """The jobs that rows of ours know as theirs; of very many rows, those that are due first."""
-        found = self.due(FAR, limit=MOST_ROWS)
+        found = self.due(Work.JOB, FAR, limit=MOST_JOBS)
         return {row.job_id for row in found if isinstance(row, TicketRow) and row.job_id}
 
     def put_off(self, pk: str, until: float) -> None:
@@ -110,7 +113,7 @@ def _item(row: Row) -> Item:
     item: Item = row.model_dump(mode="python")
     item["state"] = str(row.state)
     if row.due_at is not None:
-        item["due_shard"] = SHARDS[hashlib.sha256(row.pk.encode()).digest()[0] % len(SHARDS)]
+        item["due_shard"] = f"{row.work}{hashlib.sha256(row.pk.encode()).digest()[0] % len(SHARDS)}"
     # TTL takes whole seconds (DynamoDB developer guide, "Time to live").
     item["expires_at"] = int(row.expires_at)
     return item

@@ -4,14 +4,32 @@ Two things are held before anything is sent: the gate's leave, and the row itsel
 is looked for.
 """
 
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+
 from ticket_relay import definitions, mapping, observability, payload, ticket_states
-from ticket_relay.errors import MappingFailed, PayloadRefused, Rejected, Uncertain, UnknownPartner, ZendeskError
+from ticket_relay.errors import (
+    MappingFailed,
+    PayloadRefused,
+    Rejected,
+    RowMoved,
+    Uncertain,
+    UnknownPartner,
+    ZendeskError,
+)
 from ticket_relay.gate import Passage
+from ticket_relay.pauses import LEASE
 from ticket_relay.relay import Relay
 from ticket_relay.rows import TicketRow
 from ticket_relay.signatures import Delivery
+from ticket_relay.zendesk.client import TICKETS_AT_ONCE
 from ticket_relay.zendesk.tickets import to_request
 from ticket_relay.zendesk.transport import Deadline
+
+LEASE_TOGETHER = 2 * LEASE
+"""Seconds: each of a hundred rows is written twice in it."""
+MOST_BYTES = 1024 * 1024
+"""Of the requests that go together. Zendesk publishes no limit."""
 
 
 def send(relay: Relay, row: TicketRow, passage: Passage, by: Deadline, *, sent_before: float | None) -> TicketRow:
@@ -26,6 +44,51 @@ def send(relay: Relay, row: TicketRow, passage: Passage, by: Deadline, *, sent_b
     row = relay.move(row, ticket_states.submitted(row, submission, relay.now()))
     relay.gate.went_well(passage)
     return row
+
+
+def send_together(relay: Relay, rows: Sequence[TicketRow], by: Deadline) -> str | None:
+    """Send a backlog of rows that `may_go_together` in one job, at most 100; the job's id, if Zendesk took it on.
+
+    Whoever is not held, because somebody else moved it, is left out. Raises StoreUnavailable: leases end by themselves.
+    """
+    with relay.gate.asking(relay.now) as passage:
+        if passage.closed_until is not None:
+            return None
+        held = []
+        for row in rows:
+            with suppress(RowMoved):
+                held.append(relay.move(row, ticket_states.held(row, relay.now(), LEASE_TOGETHER)))
+        requests = [row.request for row in held if row.request is not None]
+        if not requests:
+            return None
+        try:
+            submission = relay.zendesk.create_tickets(requests, by)
+        except ZendeskError as error:
+            relay.heed(error, passage)
+            pause = relay.settings.doubtful_pause_seconds
+            for row in held:
+                with suppress(RowMoved):
+                    relay.move(row, ticket_states.not_taken_together(row, error, relay.now(), doubtful_pause=pause))
+            return None
+        for index, row in enumerate(held):
+            with suppress(RowMoved):
+                relay.move(row, ticket_states.submitted(row, submission, relay.now(), index))
+        relay.gate.went_well(passage)
+        return submission.job_id
+
+
+def parcels(rows: Iterable[TicketRow]) -> Iterator[list[TicketRow]]:
+    """The rows in their order, as many at a time as one request may hold."""
+    parcel: list[TicketRow] = []
+    size = 0
+    for row in rows:
+        size += len(row.request or b"")
+        if parcel and (len(parcel) == TICKETS_AT_ONCE or size > MOST_BYTES):
+            yield parcel
+            parcel, size = [], len(row.request or b"")
+        parcel.append(row)
+    if parcel:
+        yield parcel
 
 
 def resume(relay: Relay, row: TicketRow, by: Deadline) -> TicketRow:

@@ -28,6 +28,7 @@ MAX_FAILURES = 20
 GIVE_UP_AFTER = 3 * DAY
 LONGEST_PAUSE = 600.0
 FORGOTTEN = "job_forgotten"
+REFUSED_TOGETHER = "refused_together"
 
 LONGEST_REST = 3600.0
 """Seconds between two attempts whose jobs came to nothing."""
@@ -72,15 +73,15 @@ def unmapped(partner: str, event_id: str, event: bytes, error: MappingFailed, no
     )
 
 
-def held(row: TicketRow, now: float) -> TicketRow:
+def held(row: TicketRow, now: float, lease: float = LEASE) -> TicketRow:
     """Taken by a worker that is about to send: due when the lease ends, and doubtful from now on, should it die.
 
     Once Zendesk has forgotten the key only the look-up protects, and a new key does no harm. What was suspected before
     says nothing about the request that goes out now.
     """
     if row.sent_at is not None and now - row.sent_at > KEY_LIFE:
-        return row.moved(now, due_at=now + LEASE, sent_at=now, suspects=None, attempt=row.attempt + 1)
-    return row.moved(now, due_at=now + LEASE, sent_at=row.sent_at or now, suspects=None)
+        return row.moved(now, due_at=now + lease, sent_at=now, suspects=None, attempt=row.attempt + 1)
+    return row.moved(now, due_at=now + lease, sent_at=row.sent_at or now, suspects=None)
 
 
 def postponed(row: TicketRow, now: float, until: float) -> TicketRow:
@@ -116,14 +117,15 @@ def still_unmapped(row: TicketRow, error: RelayError, now: float) -> TicketRow:
     return row.moved(now, state=TicketState.UNMAPPED, error_code=error.code, error_sentence=error.sentence)
 
 
-def submitted(row: TicketRow, submission: Submission, now: float) -> TicketRow:
+def submitted(row: TicketRow, submission: Submission, now: float, index: int = 0) -> TicketRow:
+    """Taken on: in a job, as its ticket number `index`, or made at once."""
     if submission.job_id is None and submission.ticket_id is not None:
         return created(row, submission.ticket_id, now)
     return row.moved(
         now,
         state=TicketState.SUBMITTED,
         job_id=submission.job_id,
-        job_index=0,
+        job_index=index,
         ticket_id=submission.ticket_id,
         submitted_at=now,
         suspects=None,
@@ -181,6 +183,23 @@ def not_taken(
         error_code=error.code,
         error_sentence=error.sentence,
     )
+
+
+def not_taken_together(row: TicketRow, error: ZendeskError, now: float, *, doubtful_pause: float) -> TicketRow:
+    """One of many in a request that brought no success. If somebody's fault it was, each is sent alone now, and learns
+    its own; those that must wait go together again.
+    """
+    if isinstance(error, Rejected):
+        return row.moved(now, sent_at=None, due_at=now, error_code=REFUSED_TOGETHER, error_sentence=error.sentence)
+    new = not_taken(row, error, now, sent_before=None, doubtful_pause=doubtful_pause)
+    if isinstance(error, Throttled) and new.due_at is not None:
+        return new.model_copy(update={"due_at": now + (error.retry_after or 0)})
+    return new
+
+
+def may_go_together(row: TicketRow) -> bool:
+    """Whether it may be sent with others. What is doubtful is looked for, and sent with its own key."""
+    return row.request is not None and not row.doubtful and row.error_code != REFUSED_TOGETHER
 
 
 def new_attempt(row: TicketRow, code: str, sentence: str, now: float) -> TicketRow:

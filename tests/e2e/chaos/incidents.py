@@ -14,7 +14,7 @@ from local.zendesk import Fault, JobPlan
 from tests.e2e.chaos.proxy import Trouble
 from tests.e2e.chaos.traps import Moment
 from tests.e2e.chaos.world import READ_TIMEOUT, World
-from tests.e2e.chaos.zendesk import CREATE, TOKENS
+from tests.e2e.chaos.zendesk import CREATE, CREATE_MANY, TOKENS
 
 LATE = READ_TIMEOUT + 0.3
 """Seconds: the relay no longer waits, and yet it is soon."""
@@ -32,7 +32,8 @@ REFUSAL = f'{{"error": "RecordInvalid", "description": "{UNPROCESSABLE}"}}'
 
 type Incident = Callable[[World, random.Random], Coroutine[Any, Any, None]]
 
-_CREATION: dict[str, Any] = {"method": "POST", "path": CREATE}
+_CREATION: dict[str, Any] = {"method": "POST", "path": f"{CREATE}*"}
+"""Of one ticket or of many."""
 _CALLS: tuple[dict[str, Any], ...] = (
     _CREATION,
     {"method": "GET", "path": CREATE},
@@ -46,9 +47,12 @@ async def _call_fails(name: str, world: World, dice: random.Random, **fault: Any
     world.plan(name, Fault(**where, times=dice.randint(1, 2), **fault))
 
 
-async def _refused(name: str, world: World, _: random.Random) -> None:
-    """Zendesk's final no to one creation: its event must end as `failed`, with these words."""
-    world.plan(name, Fault("status", **_CREATION, status=422, body=REFUSAL, content_type="application/json"))
+async def _refused(name: str, world: World, _: random.Random, *, path: str) -> None:
+    """Zendesk's final no. To one creation: its event must end as `failed`, with these words. To many in one request
+    it says nothing about any of them.
+    """
+    refusal: dict[str, Any] = {"status": 422, "body": REFUSAL, "content_type": "application/json"}
+    world.plan(name, Fault("status", method="POST", path=path, **refusal))
 
 
 async def _job_fails(name: str, world: World, dice: random.Random, **plan: Any) -> None:
@@ -136,7 +140,7 @@ NARROW: list[Incident] = [
             "401": {"kind": "status", "status": 401},
         },
     ),
-    partial(_refused, "422"),
+    *_named(_refused, {"422": {"path": CREATE}, "422 for many": {"path": CREATE_MANY}}),
     *_named(
         _job_fails,
         {

@@ -13,7 +13,7 @@ from tests.e2e.chaos import incidents, senders, verdict
 from tests.e2e.chaos.senders import Sent
 from tests.e2e.chaos.verdict import Ended, Evidence, Violation
 from tests.e2e.chaos.world import World, broken_world
-from tests.e2e.chaos.zendesk import CREATE
+from tests.e2e.chaos.zendesk import CREATE, CREATE_MANY
 
 DRAINED_WITHIN = 240.0
 """Pauses grow while the trouble lasts, and a lease takes twenty seconds to end."""
@@ -166,6 +166,8 @@ def _calls(world: World) -> Counter[str]:
                 row = (entry.idempotency_key or "").rpartition("-")[0]
                 calls["creates repeated"] += row in keys
                 keys.add(row)
+            case "POST", path if path == CREATE_MANY:
+                calls["creates of many"] += 1
             case "GET", path if path == CREATE and "external_id" in dict(parse_qsl(entry.query)):
                 calls["look-ups by external_id"] += 1
             case "GET", path if path.startswith(CREATE):

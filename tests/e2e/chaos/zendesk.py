@@ -12,6 +12,7 @@ from tests.e2e.chaos.runtimes import Runtimes
 from tests.e2e.chaos.traps import Moment, Traps
 
 CREATE = "/api/v2/tickets"
+CREATE_MANY = f"{CREATE}/create_many"
 TOKENS = "/oauth/tokens"
 
 
@@ -27,7 +28,7 @@ def watched(
         answer = await handler(request)
         if request.path == TOKENS and isinstance(answer, web.Response) and answer.status == 201:
             issued.add(json.loads(answer.body)["access_token"])  # type: ignore[arg-type] # bytes, from the simulator
-        if (request.method, request.path, answer.status) == ("POST", CREATE, 202):
+        if request.method == "POST" and (request.path, answer.status) in {(CREATE, 202), (CREATE_MANY, 200)}:
             traps.spring(Moment.AFTER_POST, pid)
         return answer
 

@@ -6,8 +6,9 @@ from tests.builders import NOW, ticket_row
 from tests.fakes import DOWN, Outage
 from ticket_relay import ticket_states
 from ticket_relay.errors import RowMoved, StoreUnavailable
-from ticket_relay.rows import TicketState
+from ticket_relay.rows import TicketState, Work
 from ticket_relay.store import Store, Unreadable
+from ticket_relay.zendesk.client import Submission
 
 
 @pytest.fixture
@@ -84,13 +85,13 @@ def test_what_is_due_is_found_in_every_shard_and_nothing_else(store):
     claimed(store, "later", due_at=NOW + 60)
     row = claimed(store, "over")
     store.save(row, ticket_states.created(row, 7, NOW))
-    assert {row.pk for row in store.due(NOW)} == due
+    assert {row.pk for row in store.due(Work.SEND, NOW, 100)} == due
 
 
 def test_the_longest_due_come_first_when_there_are_too_many(store):
     for number in range(10):
         claimed(store, f"evt_{number}", due_at=NOW - number)
-    assert {row.event_id for row in store.due(NOW, limit=2)} == {"evt_9", "evt_8"}
+    assert {row.event_id for row in store.due(Work.SEND, NOW, limit=2)} == {"evt_9", "evt_8"}
 
 
 def test_a_row_that_was_moved_behind_the_index_is_left_out(store, dynamo):
@@ -102,14 +103,14 @@ def test_a_row_that_was_moved_behind_the_index_is_left_out(store, dynamo):
             store.save(row, ticket_states.held(row, NOW))
 
     dynamo.before = move_after_the_query
-    assert list(store.due(NOW)) == []
+    assert list(store.due(Work.SEND, NOW, 100)) == []
 
 
 def test_an_item_that_is_no_row_is_told_of_beside_the_others(store, table):
     row = claimed(store)
     for pk in ("ticket#acme#broken", "unheard#of"):
-        table.put({"pk": pk, "due_shard": "0", "due_at": NOW}, only_if="attribute_not_exists(pk)")
-    found = list(store.due(NOW))
+        table.put({"pk": pk, "due_shard": "send0", "due_at": NOW}, only_if="attribute_not_exists(pk)")
+    found = list(store.due(Work.SEND, NOW, 100))
     assert row in found
     assert {it.pk for it in found if isinstance(it, Unreadable)} == {"ticket#acme#broken", "unheard#of"}
 
@@ -118,3 +119,12 @@ def test_signed_content_is_remembered_with_the_row_it_came_for_first(store):
     assert store.first_sight("digest", "update#1#a", NOW) == "update#1#a"
     assert store.first_sight("digest", "update#1#b", NOW) == "update#1#a"
     assert store.first_sight("other", "update#1#b", NOW) == "update#1#b"
+
+
+def test_rows_that_wait_to_be_sent_do_not_hide_those_whose_jobs_are_due(store):
+    for number in range(5):
+        claimed(store, f"waiting_{number}", due_at=NOW - 100)
+    row = claimed(store)
+    store.save(row, ticket_states.submitted(row, Submission("V3-1", 7), NOW))
+    assert [row.event_id for row in store.due(Work.JOB, NOW + 60, limit=1)] == ["evt_1"]
+    assert len(list(store.due(Work.SEND, NOW + 60, limit=100))) == 5
