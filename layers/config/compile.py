@@ -23,7 +23,7 @@ from jsone.render import tokenizer
 from jsone.shared import JSONTemplateError
 from pydantic import ValidationError
 
-from ticket_relay import mapping, payload, rules
+from ticket_relay import changes, mapping, payload, rules
 from ticket_relay.definitions import PACKAGE, PartnerDefinition, UpdateRule
 from ticket_relay.errors import MappingFailed, PayloadRefused
 from ticket_relay.signatures import Delivery
@@ -217,7 +217,10 @@ def _render_sample(definition: PartnerDefinition | UpdateRule, samples: Path, so
         else:
             event = _sample(samples, definition.sample.event, ("sample", "event"))
             ticket = _sample(samples, definition.sample.ticket, ("sample", "ticket"), inside="ticket")
-            holds = rules.decide(definition, ticket, event) is not None
+            decided = rules.decide(definition, ticket, event)
+            holds = decided is not None
+            if decided is not None:
+                changes.to_update(decided, ticket)
     except SampleError as error:
         source.wrong(error.place, str(error))
     except MappingFailed as failed:

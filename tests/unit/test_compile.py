@@ -27,6 +27,7 @@ changes:
   tags:
     add: ["${event.tag}"]
 """
+TICKET = {"status": "open", "tags": [], "email_cc_ids": list(range(100, 148))}
 
 
 class Tree:
@@ -39,7 +40,7 @@ class Tree:
         self.write("updates/raise.yaml", RULE)
         self.write("events/acme.json", json.dumps({"kind": "opened", "title": "Fire", "text": "It burns"}))
         self.write("events/update.json", json.dumps({"rule": "raise", "tag": "vip"}))
-        self.write("events/ticket.json", json.dumps({"ticket": {"status": "open", "tags": []}}))
+        self.write("events/ticket.json", json.dumps({"ticket": TICKET}))
 
     def write(self, name, text):
         path = self.root / name
@@ -177,6 +178,18 @@ def test_each_defect_of_a_partner_is_reported_with_file_line_and_reason(tree, ol
         ("'open'", "'closed'", "5: when: does not hold for the sample"),
         ("event.tag", "event.tog", '9: changes.tags.add[0]: object has no property "tog", on the sample'),
         ("add:", "append:", "9: changes.tags.append: unknown field, on the sample"),
+        ("when:", "on_conflict: overwrite\nwhen:", "5: on_conflict: Input should be 'reapply', 'merge' or 'skip'"),
+        ("when:", "on_closed: reopen\nwhen:", "5: on_closed: Input should be 'fail' or 'follow_up'"),
+        (
+            "priority: high",
+            f"metadata: {{note: {'x' * 1000}}}",
+            "7: changes.metadata: leaves the relay's marker no room in the 1 kilobyte that Zendesk keeps with an audit",
+        ),
+        (
+            "priority: high",
+            "email_ccs: [{user_id: 1}]",
+            "7: changes.email_ccs: a ticket keeps no more than 48, on the sample",
+        ),
     ],
 )
 def test_each_defect_of_a_rule_is_reported_with_file_line_and_reason(tree, old, new, problem):

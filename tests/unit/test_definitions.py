@@ -126,3 +126,37 @@ def test_an_unknown_part_of_a_definition_is_refused():
 
 def test_an_empty_condition_is_refused():
     assert wrong(PartnerDefinition, PARTNER | {"when": " "})["loc"] == ("when",)
+
+
+def test_a_rule_decides_again_and_fails_on_a_closed_ticket_unless_it_says_otherwise():
+    rule = UpdateRule.model_validate(RULE)
+    assert (rule.on_conflict, rule.on_closed) == ("reapply", "fail")
+
+
+@pytest.mark.parametrize("policy", [{"on_conflict": "merge"}, {"on_conflict": "skip"}, {"on_closed": "follow_up"}])
+def test_a_rule_may_say_its_policies(policy):
+    assert UpdateRule.model_validate(RULE | policy).model_dump().items() >= policy.items()
+
+
+@pytest.mark.parametrize("policy", [{"on_conflict": "overwrite"}, {"on_conflict": None}, {"on_closed": "reopen"}])
+def test_an_unknown_policy_is_refused(policy):
+    assert wrong(UpdateRule, RULE | policy)["loc"] == (*policy,)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "reason"),
+    [
+        ({"note": "x" * 1000}, "leaves the relay's marker no room in the 1 kilobyte"),
+        ({"ticket_relay": "mine"}, "holds ticket_relay, which is set by the relay alone"),
+        ("text", "Input should be a valid dictionary"),
+    ],
+)
+def test_literal_metadata_that_cannot_be_sent_is_refused_when_loaded(metadata, reason):
+    error = wrong(UpdateRule, RULE | {"changes": {"metadata": metadata}})
+    assert error["loc"] == ("changes",)
+    assert error["ctx"]["fields"]["metadata"].startswith(reason)
+
+
+@pytest.mark.parametrize("metadata", [{"note": "x" * 900}, {"note": "${event.note}" + "x" * 1020}, None])
+def test_metadata_that_fits_or_shows_only_when_rendered_is_taken(metadata):
+    assert UpdateRule.model_validate(RULE | {"changes": {"metadata": metadata}}).changes == {"metadata": metadata}

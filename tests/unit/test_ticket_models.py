@@ -190,3 +190,12 @@ def test_a_ticket_that_cannot_be_sent_is_invalid(properties):
     with pytest.raises(MappingFailed) as failed:
         to_request(TicketCreate.model_validate(properties), "a:b")
     assert failed.value.code == "ticket_invalid"
+
+
+def test_metadata_of_an_update_leaves_room_for_the_relays_marker():
+    assert TicketCreate.model_validate({"comment": COMMENT, "metadata": {"note": "x" * 1000}})
+    assert refused_fields(TicketChanges, {"metadata": {"note": "x" * 1000}}) == {"metadata"}
+
+
+def test_the_relays_marker_is_not_for_a_rule_to_set():
+    assert refused_fields(TicketChanges, {"metadata": {"ticket_relay": "mine"}}) == {"metadata"}

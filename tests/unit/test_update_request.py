@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from ticket_relay import definitions
-from ticket_relay.definitions import UpdateRule
+from ticket_relay.definitions import LiteralChanges, UpdateRule
 from ticket_relay.errors import MappingFailed, PayloadRefused
 from ticket_relay.update_request import checked, read_request
 
@@ -48,7 +48,29 @@ def test_a_rule_is_looked_up_by_its_name():
 
 def test_literal_changes_decide_by_themselves():
     changes = {"priority": "low"}
-    assert read_request(body(rule=..., changes=changes)).decider == changes
+    assert read_request(body(rule=..., changes=changes)).decider == LiteralChanges(
+        changes=changes, on_conflict="reapply", on_closed="fail"
+    )
+
+
+def test_literal_changes_may_say_their_policies():
+    decider = read_request(body(rule=..., changes={}, on_conflict="merge", on_closed="follow_up")).decider
+    assert (decider.on_conflict, decider.on_closed) == ("merge", "follow_up")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        ({"on_conflict": "merge"}, "on_conflict"),
+        ({"on_closed": "fail"}, "on_closed"),
+        ({"rule": ..., "changes": {}, "on_conflict": "canary"}, "on_conflict"),
+        ({"rule": ..., "changes": {}, "on_closed": ""}, "on_closed"),
+    ],
+)
+def test_a_policy_that_is_none_or_stands_beside_a_rule_is_refused_and_named(wrong: dict[str, Any], named: str):
+    with pytest.raises(PayloadRefused, match=f"look at: {named}\\.") as refused:
+        read_request(body(**wrong))
+    assert "canary" not in str(refused.value)
 
 
 def test_more_fields_are_for_the_rule():

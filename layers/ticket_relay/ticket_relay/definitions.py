@@ -4,17 +4,20 @@
 """
 
 import functools
+import json
 from importlib import resources
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, JsonValue, StringConstraints, TypeAdapter, ValidationError
 from pydantic_core import PydanticCustomError
 
 from ticket_relay.errors import DefinitionError, UnknownPartner
 from ticket_relay.signatures import SCHEMES
-from ticket_relay.zendesk.tickets import RESERVED, TicketChanges, TicketCreate
+from ticket_relay.zendesk.tickets import RESERVED, MarkedMetadata, TicketChanges, TicketCreate
 
 PACKAGE = "ticket_relay_config"
+
+_METADATA = TypeAdapter[dict[str, JsonValue]](MarkedMetadata)
 
 
 def is_operator(key: str) -> bool:
@@ -46,9 +49,25 @@ def _fields_of(model: type[BaseModel]) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _with_small_metadata(template: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    """Check metadata without code now; any other shows its size only when rendered."""
+    metadata = template.get("metadata")
+    if metadata is not None and "$" not in json.dumps(metadata):
+        try:
+            _METADATA.validate_python(metadata)
+        except ValidationError as error:
+            reason = error.errors()[0]["msg"].removeprefix("Value error, ")
+            raise PydanticCustomError(
+                "fields", "{named}", {"fields": {"metadata": reason}, "named": "metadata"}
+            ) from None
+    return template
+
+
 type Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
 type Scheme = Annotated[str, AfterValidator(_known_scheme)]
 type Expression = Annotated[str, StringConstraints(pattern=r"\S")]
+type OnConflict = Literal["reapply", "merge", "skip"]
+type OnClosed = Literal["fail", "follow_up"]
 
 
 class _Definition(BaseModel):
@@ -77,7 +96,18 @@ class RuleSample(_Definition):
     ticket: str
 
 
-class UpdateRule(_Definition):
+class _Policies(_Definition):
+    """What to do where the ticket is not as it was when the trigger fired.
+
+    `on_conflict`, if others changed it: decide again on the newer ticket; do so only if they left alone what these
+    changes set; or leave the ticket alone. `on_closed`: fail, or create a follow-up ticket from the changes.
+    """
+
+    on_conflict: OnConflict = "reapply"
+    on_closed: OnClosed = "fail"
+
+
+class UpdateRule(_Policies):
     """A rule: a JSON-e template from a fresh `ticket` and the webhook's body, `event`, to changes of the ticket.
 
     `when` is a JSON-e expression: where it does not hold, the ticket is left alone. `now` is the ticket's `updated_at`.
@@ -86,7 +116,13 @@ class UpdateRule(_Definition):
     rule: Name
     sample: RuleSample
     when: Expression | None = None
-    changes: Annotated[dict[str, JsonValue], _fields_of(TicketChanges)]
+    changes: Annotated[dict[str, JsonValue], _fields_of(TicketChanges), AfterValidator(_with_small_metadata)]
+
+
+class LiteralChanges(_Policies):
+    """Changes that a webhook's body holds itself, as they are: nothing in them is code."""
+
+    changes: dict[str, Any]
 
 
 @functools.cache

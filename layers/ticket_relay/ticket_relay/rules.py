@@ -9,23 +9,21 @@ from collections.abc import Iterator
 from typing import Any
 
 from ticket_relay import stamp, templates
-from ticket_relay.definitions import UpdateRule
-from ticket_relay.zendesk.tickets import TagChanges, TicketChanges, normal_tag
+from ticket_relay.definitions import LiteralChanges, UpdateRule
+from ticket_relay.zendesk.tickets import TicketChanges
 
-type Decider = UpdateRule | dict[str, Any]
-"""A rule, or the literal `changes` of a webhook's body."""
+type Decider = UpdateRule | LiteralChanges
+"""What says which changes to make, and what to do if somebody else changed the ticket meanwhile."""
 
-_OF_THE_TICKET = re.compile(r"\b(ticket|tags|now|fromNow)\b")
-
-# Alone they make no update: Zendesk keeps them with an audit, and writes none where nothing changed.
-_COMPANIONS = frozenset({"metadata", "macro_id", "macro_ids"})
+# Tags are changed relative to the ticket's; e-mail CCs are counted with those that it has.
+_OF_THE_TICKET = re.compile(r"\b(ticket|tags|email_ccs|now|fromNow)\b")
 
 
 def needs_ticket(decider: Decider) -> bool:
     """Whether the decision depends on the ticket, so that it must be read first. If in doubt, yes."""
     if isinstance(decider, UpdateRule):
         return any(map(_OF_THE_TICKET.search, [decider.when or "", *_code(decider.changes)]))
-    return bool(decider.get("tags"))
+    return bool(decider.changes.get("tags") or decider.changes.get("email_ccs"))
 
 
 def decide(decider: Decider, ticket: dict[str, Any], event: dict[str, Any]) -> TicketChanges | None:
@@ -35,54 +33,12 @@ def decide(decider: Decider, ticket: dict[str, Any], event: dict[str, Any]) -> T
     `changes_invalid` if no valid changes come out.
     """
     if not isinstance(decider, UpdateRule):
-        return templates.validated(TicketChanges, decider, template={}, name="changes")
+        return templates.validated(TicketChanges, decider.changes, template={}, name="changes")
     context = {"ticket": ticket, "event": event, "now": _now(ticket)}
     if decider.when is not None and not templates.render({"$eval": decider.when}, context, name="when"):
         return None
     value = templates.render(decider.changes, context, name="changes")
     return templates.validated(TicketChanges, value, template=decider.changes, name="changes")
-
-
-def to_update(changes: TicketChanges, ticket: dict[str, Any]) -> dict[str, Any]:
-    """The `ticket` object of Update Ticket, without its stamp; {} if all of the changes are true already.
-
-    Only what differs from the ticket is sent, so that what somebody does to the other fields stays theirs. A comment
-    always differs, and so does what the API takes but does not show in the same form (requester, followers, CCs).
-    """
-    update: dict[str, Any] = {}
-    for name, value in changes.given().items():
-        match name:
-            case "tags" | "custom_fields" | "comment" | "metadata" if value is None:
-                continue
-            case "tags":
-                changed = _tags(changes.tags or TagChanges(), ticket.get("tags") or [])
-                if changed != (ticket.get("tags") or []):
-                    update["tags"] = changed
-            case "custom_fields":
-                current = {field.get("id"): field.get("value") for field in ticket.get("custom_fields") or []}
-                if differing := [field for field in value if not _is_so(field["id"], field["value"], current)]:
-                    update["custom_fields"] = differing
-            case _ if not _is_so(name, value, ticket):
-                update[name] = value
-    return update if update.keys() - _COMPANIONS else {}
-
-
-def _tags(changes: TagChanges, current: list[str]) -> list[str]:
-    present = {normal_tag(tag) for tag in current}
-    kept = [tag for tag in current if normal_tag(tag) not in changes.remove]
-    return kept + [tag for tag in dict.fromkeys(changes.add) if tag not in present]
-
-
-def _is_so(name: object, value: Any, current: dict[Any, Any]) -> bool:
-    """Whether `current` has the value under this name. To Zendesk, lists of ids or of options' tags are sets."""
-    if name not in current:
-        return False
-    theirs = current[name]
-    if isinstance(value, list) and isinstance(theirs, list):
-        return len(value) == len(theirs) and all(item in theirs for item in value)
-    if name == "due_at" and (ours := stamp.parse(value)):
-        return ours == stamp.parse(theirs)
-    return bool(value == theirs)
 
 
 def _now(ticket: dict[str, Any]) -> str:

@@ -43,7 +43,7 @@ def exact(stamp: Stamp) -> str:
     return f"{stamp.instant.replace(tzinfo=None, microsecond=0).isoformat()}Z"
 
 
-def covers(stamp: Stamp, updated_at: str) -> bool:
+def covers(stamp: Stamp, updated_at: object) -> bool:
     """Whether a ticket last updated at `updated_at` (the API's text) is still the ticket that was stamped.
 
     To the second where the stamp has seconds, else anywhere in its minute: two updates within that span cannot be told

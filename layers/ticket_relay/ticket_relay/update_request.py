@@ -5,10 +5,19 @@ Placeholders render as text and may be empty (`{{current_user.id}}` in an automa
 
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from ticket_relay import definitions, rules
-from ticket_relay.definitions import UpdateRule
+from ticket_relay.definitions import LiteralChanges, OnClosed, OnConflict, UpdateRule
 from ticket_relay.errors import MappingFailed, PayloadRefused
 from ticket_relay.rules import Decider
 
@@ -35,6 +44,8 @@ class UpdateRequest(BaseModel):
     actor_id: Annotated[Id | None, BeforeValidator(_digits)] = None
     rule: str | None = None
     changes: dict[str, Any] | None = None
+    on_conflict: OnConflict | None = None
+    on_closed: OnClosed | None = None
 
     @model_validator(mode="after")
     def _says_what_to_do(self) -> Self:
@@ -42,11 +53,19 @@ class UpdateRequest(BaseModel):
             raise ValueError("needs either rule or changes")
         return self
 
+    @field_validator("on_conflict", "on_closed")
+    @classmethod
+    def _stands_beside_changes(cls, policy: str | None, info: ValidationInfo) -> str | None:
+        if policy is not None and info.data.get("rule") is not None:
+            raise ValueError("is for the rule to say")
+        return policy
+
     @property
     def decider(self) -> Decider:
         """Raises MappingFailed where the rule is not defined (any more)."""
         if self.changes is not None:
-            return self.changes
+            policies = {"on_conflict": self.on_conflict, "on_closed": self.on_closed}
+            return LiteralChanges(changes=self.changes, **{name: said for name, said in policies.items() if said})
         rule = definitions.rules().get(self.rule or "")
         if rule is None:
             raise MappingFailed("unknown_rule", "There is no update rule of this name.")

@@ -6,6 +6,7 @@ RESERVED and in none of the models.
 """
 
 import json
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
@@ -55,14 +56,22 @@ def _date_time(text: str) -> str:
     return text
 
 
+def metadata_size(metadata: Mapping[str, object]) -> int:
+    """Bytes that it takes in a request."""
+    return len(json.dumps(metadata, separators=(",", ":")).encode())
+
+
 def _small(metadata: dict[str, JsonValue]) -> dict[str, JsonValue]:
-    if len(json.dumps(metadata, separators=(",", ":")).encode()) > MAX_METADATA:
+    if metadata_size(metadata) > MAX_METADATA:
         raise ValueError("is larger than the 1 kilobyte that Zendesk keeps with an audit")
     return metadata
 
 
 def _small_beside_marker(metadata: dict[str, JsonValue]) -> dict[str, JsonValue]:
-    _small(metadata | {MARKER: "0" * MARKER_LENGTH})
+    if MARKER in metadata:
+        raise ValueError(f"holds {MARKER}, which is set by the relay alone")
+    if metadata_size(metadata | {MARKER: "0" * MARKER_LENGTH}) > MAX_METADATA:
+        raise ValueError("leaves the relay's marker no room in the 1 kilobyte that Zendesk keeps with an audit")
     return metadata
 
 
@@ -72,6 +81,7 @@ type Text = Annotated[str, StringConstraints(pattern=r"\S")]
 type Tag = Annotated[str, AfterValidator(normal_tag), Field(min_length=1)]
 type DateTime = Annotated[str, AfterValidator(_date_time)]
 type Metadata = Annotated[dict[str, JsonValue], AfterValidator(_small)]
+type MarkedMetadata = Annotated[dict[str, JsonValue], AfterValidator(_small_beside_marker)]
 type FieldValue = (
     str
     | StrictBool
@@ -87,7 +97,10 @@ class _Strict(BaseModel):
 
 
 class Comment(_Strict):
-    """A comment, public unless it says otherwise. Zendesk strips HTML from `body`. `uploads` are upload tokens."""
+    """A comment. Without `public` it is as public as the ticket's first one, which is public.
+
+    Zendesk strips HTML from `body`. `uploads` are upload tokens.
+    """
 
     body: Text | None = None
     html_body: Text | None = None
@@ -217,9 +230,12 @@ class TagChanges(_Strict):
 
 
 class TicketChanges(_Properties):
-    """The changes of one update, before they meet a ticket. The relay leaves a marker of its own in the metadata."""
+    """The changes of one update, before they meet a ticket.
 
-    metadata: Annotated[dict[str, JsonValue], AfterValidator(_small_beside_marker)] | None = None
+    The relay leaves a marker of its own in the metadata. Collaborators, by whichever of their three names, are added.
+    """
+
+    metadata: MarkedMetadata | None = None
     tags: TagChanges | None = None
 
 
