@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ticket_relay.gate import PK
+from ticket_relay.zendesk.client import JOB_PAGES
 
-ONE_ROWS_WORK = 4
-"""Calls that a leave from before the closing still covers: two looks, the jobs, and the request itself."""
+ONE_ROWS_WORK = 3 + JOB_PAGES
+"""Calls that a leave from before the closing still covers: two looks, the pages of jobs, and the request itself."""
 
 
 @dataclass
