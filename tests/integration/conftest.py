@@ -25,6 +25,7 @@ from ticket_relay.rows import TicketRow, Work
 from ticket_relay.secrets import Secrets
 from ticket_relay.store import Store
 from ticket_relay.table import Table
+from ticket_relay.update_limits import UpdateLimits
 from ticket_relay.zendesk.client import Zendesk
 from ticket_relay.zendesk.tokens import Credentials
 from ticket_relay.zendesk.transport import Deadline, Timeouts, Transport
@@ -105,7 +106,15 @@ def another_relay(clock: Clock, zendesk: Server, table: Table, secrets: Secrets)
         credentials = Credentials(lambda: secrets.read(settings.zendesk_secret_arn), table, transport, clock)
         zendesk_client = Zendesk(transport, credentials)
         return Relay(
-            settings, table, Store(table), Gate(table), zendesk_client, secrets, now=clock, sleep=clock.advance
+            settings,
+            table,
+            Store(table),
+            Gate(table),
+            zendesk_client,
+            secrets,
+            UpdateLimits(table),
+            now=clock,
+            sleep=clock.advance,
         )
 
     return make

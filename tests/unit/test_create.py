@@ -39,7 +39,9 @@ def zendesk():
 def relay(zendesk):
     clock = Clock()
     clock.time = NOW
-    return Relay(settings(), None, MemoryStore(), OpenGate(), zendesk, KnownSecrets(), now=clock, sleep=clock.advance)
+    return Relay(
+        settings(), None, MemoryStore(), OpenGate(), zendesk, KnownSecrets(), None, now=clock, sleep=clock.advance
+    )
 
 
 def receive(relay, content=None, partner="acme", **signature):

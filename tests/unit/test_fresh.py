@@ -1,4 +1,3 @@
-import json
 import math
 from contextlib import suppress
 from types import SimpleNamespace
@@ -10,13 +9,11 @@ from hypothesis import strategies as st
 
 from local.zendesk.clock import moment, stamp
 from tests.builders import NOW
-from ticket_relay import update, update_states
-from ticket_relay.errors import Conflict, Uncertain
+from ticket_relay.errors import Conflict, Uncertain, Unsettled
+from ticket_relay.fresh import Looks
 from ticket_relay.relay import Relay
 from ticket_relay.zendesk.client import Shown
 from ticket_relay.zendesk.transport import Deadline
-
-ROW = update_states.claimed("update#7#inv_1", 7, "inv_1", b"{}", NOW, closed_until=None)
 
 
 class World:
@@ -47,9 +44,16 @@ class World:
         self.slept += seconds
         self.now += seconds
 
-    def read(self, ahead: float = -math.inf, left: float = 8.0) -> dict[str, Any] | None:
+    def read(self, ahead: float = -math.inf, *, tries: int = 2) -> dict[str, Any] | None:
+        """Read the ticket, again if it was being changed while it was read."""
         relay = SimpleNamespace(zendesk=self, now=lambda: self.now, sleep=self.sleep)
-        return update._read(cast("Relay", relay), ROW, Deadline.after(left), ahead)
+        looks = Looks(cast("Relay", relay), not_before=NOW + 1, ahead=ahead)
+        while True:
+            try:
+                return looks.read(7, Deadline.after(8))
+            except Unsettled:
+                if (tries := tries - 1) == 0:
+                    raise
 
 
 def from_a_poller(edits: list[float], **world: Any) -> World:
@@ -71,7 +75,7 @@ def from_a_poller(edits: list[float], **world: Any) -> World:
 def test_whatever_the_clocks_say_no_later_change_can_have_the_stamp_that_was_read(signed, told, edits, **world):
     start = NOW + world["skew"]
     made = World([start - 10, *(start + edit for edit in edits)], **world)
-    with suppress(Conflict):
+    with suppress(Unsettled):
         ticket = made.read(math.floor(start - signed) - NOW if told else -math.inf)
         assert made.looks[-1] >= moment(ticket["updated_at"]) + 1
 
@@ -111,18 +115,21 @@ def test_the_wait_never_exceeds_a_second_whatever_another_workers_clock_wrote():
     assert world.slept < 1.02
 
 
-def test_a_ticket_that_never_comes_to_rest_is_a_conflict():
+def test_each_look_at_a_ticket_that_never_comes_to_rest_takes_one_call():
     world = from_a_poller([NOW + 60 + tenth / 10 for tenth in range(100)])
-    with pytest.raises(Conflict):
-        world.read()
-    assert len(world.looks) == update.ROUNDS
+    with pytest.raises(Unsettled):
+        world.read(tries=1)
+    assert len(world.looks) == 1
 
 
-def test_no_time_is_waited_away_that_the_update_would_need():
-    world = from_a_poller([NOW + 59.9])
-    with pytest.raises(Conflict):
-        world.read(left=1.0)
-    assert world.slept == 0
+def test_after_a_conflict_the_next_look_waits_until_its_second_is_over():
+    world = from_a_poller([NOW + 60])
+    looks = Looks(cast("Relay", SimpleNamespace(zendesk=world, now=lambda: world.now, sleep=world.sleep)))
+    conflict = Conflict(409, "UpdateConflict", "Changed.")
+    conflict.at = math.floor(world.now)
+    looks.after(conflict)
+    assert looks.read(7, Deadline.after(8)) is not None
+    assert len(world.looks) == 1
 
 
 def test_a_ticket_that_is_not_there_is_none():
@@ -135,53 +142,3 @@ def test_a_ticket_that_does_not_say_when_it_was_updated_cannot_be_updated_safely
     monkeypatch.setattr(world, "show_ticket", lambda *_: Shown({"id": 7, "updated_at": updated_at}, NOW))
     with pytest.raises(Uncertain):
         world.read()
-
-
-def safe(changes: dict[str, Any]) -> dict[str, Any]:
-    return json.loads(update._safe(changes, "2026-11-21T22:00:00Z", "mark"))
-
-
-def test_an_update_is_safe_stamped_and_marked():
-    assert safe({"priority": "high"}) == {
-        "ticket": {
-            "priority": "high",
-            "safe_update": True,
-            "updated_stamp": "2026-11-21T22:00:00Z",
-            "metadata": {"ticket_relay": "mark"},
-        }
-    }
-
-
-def test_the_rules_own_metadata_is_kept_beside_the_marker():
-    assert safe({"metadata": {"batch": 7}})["ticket"]["metadata"] == {"batch": 7, "ticket_relay": "mark"}
-
-
-@given(
-    st.dictionaries(st.sampled_from(["safe_update", "updated_stamp", "priority"]), st.sampled_from([False, None, ""]))
-)
-def test_nothing_turns_the_safety_off(changes):
-    ticket = safe(changes)["ticket"]
-    assert ticket["safe_update"] is True
-    assert ticket["updated_stamp"] == "2026-11-21T22:00:00Z"
-
-
-@pytest.mark.parametrize(
-    ("metadata", "landed"),
-    [
-        ({"custom": {"ticket_relay": ROW.marker}}, True),
-        ({"custom": {"ticket_relay": ROW.marker, "batch": 7}, "system": {}}, True),
-        ({"custom": {"ticket_relay": "another"}}, False),
-        ({"custom": {}}, False),
-        ({"custom": None}, False),
-        (None, False),
-    ],
-)
-def test_an_update_is_recognised_by_its_own_marker(metadata, landed):
-    audits = [{"id": 1, "metadata": {"system": {}}}, {"id": 2, "metadata": metadata}, {"id": 3}]
-    relay = SimpleNamespace(zendesk=SimpleNamespace(audits=lambda *_: iter(audits)))
-    assert update._landed(cast("Relay", relay), ROW, Deadline.after(1)) is landed
-
-
-def test_two_updates_of_one_ticket_have_different_markers():
-    other = update_states.claimed("update#7#inv_2", 7, "inv_2", b"{}", NOW, closed_until=None)
-    assert ROW.marker != other.marker

@@ -26,7 +26,9 @@ def _powertools(lambda_environment):
 
 def made_relay(zendesk, clock):
     clock.time = NOW
-    return Relay(builders.settings(), None, MemoryStore(), OpenGate(), zendesk, None, now=clock, sleep=clock.advance)
+    return Relay(
+        builders.settings(), None, MemoryStore(), OpenGate(), zendesk, None, None, now=clock, sleep=clock.advance
+    )
 
 
 def run(relay, seconds=50):

@@ -24,7 +24,7 @@ def zendesk():
 def relay(zendesk):
     clock = Clock()
     clock.time = NOW
-    return Relay(settings(), None, MemoryStore(), OpenGate(), zendesk, None, now=clock, sleep=clock.advance)
+    return Relay(settings(), None, MemoryStore(), OpenGate(), zendesk, None, None, now=clock, sleep=clock.advance)
 
 
 @pytest.fixture

@@ -24,7 +24,8 @@ def not_applied(
     error: ZendeskError, row: UpdateRow | None = None, *, conflicts: int = 0, sent_before: float | None = None
 ) -> UpdateRow:
     row = row or claimed()
-    return update_states.not_applied(row, error, row.updated_at, conflicts=conflicts, sent_before=sent_before)
+    before = row.model_copy(update={"sent_at": sent_before})
+    return update_states.not_applied(row, error, row.updated_at, before=before, conflicts=conflicts)
 
 
 def test_a_claimed_update_is_held_and_doubtful_should_its_worker_die():
@@ -110,7 +111,7 @@ def test_too_many_conflicts_end_the_update_and_say_so():
 
 
 def test_after_a_day_an_unanswered_update_is_given_up_with_the_last_reason():
-    row = update_states.not_applied(claimed(), BROKEN, NOW + DAY + 1, conflicts=0, sent_before=NOW)
+    row = update_states.not_applied(claimed(), BROKEN, NOW + DAY + 1, before=claimed(), conflicts=0)
     assert (row.state, row.error_code) == (UpdateState.FAILED, "zendesk_timeout")
     assert row.error_sentence == "Given up after a day. The last reason: Zendesk did not answer in time."
 
@@ -144,7 +145,7 @@ def test_whatever_zendesk_answers_an_update_is_due_or_over(steps: list[tuple[Zen
         assert row.due_at is not None
         now = max(now, row.due_at) + passed
         held = update_states.held(row, now)
-        moved = update_states.not_applied(held, error, now, conflicts=row.conflicts + 1, sent_before=row.sent_at)
+        moved = update_states.not_applied(held, error, now, before=row, conflicts=row.conflicts + 1)
         assert (held.version, moved.version) == (row.version + 1, row.version + 2)
         row = moved
     assert (row.due_at is not None) == (row.state is UpdateState.ACCEPTED)

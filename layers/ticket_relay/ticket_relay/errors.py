@@ -14,6 +14,7 @@
     └── ZendeskError
         ├── Throttled           Zendesk said when to come back; the request had no effect, or none that is known
         ├── Unreached           the request certainly had no effect; repeating it is safe
+        │   └── Unsettled       the ticket was being changed while it was read
         ├── Uncertain           the request may have had its effect; look before repeating it
         └── Rejected            Zendesk understood and said no; repeating it will not help
             └── Conflict        the ticket was changed since the stamp (409 UpdateConflict)
@@ -21,6 +22,11 @@
 `code` is for metrics, rows and partners; `str(error)` is a sentence that holds no payload, no header and no secret,
 except for `Rejected`, whose sentence is Zendesk's own reason: it belongs in the row, never in a log.
 """
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ticket_relay.zendesk.limits import Limit
 
 
 class RelayError(Exception):
@@ -115,17 +121,22 @@ class ZendeskError(RelayError):
 class Throttled(ZendeskError):
     """429, or 503 with `Retry-After`. Do not ask again, for anything, before `retry_after` seconds have passed.
 
-    `shared` is false where the limit is that of one ticket: nobody else need wait. `certain` is false for a 503: "a
-    database timeout or deadlock" may have come after the effect (rate-limits page).
+    `exhausted` are the limits of updates that were reached: then nothing but updates need wait. `certain` is false for
+    a 503: "a database timeout or deadlock" may have come after the effect (rate-limits page).
     """
 
     code = "zendesk_throttled"
 
-    def __init__(self, status: int, retry_after: float, *, shared: bool = True) -> None:
+    def __init__(self, status: int, retry_after: float, exhausted: "tuple[Limit, ...]" = ()) -> None:
         super().__init__(f"Zendesk answered {status} and asks to wait {retry_after:g} s.")
         self.retry_after = retry_after
         self.certain = status == 429
-        self.shared = shared
+        self.exhausted = exhausted
+
+    @property
+    def shared(self) -> bool:
+        """Whether all calls of Zendesk must wait."""
+        return not self.exhausted
 
 
 class Unreached(ZendeskError):
@@ -134,6 +145,13 @@ class Unreached(ZendeskError):
     def __init__(self, code: str, sentence: str) -> None:
         super().__init__(sentence)
         self.code = code
+
+
+class Unsettled(Unreached):
+    """The ticket was being changed while it was read, so that no stamp can tell its states apart. Look again, soon."""
+
+    def __init__(self) -> None:
+        super().__init__("ticket_unsettled", "The ticket was being changed while it was read.")
 
 
 class Uncertain(ZendeskError):
@@ -157,4 +175,9 @@ class Rejected(ZendeskError):
 
 
 class Conflict(Rejected):
-    """409 `UpdateConflict`: the ticket was updated after the stamp. Read it and decide again."""
+    """409 `UpdateConflict`, or closed: the ticket was updated after the stamp. Read it and decide again.
+
+    `at` is Zendesk's clock, in epoch seconds, where it said.
+    """
+
+    at: float | None = None

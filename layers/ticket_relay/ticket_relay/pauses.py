@@ -6,6 +6,18 @@ LEASE = 20.0
 """Seconds a worker has a row to itself: longer than a function's longest request (its time-out is 10 s) and write."""
 
 
+LEASE_TOGETHER = 2 * LEASE
+"""Seconds for a hundred rows that go together: each is written twice in it."""
+POLL_PAUSES = (2.0, 5.0, 10.0, 20.0, 60.0)
+YOUNG_JOB = 15.0
+"""A job may be unknown for a moment after it was queued: node-zendesk's monitor waits for it as well."""
+
+
+def asked_again(tries: int) -> float:
+    """Seconds until a job is asked about again: later and later, for during an incident it may be queued for hours."""
+    return POLL_PAUSES[min(tries, len(POLL_PAUSES) - 1)]
+
+
 def growing(first: float, tries: int, *, most: float) -> float:
     """Seconds: doubled with each try, up to a bound."""
     return min(first * 2.0 ** min(tries, 20), most) + jitter(1.0)

@@ -13,6 +13,7 @@ from ticket_relay.rows import Row
 from ticket_relay.secrets import Secrets
 from ticket_relay.store import Store
 from ticket_relay.table import Table
+from ticket_relay.update_limits import UpdateLimits
 from ticket_relay.zendesk.client import Zendesk
 from ticket_relay.zendesk.tokens import Credentials
 from ticket_relay.zendesk.transport import Timeouts, Transport
@@ -28,6 +29,7 @@ class Relay:
     gate: Gate
     zendesk: Zendesk
     secrets: Secrets
+    limits: UpdateLimits
     now: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
 
@@ -56,4 +58,5 @@ def relay() -> Relay:
         Timeouts(settings.zendesk_connect_timeout_seconds, settings.zendesk_read_timeout_seconds),
     )
     credentials = Credentials(lambda: secrets.read(settings.zendesk_secret_arn), table, transport)
-    return Relay(settings, table, Store(table), Gate(table), Zendesk(transport, credentials), secrets)
+    zendesk = Zendesk(transport, credentials)
+    return Relay(settings, table, Store(table), Gate(table), zendesk, secrets, UpdateLimits(table))

@@ -161,6 +161,14 @@ class UpdateRow(Row):
     invocation_id: str
     event: bytes | None = None
     """The webhook's body, until it has done its work: the rule or the changes, and the stamp it was decided on."""
+    base: str | None = None
+    """The `updated_at` of the ticket as it was first read, in place of a stamp that the webhook did not bring."""
+    rest: bytes | None = None
+    """What is still to be sent, decided together with a first request: that one landed, or (while there is doubt) may
+    have."""
+    job_id: str | None = None
+    job_index: int = 0
+    submitted_at: float | None = None
     conflicts: int = 0
     """How often the ticket had changed under our hands."""
 
@@ -168,6 +176,11 @@ class UpdateRow(Row):
     def marker(self) -> str:
         """What the update leaves in the ticket's audit, to be recognised by when the answer was lost."""
         return hashlib.sha256(self.pk.encode()).hexdigest()[:32]
+
+    @property
+    def marker_of_first(self) -> str:
+        """The marker of the first of two requests."""
+        return f"{self.marker}-first"
 
 
 def _told(history: tuple[Step, ...], step: Step) -> tuple[Step, ...]:

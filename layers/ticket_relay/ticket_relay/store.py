@@ -101,7 +101,7 @@ class Store:
     def jobs_waited_for(self) -> set[str]:
         """The jobs that rows of ours know as theirs; of very many rows, those that are due first."""
         found = self.due(Work.JOB, FAR, limit=MOST_JOBS)
-        return {row.job_id for row in found if isinstance(row, TicketRow) and row.job_id}
+        return {row.job_id for row in found if isinstance(row, TicketRow | UpdateRow) and row.job_id}
 
     def put_off(self, pk: str, until: float) -> None:
         """Let a row that cannot be advanced, or not even be read, make room for the others."""

@@ -18,7 +18,7 @@ from ticket_relay.errors import (
     ZendeskError,
 )
 from ticket_relay.gate import Passage
-from ticket_relay.pauses import LEASE
+from ticket_relay.pauses import LEASE_TOGETHER
 from ticket_relay.relay import Relay
 from ticket_relay.rows import TicketRow
 from ticket_relay.signatures import Delivery
@@ -26,8 +26,6 @@ from ticket_relay.zendesk.client import TICKETS_AT_ONCE
 from ticket_relay.zendesk.tickets import to_request
 from ticket_relay.zendesk.transport import Deadline
 
-LEASE_TOGETHER = 2 * LEASE
-"""Seconds: each of a hundred rows is written twice in it."""
 MOST_BYTES = 1024 * 1024
 """Of the requests that go together. Zendesk publishes no limit."""
 
@@ -103,6 +101,11 @@ def resume(relay: Relay, row: TicketRow, by: Deadline) -> TicketRow:
             settled = _looked_for(relay, row, before, passage, by)
             if settled:
                 return settled
+            # The looks took a while, ten pages of jobs perhaps: others may have been told to wait since.
+            closed_until = relay.gate.closed_until(relay.now()) if passage.probe is None else None
+            if closed_until is not None:
+                unsent = row.model_copy(update={"sent_at": before.sent_at})
+                return relay.move(row, ticket_states.postponed(unsent, relay.now(), closed_until))
         return send(relay, row, passage, by, sent_before=before.sent_at)
 
 

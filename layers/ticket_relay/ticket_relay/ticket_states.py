@@ -11,16 +11,13 @@ Whatever happens, a row is either over, or has a time at which it is due. The wh
 import re
 
 from ticket_relay.errors import MappingFailed, Rejected, RelayError, Throttled, Uncertain, ZendeskError
-from ticket_relay.pauses import LEASE, growing, jitter
+from ticket_relay.pauses import LEASE, YOUNG_JOB, asked_again, growing, jitter
 from ticket_relay.rows import DAY, UNFINISHED_RETENTION, Step, TicketRow, TicketState, ticket_pk
 from ticket_relay.zendesk.client import Submission
 from ticket_relay.zendesk.jobs import Job
 
 KEY_LIFE = 110 * 60.0
 """Idempotency keys live two hours ("Idempotency"); the same request repeated later would be a new ticket."""
-POLL_PAUSES = (2.0, 5.0, 10.0, 20.0, 60.0)
-YOUNG_JOB = 15.0
-"""A job may be unknown for a moment after it was queued: node-zendesk's monitor waits for it as well."""
 RESULT_PATIENCE = 60.0
 """Seconds to look for the ticket of a completed job that does not name it."""
 MAX_FAILURES = 20
@@ -130,7 +127,7 @@ def submitted(row: TicketRow, submission: Submission, now: float, index: int = 0
         submitted_at=now,
         suspects=None,
         tries=0,
-        due_at=now + POLL_PAUSES[0],
+        due_at=now + asked_again(0),
         error_code=None,
         error_sentence=None,
     )
@@ -271,9 +268,7 @@ def _reason(row: TicketRow, job: Job | None) -> tuple[str, str]:
 
 
 def still_waiting(row: TicketRow, now: float) -> TicketRow:
-    """Asked again later and later: during an incident a job may be queued for hours."""
-    pause = POLL_PAUSES[min(row.tries + 1, len(POLL_PAUSES) - 1)]
-    return row.moved(now, tries=row.tries + 1, due_at=now + pause)
+    return row.moved(now, tries=row.tries + 1, due_at=now + asked_again(row.tries + 1))
 
 
 def unanswered(row: TicketRow, error: ZendeskError, now: float) -> TicketRow:

@@ -3,7 +3,7 @@
 import dataclasses
 
 from tests.integration.update.desk import COMMENT, RAISE, TAGS
-from ticket_relay import update, update_states
+from ticket_relay import safe_update, update_states
 
 
 def test_an_edit_between_trigger_and_update_survives_and_ours_lands_too(webhook, desk, clock, counted):
@@ -32,7 +32,7 @@ def test_a_rule_whose_condition_ends_between_reading_and_sending_is_skipped(webh
 def test_after_a_few_conflicts_the_update_waits_for_the_poller_which_goes_on(webhook, desk, wire, row, polled):
     wire.before = lambda request: request.method == "PUT" and len(wire.puts) < 4 and desk.tag(f"t{len(wire.puts)}")
     assert webhook(changes=TAGS).state == "accepted"
-    assert (row().conflicts, row().error_code, row().sent_at) == (update.ROUNDS, "UpdateConflict", None)
+    assert (row().conflicts, row().error_code, row().sent_at) == (safe_update.ROUNDS, "UpdateConflict", None)
     polled()
     assert row().state == "applied"
     assert desk.ticket["tags"] == ["ours", "t0", "t1", "t2", "t3", "vip_customer"]
@@ -47,7 +47,7 @@ def test_an_update_that_meets_nothing_but_conflicts_fails_in_the_end_and_says_wh
             break
     assert (row().state, row().error_code) == ("failed", "UpdateConflict")
     assert row().error_sentence == "Given up: the ticket had changed 33 times under our hands."
-    assert len(wire.puts) == update_states.MAX_CONFLICTS + update.ROUNDS
+    assert len(wire.puts) == update_states.MAX_CONFLICTS + safe_update.ROUNDS
     assert "ours" not in desk.ticket["tags"]
 
 

@@ -7,6 +7,7 @@ import pytest
 from local.zendesk.clock import stamp
 from tests.integration.update.desk import COMMENT, RAISE, TAGS
 from ticket_relay import update
+from ticket_relay.zendesk.tickets import MARKER
 
 
 def test_literal_changes_with_an_exact_stamp_take_one_call(webhook, desk):
@@ -71,6 +72,6 @@ def test_every_update_is_safe_stamped_and_marked_and_keeps_the_rules_metadata(we
     first, second = wire.sent()
     for sent in (first, second):
         assert sent["safe_update"] is True
-        assert sent["metadata"] == {"why": "test", update.MARKER: row().marker}
+        assert sent["metadata"] == {"why": "test", MARKER: row().marker}
     assert first["updated_stamp"] < second["updated_stamp"]
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", second["updated_stamp"])

@@ -111,7 +111,7 @@ def test_whoever_edits_at_whatever_moment_every_change_survives(seed, another_re
     while due := [row for row in rows() if row.due_at is not None]:
         desk.clock.advance(max(0, *(row.due_at - desk.clock() for row in due)))
         turns.run(
-            *(partial(update.resume, relay, row, Deadline.after(8)) for relay, row in zip(relays, due, strict=False))
+            *(partial(update.resume, relay, [row], Deadline.after(8)) for relay, row in zip(relays, due, strict=False))
         )
 
     assert [row.state for row in rows()] == ["applied"] * len(relays)

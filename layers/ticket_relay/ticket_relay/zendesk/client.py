@@ -7,6 +7,7 @@ from typing import Any
 
 from ticket_relay.errors import Rejected, Uncertain
 from ticket_relay.zendesk.jobs import Job, read_job
+from ticket_relay.zendesk.limits import Limit, exhausted
 from ticket_relay.zendesk.transport import Answer, Auth, Deadline, Transport
 
 type Ticket = dict[str, Any]
@@ -34,6 +35,14 @@ class Shown:
 
     ticket: Ticket
     at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Updated:
+    """An update that landed: the author of its audit, which is whoever we are, and the limits that are used up now."""
+
+    author_id: int | None
+    exhausted: tuple[Limit, ...]
 
 
 class Zendesk:
@@ -65,7 +74,7 @@ class Zendesk:
 
         Takes no idempotency key ("Idempotency" names Create Ticket alone): a retry is never safe before a look.
         """
-        body = json.dumps({"tickets": [json.loads(request)["ticket"] for request in requests]}).encode()
+        body = _json({"tickets": [json.loads(request)["ticket"] for request in requests]})
         match self._call("POST", "/api/v2/tickets/create_many", by, body=body).body:
             case {"job_status": dict(status)} if job := read_job(status):
                 return Submission(job.id, None)
@@ -112,6 +121,15 @@ class Zendesk:
                 return Shown(ticket, answer.at)
         raise Uncertain("zendesk_answer_unreadable", "Zendesk's answer holds no ticket.")
 
+    def show_tickets(self, ticket_ids: Iterable[int], by: Deadline) -> dict[int, Shown]:
+        """`GET /api/v2/tickets/show_many`: those that there are, by id. At most 100."""
+        params = {"ids": ",".join(map(str, ticket_ids))}
+        answer = self._call("GET", "/api/v2/tickets/show_many", by, params=params)
+        match answer.body:
+            case {"tickets": list(tickets)}:
+                return {it["id"]: Shown(it, answer.at) for it in tickets if _id_of(it) is not None}
+        raise Uncertain("zendesk_answer_unreadable", "Zendesk's answer holds no list of tickets.")
+
     def find_tickets(self, external_id: str, by: Deadline) -> list[int]:
         """`GET /api/v2/tickets?external_id=`: ids, lowest first. Reads the database, not the index; none archived."""
         answer = self._call("GET", "/api/v2/tickets", by, params={"external_id": external_id})
@@ -122,15 +140,27 @@ class Zendesk:
                 return sorted(found for it in ours if (found := _id_of(it)) is not None)
         raise Uncertain("zendesk_answer_unreadable", "Zendesk's answer holds no list of tickets.")
 
-    def update_ticket(self, ticket_id: int, request: bytes, by: Deadline) -> int | None:
-        """`PUT /api/v2/tickets/{id}`: the author of the audit, which is whoever we are. Raises Conflict, too.
+    def update_ticket(self, ticket_id: int, update: Ticket, by: Deadline) -> Updated:
+        """`PUT /api/v2/tickets/{id}` with the `ticket` object. Raises Conflict, too.
 
         Not idempotent: a comment would be posted twice.
         """
-        match self._call("PUT", f"/api/v2/tickets/{ticket_id}", by, body=request).body:
+        answer = self._call("PUT", f"/api/v2/tickets/{ticket_id}", by, body=_json({"ticket": update}))
+        match answer.body:
             case {"audit": {"author_id": int(author_id)}}:
-                return author_id
-        return None
+                return Updated(author_id, exhausted(answer.headers))
+        return Updated(None, exhausted(answer.headers))
+
+    def update_tickets(self, updates: Sequence[Ticket], by: Deadline) -> tuple[str, tuple[Limit, ...]]:
+        """`PUT /api/v2/tickets/update_many` with at most 100 `ticket` objects, each with its `id`, `safe_update` and
+        `updated_stamp`: the id of one job for all, and the limits that are used up now. Conflicts are in the job's
+        results. Not idempotent.
+        """
+        answer = self._call("PUT", "/api/v2/tickets/update_many", by, body=_json({"tickets": list(updates)}))
+        match answer.body:
+            case {"job_status": dict(status)} if job := read_job(status):
+                return job.id, exhausted(answer.headers)
+        raise Uncertain("zendesk_answer_unreadable", "Zendesk took the updates but its answer names no job.")
 
     def audits(self, ticket_id: int, by: Deadline) -> Iterator[dict[str, Any]]:
         """`GET /api/v2/tickets/{id}/audits`, newest first, page by page as far as the caller reads."""
@@ -156,6 +186,10 @@ class Zendesk:
 
     def _call(self, method: str, path: str, by: Deadline, **request: Any) -> Answer:
         return self._transport.call(method, path, auth=self._auth, by=by, **request)
+
+
+def _json(body: Any) -> bytes:
+    return json.dumps(body, sort_keys=True, separators=(",", ":")).encode()
 
 
 def _cursor(rest: Any) -> str | None:

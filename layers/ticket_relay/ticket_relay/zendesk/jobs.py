@@ -4,7 +4,7 @@
 Sources: Job Statuses reference; recorded exchanges of 2023-24; zendesk-java-client#98 for the failed create.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ticket_relay.zendesk.transport import text_of
@@ -15,25 +15,34 @@ OVER = frozenset({"completed", "failed", "killed"})
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of one ticket of a job."""
+    """What became of one ticket of a job. `index` is its place in the request, where the row says so."""
 
     ticket_id: int | None
     error: str | None
     details: str
+    index: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """`results` is keyed by the index of the ticket in the request."""
+    """`results` is keyed by the index of the ticket in the request, `rows` are all there are."""
 
     id: str
     status: str
     message: str
     results: dict[int, Result]
+    rows: tuple[Result, ...] = ()
 
     @property
     def over(self) -> bool:
         return self.status in OVER
+
+    def of_ticket(self, ticket_id: int, index: int) -> Result | None:
+        """What became of a ticket that was updated as number `index`: its row names it, and no other place than ours.
+
+        Rows of update_many have an `id`, and those that tell of success no `index` (recorded in 2024).
+        """
+        return next((row for row in self.rows if row.ticket_id == ticket_id and row.index in (None, index)), None)
 
 
 def read_job(body: Any) -> Job | None:
@@ -41,28 +50,22 @@ def read_job(body: Any) -> Job | None:
     job_id = body.get("id") if isinstance(body, dict) else None
     if not isinstance(job_id, str) or not job_id or not job_id.isascii():
         return None
-    return Job(job_id, str(body.get("status")), text_of(body.get("message"), 500), _results(body))
+    rows = _rows(body)
+    # Old rows have no index. Where the job was about one ticket there is no doubt whose row it is.
+    alone = len(rows) == 1 and body.get("total") in (1, None)
+    results = {0 if row.index is None else row.index: row for row in rows if row.index is not None or alone}
+    return Job(job_id, str(body.get("status")), text_of(body.get("message"), 500), results, rows)
 
 
-def _results(body: dict[str, Any]) -> dict[int, Result]:
+def _rows(body: dict[str, Any]) -> tuple[Result, ...]:
     rows = body.get("results")
     if isinstance(rows, dict):
         rows = [rows]
-    if not isinstance(rows, list):
-        return {}
-    found = {}
-    for row in rows:
-        if not isinstance(row, dict):
-            continue
-        # Old rows have no index. Where the job was about one ticket there is no doubt whose row it is.
-        index = row.get("index", 0 if len(rows) == 1 and body.get("total") in (1, None) else None)
-        if isinstance(index, int):
-            found[index] = _result(row)
-    return found
+    return tuple(_result(row) for row in rows if isinstance(row, dict)) if isinstance(rows, list) else ()
 
 
 def _result(row: dict[str, Any]) -> Result:
-    ticket_id = row.get("id")
+    ticket_id, index = row.get("id"), row.get("index")
     error = row.get("error") or row.get("errors")
     if not error and row.get("success") is False:
         error = "failed"
@@ -70,4 +73,5 @@ def _result(row: dict[str, Any]) -> Result:
         ticket_id if isinstance(ticket_id, int) else None,
         text_of(error, 100) or None,
         text_of(row.get("details"), 500),
+        index if isinstance(index, int) else None,
     )

@@ -19,6 +19,8 @@ from urllib3.exceptions import HTTPError, NewConnectionError, ReadTimeoutError
 
 from ticket_relay import observability
 from ticket_relay.errors import Conflict, Rejected, Throttled, Uncertain, Unreached, ZendeskError
+from ticket_relay.zendesk import limits
+from ticket_relay.zendesk.limits import Limit
 
 MAX_ANSWER = 8 * 1024 * 1024
 DEFAULT_RETRY_AFTER = 10.0
@@ -179,11 +181,14 @@ def _json_of_success(content: bytes) -> Any:
 def _meaning(method: str, status: int, headers: Mapping[str, str], content: bytes) -> ZendeskError:
     code, sentence = error_of(content)
     if status == 429 or (status == 503 and "Retry-After" in headers):
-        return Throttled(status, _retry_after(headers), shared=not _about_one_ticket(headers))
+        return Throttled(status, _retry_after(headers), _reached(headers))
     if status in NO_EFFECT or 300 <= status < 400:
         return Unreached(*NO_EFFECT.get(status, REDIRECTED))
-    if status == 409 and code == "UpdateConflict":
-        return Conflict(status, code, sentence)
+    # A ticket that was closed since it was read, or never read, has changed like any other, and is decided on again.
+    if (status == 409 and code == "UpdateConflict") or (status == 422 and closes(sentence)):
+        conflict = Conflict(status, code, sentence)
+        conflict.at = _http_date(headers.get("Date", ""))
+        return conflict
     # 409 DatabaseConflict, or a create that is under way elsewhere (real: alphagov/support#273); 408 is a time-out.
     if status in (408, 409) or status >= 500:
         return Uncertain(f"zendesk_{status}", f"Zendesk answered {status}.")
@@ -193,10 +198,11 @@ def _meaning(method: str, status: int, headers: Mapping[str, str], content: byte
     return Rejected(status, code or f"zendesk_{status}", sentence or f"Zendesk answered {status}.")
 
 
-def _about_one_ticket(headers: Mapping[str, str]) -> bool:
-    """Whether the limit that was reached is that of updates of one ticket (Tickets reference, Update Ticket)."""
-    limit = next((value for name, value in headers.items() if name.lower().endswith("per-ticket-updates")), "")
-    return "remaining=0;" in limit.replace(" ", "")
+def _reached(headers: Mapping[str, str]) -> tuple[Limit, ...]:
+    """The limits of updates that were reached, for as long as `Retry-After` says (Tickets reference, Update Ticket)."""
+    wait = _retry_after(headers)
+    reached = (limit for limit in limits.exhausted(headers) if limit.name in {limits.UPDATES, limits.UPDATES_OF_TICKET})
+    return tuple(Limit(limit.name, 0, max(limit.resets, wait)) for limit in reached)
 
 
 def error_of(content: bytes) -> tuple[str, str]:
@@ -217,6 +223,11 @@ def error_of(content: bytes) -> tuple[str, str]:
         case _:
             return "", ""
     return text_of(code, 100), text_of(reason, 500)
+
+
+def closes(reason: str) -> bool:
+    """Whether Zendesk says no because the ticket is closed ("Status: closed prevents ticket update")."""
+    return "closed prevents ticket update" in reason
 
 
 def text_of(value: Any, most: int) -> str:

@@ -1,0 +1,215 @@
+"""What becomes of the updates that wait for one ticket: decided in their order, on one reading of it.
+
+    row ─▶ done already? ─▶ closed? ─▶ changed by others? ─▶ its condition? ─▶ its changes ─┐
+    next row, on the ticket as it will be then ◀── one request for all, while they agree ◀──┘
+
+Pure, but for the audits, which are read where somebody asks for them.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ticket_relay import changes, collisions, payload, rules, stamp, update_states
+from ticket_relay.errors import MappingFailed, PayloadRefused
+from ticket_relay.rows import UpdateRow
+from ticket_relay.stamp import Stamp
+from ticket_relay.update_request import UpdateRequest, read_request
+from ticket_relay.zendesk.client import Ticket
+from ticket_relay.zendesk.tickets import TicketChanges, TicketCreate
+
+type Update = dict[str, Any]
+type Audits = Callable[[], Sequence[Mapping[str, Any]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A ticket as it was read, or {} where the decision needs nothing of it; the stamp that goes with it; its audits,
+    when asked for; and our own user, if known.
+    """
+
+    ticket: Ticket
+    stamp: str
+    audits: Audits
+    own: int | None
+
+
+@dataclass(slots=True)
+class Waiting:
+    """An update that a worker has at hand, and has `held` if it is about to be sent. `before` is how it was found: its
+    doubt outlives a certain refusal.
+    """
+
+    row: UpdateRow
+    before: UpdateRow
+    held: bool = False
+
+    @property
+    def doubtful(self) -> bool:
+        """A request of this update may have had its effect."""
+        return self.before.sent_at is not None
+
+
+@dataclass(slots=True)
+class Plan:
+    """`update` is to be sent for the `senders`, each of whom leaves its marker; {} where nothing is to be sent.
+
+    `rest` is what the only sender has to send afterwards. `over` has come to its end whatever becomes of the request,
+    `after` when it lands. `follow_ups` are tickets to create in place of a closed one. Who is in none of them waits for
+    the next reading.
+    """
+
+    update: Update = field(default_factory=dict)
+    senders: list[Waiting] = field(default_factory=list)
+    markers: list[str] = field(default_factory=list)
+    rest: bytes | None = None
+    over: list[tuple[Waiting, UpdateRow]] = field(default_factory=list)
+    after: list[tuple[Waiting, UpdateRow]] = field(default_factory=list)
+    follow_ups: list[tuple[Waiting, TicketCreate]] = field(default_factory=list)
+
+    def end(self, waiting: Waiting, row: UpdateRow) -> None:
+        (self.after if self.update else self.over).append((waiting, row))
+
+    def take(self, waiting: Waiting, update: Update, ticket: Ticket) -> bool:
+        """Let the update go out with the others, if they agree. One that takes two requests goes alone."""
+        first, *later = changes.in_order(update)
+        if later and self.update:
+            return False
+        together = changes.together(self.update, first, ticket)
+        room = changes.room_for_markers((together or {}).get("metadata") or {})
+        if together is None or room <= len(self.senders):
+            return False
+        self.update = together
+        self.senders.append(waiting)
+        self.markers.append(waiting.row.marker_of_first if later else waiting.row.marker)
+        self.rest = json.dumps(later[0]).encode() if later else None
+        return True
+
+
+def plan(rows: Sequence[Waiting], reading: Reading, now: float) -> Plan:
+    """The plan for rows in the order in which they came. Raises the errors of reading the audits."""
+    made, ticket = Plan(), reading.ticket
+    for waiting in rows:
+        try:
+            decided = _decided(waiting, ticket, reading, now)
+        except (MappingFailed, PayloadRefused) as error:
+            decided = update_states.failed(waiting.row, error.code, error.sentence, now)
+        match decided:
+            case UpdateRow():
+                made.end(waiting, decided)
+            case TicketCreate():
+                made.follow_ups.append((waiting, decided))
+            case _:
+                if not made.take(waiting, decided, reading.ticket):
+                    break
+                if made.rest or not changes.foreseeable(decided, ticket):
+                    break
+                ticket = changes.applied_to(ticket, decided)
+    return made
+
+
+def caused_by(row: UpdateRow) -> int | None:
+    """Who caused the event, if it says so."""
+    try:
+        return read_request(payload.parse(row.event or b"", None)).actor_id
+    except PayloadRefused:
+        return None
+
+
+def direct(row: UpdateRow) -> str | None:
+    """The stamp to send where nothing of the ticket is needed: then the webhook's own is exact. Else None."""
+    try:
+        request = read_request(payload.parse(row.event or b"", None))
+        decider = request.decider
+    except (MappingFailed, PayloadRefused):
+        return None
+    since = stamp.parse(request.updated_at)
+    if since is None or not since.precise or decider.on_closed == "follow_up" or rules.needs_ticket(decider):
+        return None
+    return stamp.exact(since)
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """All there is to know for the decision on one row. `ticket` is as it will be when its turn comes."""
+
+    row: UpdateRow
+    request: UpdateRequest
+    event: dict[str, Any]
+    ticket: Ticket
+    reading: Reading
+    now: float
+
+    @property
+    def changes(self) -> TicketChanges | None:
+        return rules.decide(self.request.decider, self.ticket, self.event)
+
+
+def _decided(waiting: Waiting, ticket: Ticket, reading: Reading, now: float) -> UpdateRow | TicketCreate | Update:
+    row = waiting.row
+    event = payload.parse(row.event or b"", None)
+    request = read_request(event)
+    if request.actor_id is not None and request.actor_id == reading.own:
+        return update_states.skipped(row, now)
+    if waiting.doubtful or row.rest:
+        landed = _landed(waiting, reading, now)
+        if landed is not None:
+            return landed
+        row = waiting.row = row.model_copy(update={"rest": None})
+    case = _Case(row, request, event, ticket, reading, now)
+    return _closed(case) if ticket.get("status") == "closed" else _open(case)
+
+
+def _open(case: _Case) -> UpdateRow | Update:
+    """What the policy, the condition and the changes make of it."""
+    row, policy = case.row, case.request.decider.on_conflict
+    since = _since(row, case.request.updated_at) if case.ticket else None
+    stale = since is not None and not stamp.covers(since, case.reading.ticket["updated_at"])
+    if stale and policy == "skip":
+        return update_states.skipped(row, case.now, *update_states.TICKET_CHANGED)
+    wanted = case.changes
+    if wanted is None:
+        return update_states.skipped(row, case.now)
+    update = changes.to_update(wanted, case.ticket)
+    if not update:
+        return update_states.applied(row, case.now)
+    if since is not None and stale and policy == "merge":
+        changed = collisions.changed_since(case.reading.audits(), since, but=row.marker)
+        disputed = collisions.in_the_way(changes.fields(update, case.ticket), changed)
+        if disputed:
+            return update_states.conflict(row, disputed, case.now)
+    return update
+
+
+def _closed(case: _Case) -> UpdateRow | TicketCreate:
+    """Nothing can be updated any more ("Creating a follow-up ticket")."""
+    if case.request.decider.on_closed == "fail":
+        return update_states.failed(
+            case.row, "ticket_closed", "The ticket is closed, and can no longer be updated.", case.now
+        )
+    wanted = case.changes
+    return update_states.skipped(case.row, case.now) if wanted is None else changes.follow_up(wanted, case.ticket)
+
+
+def _since(row: UpdateRow, updated_at: str | None) -> Stamp | None:
+    """What the update was meant for: the ticket that the webhook told of or, of one that brought no stamp or was set
+    going again, the ticket as it was first read.
+    """
+    told = stamp.parse(updated_at) if row.redriven_at is None else None
+    return told or stamp.parse(row.base)
+
+
+def _landed(waiting: Waiting, reading: Reading, now: float) -> UpdateRow | Update | None:
+    """What is left to do after earlier requests: nothing, or the second of two. None: none of them has landed.
+
+    The audits were read after the ticket: what landed between the two is newer than the stamp, and will conflict.
+    """
+    row = waiting.row
+    rest: Update | None = json.loads(row.rest) if row.rest else None
+    if not waiting.doubtful:
+        return rest
+    markers = frozenset[str]().union(*map(collisions.markers_of, reading.audits()))
+    if row.marker in markers:
+        return update_states.applied(row, now)
+    return rest if row.marker_of_first in markers else None

@@ -1,0 +1,127 @@
+"""Updates of many tickets in one job, each with its own stamp ("Update Many Tickets", batch).
+
+    show_many ──▶ a plan for each ticket ──▶ hold ──▶ update_many ──▶ submitted ──▶ the job's results
+
+What takes a call of its own (a look at the audits, a ticket changed within this second, a second request) is left to be
+driven alone.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Never
+
+from ticket_relay import decisions, observability, safe_update, update_states
+from ticket_relay.decisions import Plan, Waiting
+from ticket_relay.errors import Rejected, RowMoved, Throttled, ZendeskError
+from ticket_relay.fresh import Looks
+from ticket_relay.gate import Passage
+from ticket_relay.pauses import LEASE_TOGETHER
+from ticket_relay.relay import Relay
+from ticket_relay.rows import UpdateRow
+from ticket_relay.zendesk.client import Shown
+from ticket_relay.zendesk.transport import Deadline
+
+
+class _AloneError(Exception):
+    """Not to be decided without a call for this ticket alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Planned:
+    ticket_id: int
+    plan: Plan
+    stamp: str
+
+    @property
+    def update(self) -> dict[str, Any]:
+        return {"id": self.ticket_id, **safe_update.safe(self.plan, self.stamp)}
+
+
+def drive(relay: Relay, tickets: Mapping[int, Sequence[UpdateRow]], by: Deadline) -> set[int]:
+    """Decide the accepted rows of at most 100 tickets, each ticket's in order, and send what comes of it in one job.
+
+    Returns the tickets that must be driven alone. Raises StoreUnavailable: leases end by themselves.
+    """
+    with relay.gate.asking(relay.now) as passage:
+        if passage.closed_until is not None:
+            return set()
+        limited = relay.limits.closed_until(tickets, relay.now())
+        free = {ticket_id: rows for ticket_id, rows in tickets.items() if ticket_id not in limited}
+        if not free:
+            return set(limited)
+        try:
+            planned, alone = _planned(relay, free, by)
+        except ZendeskError as error:
+            relay.heed(error, passage)
+            return set(tickets)
+        relay.gate.went_well(passage)
+        _send(relay, [each for each in planned if each.plan.update], passage, by)
+        return alone | set(limited)
+
+
+def _planned(relay: Relay, tickets: Mapping[int, Sequence[UpdateRow]], by: Deadline) -> tuple[list[_Planned], set[int]]:
+    """Plans for those that can go together, after whatever of them needs no request; and the others."""
+    own = safe_update.own_user(relay, [row for rows in tickets.values() for row in rows], by)
+    looks, asked = Looks(relay), relay.now()
+    shown = relay.zendesk.show_tickets(tickets, by)
+    planned, alone = [], set()
+    for ticket_id, rows in tickets.items():
+        it = shown.get(ticket_id)
+        if it is None or asked < looks.over(it):
+            alone.add(ticket_id)
+            continue
+        try:
+            plan = _plan(relay, rows, it, own)
+        except _AloneError:
+            alone.add(ticket_id)
+            continue
+        safe_update.carry_out(relay, plan)
+        planned.append(_Planned(ticket_id, plan, it.ticket["updated_at"]))
+    return planned, alone
+
+
+def _plan(relay: Relay, rows: Sequence[UpdateRow], shown: Shown, own: int | None) -> Plan:
+    waiting = [Waiting(row, before=row) for row in rows]
+    reading = safe_update.reading_of(waiting, shown.ticket, _no_audits, own)
+    plan = decisions.plan(waiting, reading, relay.now())
+    if plan.rest is not None or any(update_states.went_alone(it.row) for it in plan.senders):
+        raise _AloneError
+    return plan
+
+
+def _no_audits() -> Never:
+    raise _AloneError
+
+
+def _send(relay: Relay, planned: Sequence[_Planned], passage: Passage, by: Deadline) -> None:
+    held = []
+    for each in planned:
+        try:
+            safe_update.hold(relay, each.plan, LEASE_TOGETHER)
+        except RowMoved:
+            observability.count("RowMoved")
+        else:
+            held.append(each)
+    if not held:
+        return
+    try:
+        job_id, exhausted = relay.zendesk.update_tickets([each.update for each in held], by)
+    except ZendeskError as error:
+        relay.heed(error, passage)
+        for each in held:
+            if isinstance(error, Throttled):
+                relay.limits.heed(each.ticket_id, error.exhausted, relay.now())
+            safe_update.move(relay, [(it, _not_taken(it, error, relay.now())) for it in each.plan.senders])
+        return
+    for index, each in enumerate(held):
+        # Who was to end with the request waits for what the job says, and is then decided again.
+        moves = [(it, update_states.submitted(it.row, job_id, index, relay.now())) for it in each.plan.senders]
+        safe_update.move(relay, moves)
+        relay.limits.heed(each.ticket_id, exhausted, relay.now())
+
+
+def _not_taken(waiting: Waiting, error: ZendeskError, now: float) -> UpdateRow:
+    if isinstance(error, Rejected):
+        return update_states.refused_together(waiting.row, error, now, before=waiting.before)
+    conflicts = waiting.row.conflicts
+    return update_states.not_applied(waiting.row, error, now, before=waiting.before, conflicts=conflicts)
