@@ -92,9 +92,14 @@ def _made(
     secret_arns = _put_secrets(plain, secrets, aws_url)
     physical = _create_stack(template.only(plain, _MADE_BY_MOTO, secret_arns), parameters, aws_url)
     endpoints = {"AWS_ENDPOINT_URL": aws_url}
+    table = dict(template.resources(plain, "AWS::DynamoDB::Table"))[_TABLE]
     if dynamodb_url:
-        _put_table(dict(template.resources(plain, "AWS::DynamoDB::Table"))[_TABLE], physical[_TABLE], dynamodb_url)
+        _put_table(table, physical[_TABLE], dynamodb_url)
         endpoints["AWS_ENDPOINT_URL_DYNAMODB"] = dynamodb_url
+    # Moto passes over this in a template.
+    lifetime = table["TimeToLiveSpecification"]
+    dynamodb = _client("dynamodb", dynamodb_url or aws_url)
+    dynamodb.update_time_to_live(TableName=physical[_TABLE], TimeToLiveSpecification=lifetime)
     functions = _functions(plain, physical, folder, endpoints, aws_url)
     (scheduled,) = template.scheduled(plain)
     return Cloud(
@@ -186,5 +191,3 @@ def _put_table(properties: Mapping[str, Any], name: str, url: str) -> None:
     with contextlib.suppress(dynamodb.exceptions.ResourceInUseException):
         dynamodb.create_table(TableName=name, **{key: properties[key] for key in known if key in properties})
     dynamodb.get_waiter("table_exists").wait(TableName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 30})
-    lifetime = properties["TimeToLiveSpecification"]
-    dynamodb.update_time_to_live(TableName=name, TimeToLiveSpecification=lifetime)

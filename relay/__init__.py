@@ -1,3 +1,3 @@
-"""The operator's command line. It is never deployed: it reads the table of a stack, and its only write is the relay's
+"""The operator's command line. It is never deployed: it reads a stack and its table, and its only write is the relay's
 own redrive.
 """

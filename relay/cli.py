@@ -1,14 +1,17 @@
-"""`relay`: what became of an event, what is stuck, and another try."""
+"""`relay`: what became of an event, what is stuck, and another try; what a rule would do, and whether all is set up."""
 
+import json
 import time
 from dataclasses import asdict, replace
-from typing import Any, override
+from typing import Any, BinaryIO, override
 
 import click
 
-from relay import reading, shown
+from relay import checkout, previewing, reading, shown
+from relay.doctor.examination import examine
+from relay.doctor.finding import Status
 from relay.failures import told
-from relay.options import STATES, a_row, json_too, pk_of, selecting, somewhere
+from relay.options import STATES, a_row, a_stack, json_too, pk_of, selecting, somewhere
 from relay.reading import Record, Wanted
 from relay.redriving import STATES as REDRIVABLE
 from relay.redriving import Outcome, again
@@ -18,6 +21,13 @@ from ticket_relay.table import Table
 
 _MANY = 1
 """More rows than this are not redriven without a yes."""
+
+_MARKS = {
+    Status.GOOD: ("✓", "green"),
+    Status.WARNING: ("!", "yellow"),
+    Status.WRONG: ("✗", "red"),
+    Status.UNCHECKED: ("\N{EN DASH}", "cyan"),
+}
 
 
 class _Relay(click.Group):
@@ -29,7 +39,7 @@ class _Relay(click.Group):
 
 @click.group(cls=_Relay, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 def main() -> None:
-    """Look at Ticket Relay's rows, and start failed ones again.
+    """Look at Ticket Relay's rows and its set-up, start failed rows again, and try update rules.
 
     Give the options after the command. They say where the table is: in AWS by the stack's name, with your usual
     profile and region, or on this machine by the `dynamodb_url` that `make local` prints:
@@ -165,6 +175,56 @@ def stats(where: Where, *, machine: bool) -> None:
             "token good until": token.get("valid_until"),
         }
     )
+
+
+@main.command()
+@a_stack
+@json_too
+def doctor(where: Where, *, machine: bool) -> None:
+    """Check each step of the set-up, and say what to do.
+
+    Looks at the stack in AWS, or at the local one by its `aws_url`, and asks Zendesk from this machine: a line
+    for each step, with a mark: good, good for now, wrong, or not to be learned here. Exit status 1 if one is wrong.
+
+    Changes nothing, but for one token that Zendesk makes for it. Reads the three secrets, and prints nothing of them.
+    Which partners need a key, the definitions of this checkout say.
+    """
+    findings = []
+    for finding in examine(where):
+        findings.append(finding)
+        if not machine:
+            shown.as_sentence(*_MARKS[finding.status], f"{finding.check}:", finding.finding, finding.advice)
+    healthy = all(finding.status is not Status.WRONG for finding in findings)
+    if machine:
+        shown.as_json({"healthy": healthy, "checks": [asdict(finding) for finding in findings]})
+    if not healthy:
+        raise click.exceptions.Exit(1)
+
+
+@main.command("preview-update")
+@click.argument("name", metavar="RULE")
+@click.option("--ticket", type=click.File("rb"), metavar="FILE", help="What Show Ticket answers. Default: the sample.")
+@click.option("--event", type=click.File("rb"), metavar="FILE", help="The webhook's body. Default: the sample.")
+@json_too
+def preview_update(name: str, ticket: BinaryIO | None, event: BinaryIO | None, *, machine: bool) -> None:
+    """Show what an update rule would send for a ticket.
+
+    The rule is that of this checkout, in layers/config/updates, with the checks of the build. Asks neither AWS nor
+    Zendesk. `-` as a FILE is stdin.
+
+    What is printed holds what the ticket and the rule hold, customers' data too.
+    """
+    rule = checkout.rules().get(name)
+    if rule is None:
+        raise click.ClickException(f"There is no rule {shown.harmless(name)} in layers/config/updates.")
+    preview = previewing.preview(rule, *previewing.told(rule, ticket, event))
+    if machine:
+        shown.as_json(asdict(preview))
+        return
+    shown.as_fields(preview.summary())
+    for request in preview.requests:
+        click.echo(f"\n{request['method']} {request['path']}")
+        shown.as_text(json.dumps(request["body"], indent=2, ensure_ascii=False))
 
 
 def _found(where: Where, pk: str, *, payload: bool = False) -> Record:

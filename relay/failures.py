@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 import click
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
+from botocore.parsers import ResponseParserError
 
 from ticket_relay.errors import RelayError
 
@@ -36,5 +37,7 @@ def told() -> Iterator[None]:
         raise click.ClickException("There are no AWS credentials. Log in, or name a profile with --profile.") from None
     except NoRegionError:
         raise click.ClickException("There is no AWS region. Name it with --region.") from None
+    except ResponseParserError:
+        raise click.ClickException("What is at that address does not answer as AWS does.") from None
     except (BotoCoreError, RelayError) as error:
         raise click.ClickException(str(error)) from None

@@ -29,17 +29,35 @@ class Duration(click.ParamType):
         return float(found[1]) * _SECONDS[found[2]]
 
 
-def somewhere(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command its `where`, from options and environment."""
+_STACK = click.option("--stack", envvar="RELAY_STACK", help=f"CloudFormation stack in AWS. Default: {DEFAULT_STACK}.")
+_REGION = click.option("--region", help="AWS region, if not the usual one.")
+_PROFILE = click.option("--profile", help="AWS profile, if not the usual one.")
 
-    @click.option("--stack", envvar="RELAY_STACK", help=f"CloudFormation stack in AWS. Default: {DEFAULT_STACK}.")
-    @click.option("--endpoint-url", envvar="RELAY_ENDPOINT_URL", help="DynamoDB elsewhere: the local stack's.")
-    @click.option("--table", envvar="RELAY_TABLE", help="The table itself. Not needed if the endpoint has only one.")
-    @click.option("--region", help="AWS region, if not the usual one.")
-    @click.option("--profile", help="AWS profile, if not the usual one.")
+
+def somewhere(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command that needs only the table its `where`, from options and environment."""
+    endpoint = click.option(
+        "--endpoint-url", envvar="RELAY_ENDPOINT_URL", help="DynamoDB elsewhere: the local stack's."
+    )
+    table = click.option(
+        "--table", envvar="RELAY_TABLE", help="The table itself. Not needed if the endpoint has only one."
+    )
+    return _STACK(endpoint(table(_REGION(_PROFILE(_placed(command, "stack", "endpoint_url", "table"))))))
+
+
+def a_stack(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command that needs all of a stack its `where`."""
+    endpoint = click.option(
+        "--endpoint-url", envvar="RELAY_ENDPOINT_URL", help="AWS elsewhere: the local stack's `aws_url`."
+    )
+    dynamodb = click.option("--dynamodb-url", help="DynamoDB, if it is not at the same address.")
+    return _STACK(endpoint(dynamodb(_REGION(_PROFILE(_placed(command, "stack", "endpoint_url", "dynamodb_url"))))))
+
+
+def _placed(command: Callable[..., None], *names: str) -> Callable[..., None]:
     @wraps(command)
     def placed(**options: Any) -> None:
-        where = Where(**{name: options.pop(name) for name in Where.__slots__})
+        where = Where(**{name: options.pop(name) for name in (*names, "region", "profile")})
         command(where=where, **options)
 
     return placed

@@ -19,7 +19,7 @@ type Record = dict[str, Any]
 """A row as the operator sees it: all keys of its kind, None where there is nothing. Times are aware datetimes."""
 
 WORKING = TicketRow.working | UpdateRow.working
-PAYLOAD = ("request", "event")
+PAYLOAD = ("request", "event", "rest")
 
 
 def moment(seconds: Any) -> datetime:
@@ -63,7 +63,13 @@ _TICKET: _Fields = {
     "failures": int,
     "suspects": list,
 }
-_UPDATE: _Fields = {"invocation_id": str, "conflicts": int}
+_UPDATE: _Fields = {
+    "invocation_id": str,
+    "base": str,
+    "job_id": str,
+    "submitted_at": moment,
+    "conflicts": int,
+}
 
 FIELDS: dict[str, _Fields] = {"ticket": _TICKET | _ALL, "update": _UPDATE | _ALL}
 """By kind: the attributes that are read, and what makes the operator's value of each. A payload is not among them."""
@@ -128,13 +134,14 @@ def stats(place: Place, now: float) -> Record:
         ],
         "oldest_unfinished": unfinished
         and {"pk": unfinished[1], "state": unfinished[2], "created_at": moment(unfinished[0])},
-        "gate": _gate(_item(place, gate.PK, ["closed_until"]), now),
+        "gate": gate_state(place, now),
         "token": _token(_item(place, tokens.PK, ["renew_at", "valid_until"])),
     }
 
 
-def _gate(item: Mapping[str, Any] | None, now: float) -> Record:
-    """`probe_due`: the time is over, and the next worker asks Zendesk before all others."""
+def gate_state(place: Place, now: float) -> Record:
+    """`probe_due`: the time is over, and the next worker asks Zendesk before all others. One GetItem."""
+    item = _item(place, gate.PK, ["closed_until"])
     if not item or "closed_until" not in item:
         return {"state": "open", "closed_until": None}
     until = float(item["closed_until"])

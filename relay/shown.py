@@ -65,6 +65,11 @@ def as_text(text: str) -> None:
     click.echo("\n".join(map(harmless, text.splitlines())))
 
 
+def as_sentence(mark: str, colour: str, *words: str | None) -> None:
+    """A mark and what it is about, on one line."""
+    click.echo(" ".join([click.style(mark, colour), *(harmless(each) for each in words if each)]))
+
+
 def iso(at: Any) -> str:
     """A time as everybody's tools read it: UTC, milliseconds. Raises TypeError for anything else, as `json` asks."""
     if not isinstance(at, datetime):

@@ -1,4 +1,4 @@
-"""Which table is meant, and the client that reaches it."""
+"""Which stack and which table are meant, and clients that reach them."""
 
 import ipaddress
 from dataclasses import dataclass
@@ -13,6 +13,8 @@ from botocore.exceptions import ClientError
 from local.runtime import ACCESS_KEY, REGION, SECRET_KEY
 
 if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_cloudformation.type_defs import StackTypeDef as Stack
     from mypy_boto3_dynamodb import DynamoDBClient
 
 DEFAULT_STACK = "ticket-relay"
@@ -33,11 +35,13 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Where:
-    """What the operator said of the table's whereabouts: a stack, a table, or an endpoint with or without a table."""
+    """What the operator said of the whereabouts: a stack, a table, or an endpoint with or without a table."""
 
     stack: str | None = None
     table: str | None = None
     endpoint_url: str | None = None
+    dynamodb_url: str | None = None
+    """DynamoDB, where it is elsewhere than the rest."""
     region: str | None = None
     profile: str | None = None
 
@@ -48,35 +52,29 @@ class Where:
                 "A stack is given, and a table or an endpoint too (perhaps as RELAY_STACK, RELAY_TABLE or "
                 "RELAY_ENDPOINT_URL). Which one is meant?"
             )
-        if self.endpoint_url and not _is_url(self.endpoint_url):
-            raise click.BadParameter(f"{self.endpoint_url!r} is not an address like http://127.0.0.1:5000.")
+        for url in (self.endpoint_url, self.dynamodb_url):
+            if url and not _is_url(url):
+                raise click.BadParameter(f"{url!r} is not an address like http://127.0.0.1:5000.")
 
     def place(self) -> Place:
         """Find it. Raises ClickException where there is no such stack or table, botocore's errors where AWS cannot be
         asked.
         """
-        session = boto3.Session(profile_name=self.profile, region_name=self.region)
-        client: DynamoDBClient = session.client("dynamodb", config=_CLIENT, **self._endpoint())
+        client: DynamoDBClient = self.client("dynamodb")
         if self.table:
             return Place(self.table, client)
-        return Place(_only_table(client) if self.endpoint_url else self._table_of_stack(session), client)
+        return Place(_only_table(client) if self.endpoint_url else self._table_of_stack(), client)
 
-    def _endpoint(self) -> dict[str, Any]:
-        """What is on this machine is asked as the local stack asks it, and never with somebody's real credentials."""
-        if not self.endpoint_url:
-            return {}
-        if not _on_loopback(self.endpoint_url):
-            return {"endpoint_url": self.endpoint_url}
-        return {
-            "endpoint_url": self.endpoint_url,
-            "region_name": self.region or REGION,
-            "aws_access_key_id": ACCESS_KEY,
-            "aws_secret_access_key": SECRET_KEY,
-        }
+    def client(self, service: str) -> Any:
+        """A client of an AWS service there. Raises botocore's errors where the profile or the region is missing."""
+        session = boto3.Session(profile_name=self.profile, region_name=self.region)
+        url = (self.dynamodb_url if service == "dynamodb" else None) or self.endpoint_url
+        return session.client(service, config=_CLIENT, **self._at(url))  # type: ignore[call-overload] # lite stubs know no service by name
 
-    def _table_of_stack(self, session: boto3.Session) -> str:
+    def described(self) -> "Stack":
+        """The stack, as CloudFormation describes it. Raises ClickException where there is none of that name."""
         name = self.stack or DEFAULT_STACK
-        cloudformation = session.client("cloudformation", config=_CLIENT)
+        cloudformation: CloudFormationClient = self.client("cloudformation")
         try:
             (stack,) = cloudformation.describe_stacks(StackName=name)["Stacks"]
         except ClientError as error:
@@ -86,9 +84,27 @@ class Where:
                     f"There is no stack {name} in {cloudformation.meta.region_name} in this account."
                 ) from None
             raise
+        return stack
+
+    def _at(self, url: str | None) -> dict[str, Any]:
+        """What is on this machine is asked as the local stack asks it, and never with somebody's real credentials."""
+        if not url:
+            return {}
+        if not _on_loopback(url):
+            return {"endpoint_url": url}
+        return {
+            "endpoint_url": url,
+            "region_name": self.region or REGION,
+            "aws_access_key_id": ACCESS_KEY,
+            "aws_secret_access_key": SECRET_KEY,
+        }
+
+    def _table_of_stack(self) -> str:
+        stack = self.described()
         for output in stack.get("Outputs", []):
             if output["OutputKey"] == OUTPUT:
                 return str(output["OutputValue"])
+        name = stack["StackName"]
         raise click.ClickException(f"The stack {name} has no output {OUTPUT}: it is not a relay, or not yet made.")
 
 

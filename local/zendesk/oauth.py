@@ -56,6 +56,8 @@ class OAuth:
         if not scope or not isinstance(scope, str | list):
             # Assumption: documented as a required parameter; the answer without it is not.
             raise _oauth_error(400, "invalid_scope", "The requested scope is missing.")
+        if isinstance(scope, str) and self._settings.allowed_scopes is not None:
+            scope = " ".join(word for word in scope.split() if word in self._settings.allowed_scopes.split())
         seconds = self._life(asked.get("expires_in"))
         text = secrets.token_hex(32)
         scopes = frozenset(scope.split()) if isinstance(scope, str) else None

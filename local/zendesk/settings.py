@@ -19,6 +19,10 @@ class Settings:
     token_seconds: int | None = 1800
     """Life of a token asked for without `expires_in`: 30 min since 2026 (justeat/ZendeskApiClient#339)."""
 
+    allowed_scopes: str | None = None
+    """The most that a token may get, separated by blanks; None: anything. A client has such a setting ("Creating and
+    using OAuth tokens with the API"); that a token that is asked for more gets less is an assumption."""
+
     job_queued_seconds: float = 0.3
     job_working_seconds: float = 0.3
     """Assumption for a single ticket and a whole batch alike; observed: 100 tickets take 10 to 15 s."""

@@ -85,6 +85,15 @@ def test_the_keys_of_a_kind_are_always_the_same(answer, claimed, row):
     ]
 
 
+def test_an_update_has_keys_of_its_own(answer, claimed):
+    row = claimed(an_update())
+    assert list(answer("show", row.pk)) == [
+        *("pk", "kind", "state", "since", "invocation_id", "base", "job_id", "submitted_at", "conflicts"),
+        *("ticket_id", "created_at", "updated_at", "due_at", "sent_at", "redriven_at", "expires_at"),
+        *("version", "attempt", "tries", "error_code", "error_sentence", "history"),
+    ]
+
+
 def test_the_history_says_when_and_why(answer, moved):
     moved(ticket_row(), failed)
     assert answer("show", "acme", "evt_1")["history"][-1] == {
@@ -113,7 +122,7 @@ def test_a_row_is_in_its_state_since_it_came_into_it_and_not_since_it_was_last_t
 def test_a_payload_is_never_printed_unasked(run, claimed, words, form):
     claimed(unmapped())
     claimed(ticket_row("evt_2", request=REQUEST))
-    claimed(an_update())
+    claimed(an_update().model_copy(update={"rest": REQUEST}))
     result = run(*words, *form)
     assert result.exit_code == 0
     assert CANARY not in result.output

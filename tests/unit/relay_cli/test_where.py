@@ -92,6 +92,13 @@ def test_an_endpoint_that_is_no_address_is_wrong_usage(url):
     assert relay("stats", "--endpoint-url", url).exit_code == 2
 
 
+def test_another_dynamodb_is_asked_where_it_is_and_all_else_at_the_endpoint():
+    where = Where(endpoint_url="http://127.0.0.1:5000", dynamodb_url="http://127.0.0.1:6000")
+    assert where.client("dynamodb").meta.endpoint_url == "http://127.0.0.1:6000"
+    assert where.client("lambda").meta.endpoint_url == "http://127.0.0.1:5000"
+    assert relay("doctor", "--endpoint-url", "http://127.0.0.1:5000", "--dynamodb-url", "x").exit_code == 2
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]"])
 def test_what_is_on_this_machine_never_sees_real_credentials(monkeypatch, host):
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "real")

@@ -1,0 +1,49 @@
+"""All checks, in the order in which a set-up is made."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import click
+
+from relay.doctor import keys, parts, zendesk
+from relay.doctor.finding import Finding, NotGood, Status
+from relay.doctor.setup import CREATE, POLL, UPDATE, Setup
+from relay.failures import told
+from relay.where import Where
+
+type Check = Callable[[Setup], str]
+"""Its good finding; anything else it raises, as NotGood or what `told` knows."""
+
+CHECKS: dict[str, Check] = {
+    "stack": parts.stack,
+    "table": parts.table,
+    "create_ticket": partial(parts.function, CREATE),
+    "poll_jobs": partial(parts.function, POLL),
+    "update_ticket": partial(parts.function, UPDATE),
+    "schedule": parts.schedule,
+    "secret zendesk": keys.client,
+    "secret partners": keys.partners,
+    "secret webhook": keys.webhook,
+    "gate": parts.gate,
+    "zendesk": zendesk.reached,
+    "credentials": zendesk.credentials,
+    "user": zendesk.user,
+    "reading tickets": zendesk.tickets,
+    "reading jobs": zendesk.jobs,
+    "writing tickets": zendesk.writing,
+    "clock": zendesk.clock,
+}
+
+
+def examine(where: Where) -> Iterator[Finding]:
+    """Each finding as soon as there is one. What AWS does not let us look at is wrong as well."""
+    setup = Setup(where)
+    for name, check in CHECKS.items():
+        try:
+            with told():
+                finding = Finding(name, Status.GOOD, check(setup))
+        except NotGood as flaw:
+            finding = Finding(name, flaw.status, flaw.finding, flaw.advice)
+        except click.ClickException as error:
+            finding = Finding(name, Status.WRONG, error.message)
+        yield finding

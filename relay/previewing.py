@@ -1,0 +1,162 @@
+"""What an update rule would do to a ticket: the relay's own decision, and nothing that it is asked with is kept."""
+
+import json
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+from relay import checkout
+from ticket_relay import changes, payload, rules, stamp
+from ticket_relay.definitions import UpdateRule
+from ticket_relay.errors import PayloadRefused
+from ticket_relay.rows import UpdateState
+from ticket_relay.update_request import read_request
+from ticket_relay.zendesk.tickets import TicketChanges
+
+type Json = dict[str, Any]
+
+MARKER = "(the update's own mark)"
+MARKER_OF_FIRST = "(another one)"
+LATER_STAMP = "(updated_at, read again after the first)"
+EXTERNAL_ID = "(the follow-up's own)"
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What the rule comes to for a ticket, if all goes well."""
+
+    rule: str
+    ticket_id: int
+    condition: bool
+    """Whether the rule's condition holds; without one, it does."""
+    outcome: UpdateState
+    reason: str | None
+    """Why nothing is sent, or not an update."""
+    reads_ticket: bool
+    """Whether the relay looks at the ticket first: a rule that needs nothing of it, and knows its stamp, does not."""
+    changed: bool
+    """Whether the ticket that is read was updated after the event's stamp."""
+    requests: list[Json]
+    """`method`, `path` and `body` of each request, in order."""
+    on_conflict: str
+    on_closed: str
+
+    def summary(self) -> Json:
+        """All but the requests, for people."""
+        return {
+            "rule": self.rule,
+            "ticket": self.ticket_id,
+            "condition": "holds" if self.condition else "does not hold",
+            "outcome": f"{self.outcome}: {self.reason or f'{len(self.requests)} to send'}",
+            "ticket is read first": "yes" if self.reads_ticket else "no",
+            "ticket changed since": "yes" if self.changed else "no",
+            "on conflict": self.on_conflict,
+            "on closed": self.on_closed,
+        }
+
+
+def preview(rule: UpdateRule, ticket: Json, event: Json) -> Preview:
+    """Pure, in the order of `decisions`, but without the audits that `merge` goes by. `ticket` is Show Ticket's object,
+    `event` the webhook's parsed body.
+
+    Raises PayloadRefused for an event that the relay would refuse, MappingFailed where the rule does not fit.
+    """
+    request = read_request(event)
+    since = stamp.parse(request.updated_at)
+    reads = since is None or not since.precise or rule.on_closed == "follow_up" or rules.needs_ticket(rule)
+    known = ticket if reads else {}
+    changed = reads and since is not None and not stamp.covers(since, ticket["updated_at"])
+    decided = rules.decide(rule, known, event)
+    requests: list[Json] = []
+    reason: str | None
+    match decided:
+        case _ if ticket.get("status") == "closed" and rule.on_closed == "fail":
+            outcome, reason = UpdateState.FAILED, "the ticket is closed"
+        case _ if changed and rule.on_conflict == "skip":
+            outcome, reason = UpdateState.SKIPPED, "the ticket has changed since"
+        case None:
+            outcome, reason = UpdateState.SKIPPED, "the condition does not hold"
+        case _ if ticket.get("status") == "closed":
+            outcome, reason = UpdateState.APPLIED, "a follow-up, since the ticket is closed"
+            requests = [_creation(decided, ticket)]
+        case _:
+            updated_stamp = ticket["updated_at"] if since is None or reads else stamp.exact(since)
+            requests = _updates(changes.to_update(decided, known), request.ticket_id, updated_stamp)
+            outcome, reason = UpdateState.APPLIED, None if requests else "nothing to do: already true"
+    return Preview(
+        rule=rule.rule,
+        ticket_id=request.ticket_id,
+        condition=decided is not None,
+        outcome=outcome,
+        reason=reason,
+        reads_ticket=reads,
+        changed=changed,
+        requests=requests,
+        on_conflict=rule.on_conflict,
+        on_closed=rule.on_closed,
+    )
+
+
+def _updates(update: Json, ticket_id: int, updated_stamp: str) -> list[Json]:
+    """As the relay would send them, one after the other."""
+    if not update:
+        return []
+    *first, last = changes.in_order(update)
+    marked = [*(changes.marked(each, [MARKER_OF_FIRST]) for each in first), changes.marked(last, [MARKER])]
+    return [
+        {
+            "method": "PUT",
+            "path": f"/api/v2/tickets/{ticket_id}",
+            "body": {"ticket": {**each, "safe_update": True, "updated_stamp": its_stamp}},
+        }
+        for each, its_stamp in zip(marked, [updated_stamp, LATER_STAMP], strict=False)
+    ]
+
+
+def _creation(decided: TicketChanges, ticket: Json) -> Json:
+    body = {"ticket": changes.follow_up(decided, ticket).given() | {"external_id": EXTERNAL_ID}}
+    return {"method": "POST", "path": "/api/v2/tickets?async=true", "body": body}
+
+
+def told(rule: UpdateRule, ticket: BinaryIO | None, event: BinaryIO | None) -> tuple[Json, Json]:
+    """The ticket and the event that a rule is to be previewed on, from files or from its samples.
+
+    The sample event is told of whatever ticket is given. Raises PayloadRefused, with a sentence that quotes neither.
+    """
+    about = _ticket(ticket.read() if ticket else _sample(rule.sample.ticket))
+    if event:
+        given = payload.parse(event.read(), None)
+        _fitting(rule, about, given)
+        return about, given
+    sample = payload.parse(_sample(rule.sample.event), None)
+    if ticket:
+        sample |= {"ticket_id": str(about["id"]), "updated_at": about["updated_at"]}
+    return about, sample
+
+
+def _fitting(rule: UpdateRule, ticket: Json, event: Json) -> None:
+    request = read_request(event)
+    if request.rule != rule.rule:
+        raise PayloadRefused("wrong_event", f"The event is not one for the rule {rule.rule}.")
+    if request.ticket_id != ticket["id"]:
+        raise PayloadRefused(
+            "wrong_event", f"The event is about ticket {request.ticket_id}, and the ticket is {ticket['id']}."
+        )
+
+
+def _ticket(content: bytes) -> Json:
+    """Show Ticket's object, from its answer or by itself."""
+    try:
+        found = json.loads(content)
+    except (ValueError, RecursionError):
+        raise PayloadRefused("not_a_ticket", "The ticket is not JSON.") from None
+    ticket = found.get("ticket", found) if isinstance(found, dict) else None
+    if isinstance(ticket, dict) and isinstance(ticket.get("id"), int) and isinstance(ticket.get("updated_at"), str):
+        return ticket
+    raise PayloadRefused("not_a_ticket", "That is no ticket as Show Ticket answers it: it lacks id or updated_at.")
+
+
+def _sample(name: str) -> bytes:
+    try:
+        return (checkout.ROOT / name).read_bytes()
+    except OSError:
+        raise PayloadRefused("no_sample", f"There is no sample {name}.") from None

@@ -1,0 +1,215 @@
+"""The doctor on a whole stack, found as the local one is: moto over HTTP, made from template.yaml, and a simulated
+Zendesk.
+"""
+
+import asyncio
+import json
+
+import pytest
+from click.testing import CliRunner
+from moto.server import ThreadedMotoServer
+from samtranslator.yaml_helper import yaml_parse
+
+from local import cloud, template
+from local.zendesk import Account, Fault, simulator
+from relay.cli import main
+from relay.doctor import parts
+from relay.doctor.setup import CREATE, POLL, TABLE, UPDATE, Setup
+from relay.where import Where
+from tests import builders, fixtures
+from ticket_relay.gate import Gate
+from ticket_relay.table import Table
+
+CLIENT = {"client_id": "ticket-relay", "client_secret": "simulated-secret"}
+SECRETS = {
+    "ZendeskSecret": CLIENT,
+    "PartnerSecrets": {name: [builders.SECRETS[name]] for name in ("acme", "globex")},
+    "WebhookSecret": {"zendesk": ["canary-7f3a"]},
+}
+LIFETIME = {"AttributeName": "expires_at", "Enabled": True}
+UNSEEN = "schedule"
+"""What moto's CloudFormation does not make."""
+
+
+@pytest.fixture(scope="module")
+def zendesk():
+    with simulator(Account(CLIENT["client_secret"])) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """The template as a build leaves it, without what is built: moto runs no function."""
+    source = yaml_parse((builders.ROOT / "template.yaml").read_text())
+    for name, resource in source["Resources"].items():
+        if resource["Type"] == "AWS::Serverless::Function":
+            resource["Properties"]["CodeUri"] = name
+    folder = tmp_path_factory.mktemp("built")
+    (folder / "template.yaml").write_text(json.dumps(source))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def made(folder, zendesk):
+    """The stack of the template, at an address of its own."""
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    url = "http://{}:{}".format(*server.get_host_and_port())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        yield asyncio.run(
+            cloud.made(
+                folder,
+                url,
+                None,
+                parameters={"ZendeskBaseUrl": zendesk.url},
+                secrets={name: json.dumps(value) for name, value in SECRETS.items()},
+            )
+        )
+    server.stop()
+
+
+@pytest.fixture(autouse=True)
+def _as_new(zendesk, put):
+    zendesk.account.reset()
+    yield
+    for name, value in SECRETS.items():
+        put(name, value)
+
+
+@pytest.fixture
+def put(made):
+    """Put another value into a secret."""
+    manager = Where(endpoint_url=made.aws_url).client("secretsmanager")
+    return lambda name, value: manager.put_secret_value(SecretId=f"ticket-relay/{name}", SecretString=json.dumps(value))
+
+
+@pytest.fixture
+def dynamodb(made):
+    return Where(endpoint_url=made.aws_url).client("dynamodb")
+
+
+@pytest.fixture
+def table(made, dynamodb):
+    return Table(made.table, dynamodb)
+
+
+@pytest.fixture
+def examined(made):
+    """The exit status and, by check, what is not good. Nothing of a secret is ever in the answer."""
+
+    def run():
+        result = CliRunner(mix_stderr=False).invoke(main, ["doctor", "--endpoint-url", made.aws_url, "--json"])
+        answer = json.loads(result.stdout)
+        assert answer["healthy"] == (result.exit_code == 0)
+        for secret in ("simulated-secret", "canary-7f3a", *builders.SECRETS.values()):
+            assert secret not in result.output
+        return result.exit_code, {
+            each["check"]: each["finding"]
+            for each in answer["checks"]
+            if each["status"] != "good" and each["check"] != UNSEEN
+        }
+
+    return run
+
+
+def test_a_whole_stack_is_healthy(examined):
+    assert examined() == (0, {})
+
+
+def test_each_step_is_one_line(made):
+    result = CliRunner(mix_stderr=False).invoke(main, ["doctor", "--endpoint-url", made.aws_url])
+    marks = [line[0] for line in result.stdout.splitlines()]
+    assert (result.exit_code, marks.count("✓"), marks.count("\N{EN DASH}"), len(marks)) == (0, 16, 1, 17)
+
+
+def test_the_templates_names_are_those_that_the_doctor_looks_for(folder):
+    plain = template.translated(folder, {"ZendeskBaseUrl": "https://example.zendesk.com"})
+    assert {CREATE, POLL, UPDATE, TABLE, parts.SCHEDULE} <= plain["Resources"].keys()
+
+
+def test_a_wrong_secret_is_found_though_the_functions_still_share_a_good_token(examined, put, table):
+    table.put({"pk": "token", "access_token": "good", "valid_until": 4e9}, only_if="attribute_not_exists(pk)")
+    put("ZendeskSecret", CLIENT | {"client_secret": "wrong"})
+    status, found = examined()
+    assert (status, found["credentials"]) == (1, "Zendesk does not accept the relay's credentials.")
+    assert table.get("token")["access_token"] == "good"
+
+
+def test_the_doctors_token_is_not_left_in_the_table(examined, table):
+    before = table.get("token")
+    examined()
+    assert table.get("token") == before
+
+
+def test_a_zendesk_that_is_down_is_found_and_asked_once(examined, zendesk):
+    zendesk.account.faults.add(Fault(kind="drop", times=None))
+    status, found = examined()
+    assert (status, found["zendesk"]) == (1, f"{zendesk.url}: The connection to Zendesk broke.")
+    assert found["clock"] == "Not asked: Zendesk must be reached first."
+    assert len(zendesk.account.journal.entries) == 1
+
+
+@pytest.mark.parametrize(
+    ("allowed", "wrong"),
+    [
+        ("tickets:write", {"user", "reading tickets", "reading jobs"}),
+        ("read", {"writing tickets"}),
+        ("", {"user", "reading tickets", "reading jobs", "writing tickets"}),
+    ],
+)
+def test_a_missing_scope_is_found(examined, zendesk, allowed, wrong):
+    zendesk.account.settings.allowed_scopes = allowed
+    status, found = examined()
+    assert (status, set(found)) == (1, wrong)
+
+
+def test_an_empty_signing_secret_is_found(examined, put):
+    put("WebhookSecret", {})
+    put("PartnerSecrets", {"acme": [builders.SECRETS["acme"]]})
+    assert examined() == (1, {"secret webhook": "It is empty.", "secret partners": "globex: has no key."})
+
+
+def test_an_api_token_is_a_warning(examined, put):
+    put("ZendeskSecret", {"email": "agent@example.com", "api_token": "simulated-secret"})
+    status, found = examined()
+    assert (status, set(found)) == (0, {"credentials", "writing tickets"})
+    assert "2027-04-30" in found["credentials"]
+
+
+def test_a_closed_gate_is_found_and_zendesk_left_alone(examined, zendesk, made, dynamodb, table):
+    Gate(table).close(4e9)
+    try:
+        status, found = examined()
+    finally:
+        dynamodb.delete_item(TableName=made.table, Key={"pk": {"S": "gate"}})
+    assert (status, found["zendesk"]) == (1, "Not asked: the gate is closed.")
+    assert not zendesk.account.journal.entries
+
+
+def test_a_table_that_is_gone_is_found(examined, made, dynamodb):
+    dynamodb.delete_table(TableName=made.table)
+    try:
+        status, found = examined()
+    finally:
+        dynamodb.create_table(TableName=made.table, **fixtures.table_properties())
+        dynamodb.update_time_to_live(TableName=made.table, TimeToLiveSpecification=LIFETIME)
+    assert (status, found["table"]) == (1, f"There is no table {made.table}.")
+
+
+def test_amazons_own_engine_shows_the_table_as_good(dynamodb_local):
+    where = Where(endpoint_url="http://127.0.0.1:1", dynamodb_url=dynamodb_local)
+    dynamodb = where.client("dynamodb")
+    dynamodb.create_table(TableName="doctor", **fixtures.table_properties())
+    dynamodb.update_time_to_live(TableName="doctor", TimeToLiveSpecification=LIFETIME)
+    try:
+        assert parts.table(Setup(where, resources={TABLE: "doctor"}))
+    finally:
+        dynamodb.delete_table(TableName="doctor")
+
+
+def test_an_address_that_is_not_that_of_a_stack_is_found(zendesk):
+    result = CliRunner(mix_stderr=False).invoke(main, ["doctor", "--endpoint-url", zendesk.url, "--json"])
+    first = json.loads(result.stdout)["checks"][0]
+    assert (result.exit_code, first["check"], first["status"]) == (1, "stack", "wrong")
+    assert first["finding"] == "What is at that address does not answer as AWS does."
