@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from relay import checkout
-from ticket_relay import changes, payload, rules, stamp
+from ticket_relay import changes, decisions, payload, rules, stamp
 from ticket_relay.definitions import UpdateRule
 from ticket_relay.errors import PayloadRefused
 from ticket_relay.rows import UpdateState
@@ -62,7 +62,7 @@ def preview(rule: UpdateRule, ticket: Json, event: Json) -> Preview:
     """
     request = read_request(event)
     since = stamp.parse(request.updated_at)
-    reads = since is None or not since.precise or rule.on_closed == "follow_up" or rules.needs_ticket(rule)
+    reads = decisions.needs_reading(rule, since)
     known = ticket if reads else {}
     changed = reads and since is not None and not stamp.covers(since, ticket["updated_at"])
     decided = rules.decide(rule, known, event)

@@ -14,6 +14,7 @@ from typing import Any
 from ticket_relay import changes, collisions, payload, rules, stamp, update_states
 from ticket_relay.errors import MappingFailed, PayloadRefused
 from ticket_relay.rows import UpdateRow
+from ticket_relay.rules import Decider
 from ticket_relay.stamp import Stamp
 from ticket_relay.update_request import UpdateRequest, read_request
 from ticket_relay.zendesk.client import Ticket
@@ -117,17 +118,24 @@ def caused_by(row: UpdateRow) -> int | None:
         return None
 
 
-def direct(row: UpdateRow) -> str | None:
-    """The stamp to send where nothing of the ticket is needed: then the webhook's own is exact. Else None."""
+def direct(row: UpdateRow, told_at: float) -> str | None:
+    """The stamp that a webhook of this time brought, where it is exact and nothing of the ticket is needed; else None.
+
+    A later one than the webhook itself would protect from nothing.
+    """
     try:
         request = read_request(payload.parse(row.event or b"", None))
-        decider = request.decider
+        since = stamp.parse(request.updated_at)
+        if needs_reading(request.decider, since) or (since and since.instant.timestamp() >= told_at + 1):
+            return None
     except (MappingFailed, PayloadRefused):
         return None
-    since = stamp.parse(request.updated_at)
-    if since is None or not since.precise or decider.on_closed == "follow_up" or rules.needs_ticket(decider):
-        return None
-    return stamp.exact(since)
+    return stamp.exact(since) if since else None
+
+
+def needs_reading(decider: Decider, since: Stamp | None) -> bool:
+    """Whether the ticket must be read before it is decided on."""
+    return since is None or not since.precise or decider.on_closed == "follow_up" or rules.needs_ticket(decider)
 
 
 @dataclass(frozen=True, slots=True)

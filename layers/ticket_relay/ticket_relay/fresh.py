@@ -26,6 +26,8 @@ class Looks:
     relay: Relay
     not_before: float = 0.0
     ahead: float = -math.inf
+    told_at: float | None = None
+    """When a webhook told of the ticket, if it has just come in: then its stamp may do in place of the first look."""
 
     def wait(self) -> float:
         """Seconds until the next look makes sense. Never more than one, whatever another worker's clock wrote."""
@@ -34,12 +36,14 @@ class Looks:
     def after(self, conflict: Conflict) -> None:
         """Somebody has just changed the ticket: the second in which that was is over in a second."""
         now = self.relay.now()
+        self.told_at = None
         self.not_before = max(self.not_before, now + 1)
         if conflict.at is not None:
             self.ahead = max(self.ahead, conflict.at - now)
 
     def read(self, ticket_id: int, by: Deadline) -> Ticket | None:
         """The ticket; None if there is none. Raises Unsettled where it was being changed while it was read."""
+        self.told_at = None
         if (left := self.wait()) > 0:
             self.relay.sleep(left + 0.01)  # so that rounding does not cost another look
         asked = self.relay.now()

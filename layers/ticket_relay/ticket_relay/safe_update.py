@@ -44,18 +44,17 @@ FOLLOW_UPS = "zendesk.follow-up"
 """Stands where a partner's name does in the row of a follow-up ticket; no partner can have it."""
 
 
-def drive(relay: Relay, rows: Sequence[Waiting], passage: Passage, by: Deadline, looks: Looks, *, told: bool) -> None:
+def drive(relay: Relay, rows: Sequence[Waiting], passage: Passage, by: Deadline, looks: Looks) -> None:
     """Decide and send, again after each conflict, and move the rows by what comes of it. All are of one ticket, in the
     order in which they came; those that did not fit into one request stay as they are.
 
-    `told`: the webhook has just come in, so its stamp may do in place of a look. Raises RowMoved and StoreUnavailable:
-    leases end by themselves.
+    Raises RowMoved and StoreUnavailable: leases end by themselves.
     """
     conflicts = 0
     for number in range(1, ROUNDS + 1):
         plan: Plan | None = None
         try:
-            reading = _reading(relay, rows, by, looks, told=told and number == 1)
+            reading = _reading(relay, rows, by, looks)
             if reading is None:
                 move(relay, [(it, update_states.not_found(it.row, relay.now())) for it in rows])
                 return
@@ -128,11 +127,11 @@ def _send(relay: Relay, plan: Plan, reading: Reading, by: Deadline) -> None:
         identity.remember(relay, updated.author_id)
 
 
-def _reading(relay: Relay, rows: Sequence[Waiting], by: Deadline, looks: Looks, *, told: bool) -> Reading | None:
+def _reading(relay: Relay, rows: Sequence[Waiting], by: Deadline, looks: Looks) -> Reading | None:
     """The ticket and what goes with it; None if there is none."""
     ticket_id = rows[0].row.ticket_id
     own = own_user(relay, [it.row for it in rows], by)
-    stamp = decisions.direct(rows[0].row) if told else None
+    stamp = decisions.direct(rows[0].row, looks.told_at) if looks.told_at is not None else None
     if stamp is not None:
         return Reading({}, stamp, tuple, own)
     ticket = looks.read(ticket_id, by)

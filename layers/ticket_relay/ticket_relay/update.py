@@ -59,9 +59,10 @@ def receive(relay: Relay, headers: Mapping[str, str], body: bytes, by: Deadline)
             return Receipt(row.state, delivery.id, request.ticket_id)
         waiting = Waiting(row, before=row.model_copy(update={"sent_at": None}), held=True)
         # The update that a webhook tells of is older than its signature, so that this wait makes one look enough.
-        looks = Looks(relay, not_before=row.created_at + 1, ahead=delivery.timestamp - row.created_at)
+        told_at = delivery.timestamp
+        looks = Looks(relay, not_before=row.created_at + 1, ahead=told_at - row.created_at, told_at=told_at)
         try:
-            safe_update.drive(relay, [waiting], passage, by, looks, told=True)
+            safe_update.drive(relay, [waiting], passage, by, looks)
         except (RowMoved, StoreUnavailable) as error:
             observability.left_to_poller(row, error)
         return Receipt(waiting.row.state, delivery.id, request.ticket_id)
@@ -81,7 +82,7 @@ def resume(relay: Relay, rows: Sequence[UpdateRow], by: Deadline) -> None:
                 relay.move(row, update_states.postponed(row, relay.now(), closed_until))
             return
         looks = Looks(relay, not_before=max(row.created_at for row in rows) + 1)
-        safe_update.drive(relay, [Waiting(row, before=row) for row in in_order(rows)], passage, by, looks, told=False)
+        safe_update.drive(relay, [Waiting(row, before=row) for row in in_order(rows)], passage, by, looks)
 
 
 def in_order(rows: Sequence[UpdateRow]) -> list[UpdateRow]:

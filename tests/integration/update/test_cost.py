@@ -29,6 +29,11 @@ def test_an_exact_stamp_may_have_a_fraction_and_an_offset(webhook, desk, clock):
     assert desk.calls() == [("PUT", 200)]
 
 
+def test_a_stamp_later_than_the_webhook_itself_protects_from_nothing_and_is_not_used(webhook, desk, clock):
+    assert webhook(changes=RAISE, updated_at=stamp(clock() + 3600)).state == "applied"
+    assert desk.calls() == [("GET", 200), ("PUT", 200)]
+
+
 def test_tags_are_added_and_removed_relative_to_the_fresh_ticket(webhook, desk):
     desk.edit(tags=["a", "triage"])
     assert webhook(changes=TAGS).state == "applied"
