@@ -68,7 +68,7 @@ async def moto() -> AsyncIterator[str]:
     port = free_port()
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
     environment = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT") if name in os.environ}
-    noise = re.compile(r'HTTP/1\.\d" \d{3}|development server|\* Running on|CTRL\+C')
+    noise = re.compile(r'HTTP/1\.\d(\x1b\[\d+m)*" \d{3}|development server|\* Running on|CTRL\+C')
     async with spawned("moto", *command, env=environment, hidden=noise) as process:
         await listening(f"127.0.0.1:{port}", process, within=60)
         yield f"http://127.0.0.1:{port}"

@@ -55,7 +55,7 @@ FAILED = {
     "error_code": "TicketCreateFailed",
     "error_sentence": "Description: cannot be blank",
 }
-GIVEN_UP = FAILED | {"error_code": "job_killed", "error_sentence": "Given up after 5 jobs. The last one's reason: …"}
+GIVEN_UP = FAILED | {"error_code": "job_killed", "error_sentence": "Given up after 20 jobs. The last one's reason: …"}
 UNMAPPED = {"state": "unmapped", "event": b"{}", "error_code": "mapping_failed"}
 REFUSED = Sent(EVENT, maps=True, answers=[503, 500])
 UNMAPPABLE = Sent(EVENT, maps=False, answers=[202])
@@ -66,7 +66,7 @@ UNMAPPABLE = Sent(EVENT, maps=False, answers=[202])
     [
         evidence(CREATED, 7),
         evidence(FAILED),
-        evidence(GIVEN_UP | {"attempt": 5}),
+        evidence(GIVEN_UP | {"attempt": 20}),
         evidence(UNMAPPED, sent=UNMAPPABLE),
         evidence(CREATED, 7, sent=REFUSED),
         evidence(None, sent=REFUSED),
@@ -92,7 +92,7 @@ def test_a_promise_that_was_kept_is_no_violation(seen: Evidence) -> None:
         evidence(FAILED, 7),
         evidence(FAILED | {"job_id": "V3-2"}),
         evidence(FAILED | {"error_sentence": "Something else"}),
-        evidence(GIVEN_UP | {"attempt": 4}),
+        evidence(GIVEN_UP | {"attempt": 19}),
         evidence(UNMAPPED),
         evidence(UNMAPPED | {"event": b"[]"}, sent=UNMAPPABLE),
         evidence(UNMAPPED, 7, sent=UNMAPPABLE),

@@ -16,6 +16,7 @@ import requests
 
 from tests.builders import CANARY, acme_event, body_of, signed
 from tests.e2e.conftest import LocalStack
+from tests.waiting import eventually
 
 type Row = dict[str, Any]
 
@@ -89,15 +90,6 @@ class World:
             timeout=10,
         )
         assert answer.status_code == 200, answer.text
-
-
-def eventually[T](look: Callable[[], T], within: float = 30) -> T:
-    """What `look` returns as soon as that is something. Seconds."""
-    end = time.monotonic() + within
-    while not (seen := look()):
-        assert time.monotonic() < end, "it did not come about"
-        time.sleep(0.05)
-    return seen
 
 
 def new_id() -> str:

@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 
 import boto3
 import psutil
@@ -13,17 +12,7 @@ import pytest
 import requests
 
 from tests.e2e.conftest import ROOT, LocalStack, stack_process
-
-SECONDS = 60
-
-
-def eventually[T](look: Callable[[], T]) -> T:
-    """What `look` returns as soon as that is something."""
-    end = time.monotonic() + SECONDS
-    while not (seen := look()):
-        assert time.monotonic() < end, "it did not come about"
-        time.sleep(0.05)
-    return seen
+from tests.waiting import eventually
 
 
 def pids(stack: LocalStack) -> dict[str, list[int]]:
