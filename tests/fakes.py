@@ -133,6 +133,8 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self.rows: dict[str, Row] = {}
+        self.writes_left: int | None = None
+        """After so many the worker dies, once."""
 
     def get(self, pk: str) -> Row | None:
         return self.rows.get(pk)
@@ -142,6 +144,11 @@ class MemoryStore:
         return None if there is row else there
 
     def save(self, old: Row, new: Row) -> None:
+        if self.writes_left is not None:
+            self.writes_left -= 1
+            if self.writes_left < 0:
+                self.writes_left = None
+                raise Killed
         there = self.rows.get(old.pk)
         if there is None or (there.state, there.version) != (old.state, old.version):
             raise RowMoved("The row is elsewhere.")

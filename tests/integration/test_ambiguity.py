@@ -7,8 +7,12 @@ import pytest
 
 from local.zendesk import Fault, JobPlan
 from tests import builders
+from tests.fakes import DOWN, Outage
+from ticket_relay import submit
+from ticket_relay.errors import StoreUnavailable
 from ticket_relay.rows import TicketState
 from ticket_relay.ticket_states import KEY_LIFE
+from ticket_relay.zendesk.transport import Deadline
 
 CREATE = {"method": "POST", "path": "/api/v2/tickets"}
 LOOK = {"method": "GET", "path": "/api/v2/tickets"}
@@ -104,3 +108,22 @@ def test_a_failed_job_is_followed_by_a_look_and_an_attempt_with_a_key_of_its_own
     assert [call.method for call in calls if call.status] == ["POST", "GET", "GET", "POST", "GET", "GET", "POST"]
     assert len(set(sent())) == len(sent()) == stored().attempt == 3
     assert len(tickets()) == 1
+
+
+@pytest.mark.usefixtures("honoured")
+def test_a_job_of_many_whose_worker_died_while_it_told_them_makes_no_second_ticket(
+    relay, clock, zendesk, dynamo, tickets, drive
+):
+    rows = [builders.ticket_row(f"evt_{number}", now=clock()) for number in range(20)]
+    for row in rows:
+        relay.store.claim(row)
+    # Twenty are held and ten are told of the job, which is under way for longer than the lease.
+    zendesk.account.jobs.plans.append(JobPlan(queued_seconds=120))
+    writes = iter(range(100))
+    dynamo.outages.append(Outage(("put_item",), DOWN, fits=lambda _: next(writes) >= 30))
+    with pytest.raises(StoreUnavailable):
+        submit.send_together(relay, rows, Deadline.after(8))
+    clock.advance(45)
+    zendesk.account.settle()
+    drive(relay)
+    assert [len(tickets(f"evt_{number}")) for number in range(20)] == [1] * 20

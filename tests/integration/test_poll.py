@@ -7,7 +7,7 @@ import pytest
 from local.zendesk import Fault, JobPlan
 from tests.builders import ticket_row
 from tests.fakes import DOWN, Outage
-from ticket_relay import poll
+from ticket_relay import poll, poll_run
 from ticket_relay.errors import StoreUnavailable
 from ticket_relay.rows import TicketState
 from ticket_relay.ticket_states import LEASE
@@ -165,7 +165,7 @@ def test_a_row_that_cannot_be_read_stops_nobody_and_makes_the_run_fail(
         run_poller(relay)
     assert [len(tickets(f"evt_{number}")) for number in range(2)] == [1, 1]
     # Put off, or a hundred of them would leave no room for others.
-    assert table.get("ticket#acme#broken") == item | {"due_at": pytest.approx(clock() + poll.PUT_OFF, abs=60)}
+    assert table.get("ticket#acme#broken") == item | {"due_at": pytest.approx(clock() + poll_run.PUT_OFF, abs=60)}
 
 
 def test_a_bug_met_by_one_row_stops_nobody_and_makes_the_run_fail(
@@ -206,7 +206,7 @@ def test_a_run_ends_before_its_time_is_up(relay, deliver, clock, zendesk):
     deliver(relay)
     end = clock() + 50
     poll.run(relay, lambda: end - clock(), nap=clock.advance)
-    assert clock() <= end - poll.CALL_TIME + poll.LONGEST_NAP
+    assert clock() <= end - poll_run.CALL_TIME + poll.LONGEST_NAP
 
 
 def test_behind_a_closed_gate_jobs_are_not_asked_after(relay, deliver, run_poller, clock, zendesk, stored):

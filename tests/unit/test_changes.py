@@ -387,20 +387,29 @@ def pair(one, other, ticket=TICKET):
 
 
 def test_two_updates_that_have_nothing_to_do_with_one_another_are_one():
-    one = {"tags": {"add": ["vip"], "remove": ["red"]}, "custom_fields": [{"id": 1, "value": "b"}], "comment": COMMENT}
+    one = {"custom_fields": [{"id": 1, "value": "b"}], "comment": COMMENT}
     other = {
-        "tags": {"add": ["late"]},
         "custom_fields": [{"id": 3, "value": "c"}],
         "priority": "high",
         "followers": [{"user_id": 41}],
     }
     assert pair(one, other) == {
-        "tags": ["Blue", "vip", "late"],
         "custom_fields": [{"id": 1, "value": "b"}, {"id": 3, "value": "c"}],
         "comment": COMMENT,
         "priority": "high",
         "followers": [{"user_id": 41}],
     }
+
+
+def test_tags_that_each_adds_are_in_one_list():
+    one, other = {"tags": {"add": ["vip"], "remove": ["red"]}}, {"tags": {"add": ["late"]}}
+    assert pair(one, other) == {"tags": ["Blue", "vip", "late"]}
+
+
+def test_an_option_that_may_bring_its_tag_does_not_go_with_anothers_list_of_tags():
+    option, tags = {"custom_fields": [{"id": 1, "value": "b"}]}, {"tags": {"add": ["vip"]}}
+    assert pair(option, tags) is None
+    assert pair(tags, option) is None
 
 
 def test_what_the_first_one_made_true_the_second_one_need_not():

@@ -86,3 +86,42 @@ def test_the_recorded_failure_of_a_creation():
     job = read_job(body)
     assert job is not None
     assert job.results == {0: Result(None, "TicketCreateFailed", "Description: cannot be blank")}
+
+
+def of_ticket(*rows, ticket_id=7, index=3):
+    job = read_job({"id": "V3-1", "status": "completed", "total": 9, "results": list(rows)})
+    assert job is not None
+    return job.of_ticket(ticket_id, index)
+
+
+SUCCESS = {"action": "update", "status": "Updated", "success": True}
+
+
+def test_an_updates_row_is_known_by_its_ticket_in_any_order():
+    rows = [
+        SUCCESS | {"id": 8},
+        {"index": 3, "id": 7, "error": "UpdateConflict", "details": "why"},
+        SUCCESS | {"id": 9},
+    ]
+    assert of_ticket(*rows) == Result(7, "UpdateConflict", "why")
+    assert of_ticket(*rows, ticket_id=9) == Result(9, None, "")
+
+
+def test_a_row_of_our_ticket_in_another_place_of_the_job_is_not_ours():
+    assert of_ticket({"index": 2, "id": 7, "error": "UpdateConflict"}) is None
+
+
+def test_a_row_of_our_place_for_another_ticket_is_not_ours():
+    assert of_ticket({"index": 3, "id": 8, "error": "UpdateConflict"}) is None
+
+
+@pytest.mark.parametrize("row", [{"index": 3, "error": "X"}, SUCCESS, {"index": 3, "id": "7"}, {"id": None}, None, "7"])
+def test_a_row_that_names_no_ticket_is_nobodys(row):
+    assert of_ticket(row) is None
+
+
+@given(json_values | job_like, st.integers(), st.integers())
+def test_whatever_zendesk_sends_there_is_one_row_of_a_ticket_or_none(body, ticket_id, index):
+    job = read_job(body)
+    found = job.of_ticket(ticket_id, index) if job else None
+    assert found is None or found.ticket_id == ticket_id

@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from tests import builders
 from tests.builders import NOW, ticket_row
 from tests.fakes import Clock, FakeZendesk, Killed, MemoryStore, OpenGate
-from ticket_relay import poll, submit, ticket_states
+from ticket_relay import poll, poll_run, poll_sending, submit, ticket_states
 from ticket_relay.errors import Rejected, RowMoved, Throttled, Uncertain, Unreached
 from ticket_relay.gate import OPEN
 from ticket_relay.relay import Relay
@@ -90,8 +90,12 @@ class AccidentsMachine(RuleBasedStateMachine):
     @rule()
     def backlog_comes(self):
         """Taken while the gate was closed."""
-        for number in range(poll.BACKLOG):
+        for number in range(poll_sending.BACKLOG):
             self.relay.store.claim(ticket_row(f"waiting-{number}", now=self.clock(), due_at=self.clock()))
+
+    @rule(writes=st.integers(0, 2 * poll_sending.BACKLOG))
+    def worker_will_die_in_the_middle_of_telling_its_rows(self, writes):
+        self.relay.store.writes_left = writes
 
     @rule(job=JOBS)
     def next_job_will_go_wrong(self, job):
@@ -120,6 +124,7 @@ class AccidentsMachine(RuleBasedStateMachine):
         self.zendesk.before.clear()
         self.zendesk.after.clear()
         self.zendesk.next_job.clear()
+        self.relay.store.writes_left = None
         self.zendesk.queue_moves_on()
         for _ in range(30):
             run(self.relay)
@@ -155,7 +160,7 @@ def test_without_time_nothing_is_begun():
     zendesk = FakeZendesk()
     relay = made_relay(zendesk, Clock())
     relay.store.claim(ticket_row())
-    poll.run(relay, lambda: poll.CALL_TIME, nap=relay.sleep)
+    poll.run(relay, lambda: poll_run.CALL_TIME, nap=relay.sleep)
     assert zendesk.calls == []
 
 
@@ -168,11 +173,11 @@ def test_an_unexpected_error_is_told_of_by_type_and_fails_the_run(capsys):
     with pytest.raises(poll.Unfinished, match="1 rows"):
         run(relay)
     assert sorted(row.state for row in relay.store.rows.values()) == [TicketState.ACCEPTED, TicketState.CREATED]
-    assert relay.store.get("ticket#acme#bad").due_at >= NOW + poll.PUT_OFF
+    assert relay.store.get("ticket#acme#bad").due_at >= NOW + poll_run.PUT_OFF
     assert "canary" not in capsys.readouterr().out
 
 
-def a_backlog(relay, number=poll.BACKLOG):
+def a_backlog(relay, number=poll_sending.BACKLOG):
     for each in range(number):
         relay.store.claim(ticket_row(f"evt_{each}", created_at=NOW + each, due_at=NOW))
 
@@ -196,9 +201,9 @@ def test_a_backlog_is_sent_in_one_job():
 def test_a_few_are_sent_one_by_one():
     zendesk = FakeZendesk()
     relay = made_relay(zendesk, Clock())
-    a_backlog(relay, poll.BACKLOG - 1)
+    a_backlog(relay, poll_sending.BACKLOG - 1)
     run(relay)
-    assert zendesk.calls.count("create_ticket") == poll.BACKLOG - 1
+    assert zendesk.calls.count("create_ticket") == poll_sending.BACKLOG - 1
     assert "create_tickets" not in zendesk.calls
 
 
@@ -208,7 +213,7 @@ def test_after_a_backlog_was_refused_each_is_sent_alone_without_a_look():
     a_backlog(relay)
     zendesk.before.append(("create_tickets", Rejected(422, "RecordInvalid", "One of them.")))
     run(relay)
-    assert zendesk.calls.count("create_ticket") == poll.BACKLOG
+    assert zendesk.calls.count("create_ticket") == poll_sending.BACKLOG
     assert "find_tickets" not in zendesk.calls
     assert states(relay) == {TicketState.CREATED}
 
@@ -219,7 +224,7 @@ def test_a_backlog_whose_answer_was_lost_is_looked_for_one_by_one():
     a_backlog(relay)
     zendesk.after.append(("create_tickets", Uncertain("zendesk_timeout", "No answer.")))
     run(relay, seconds=300)
-    assert zendesk.calls.count("find_tickets") == poll.BACKLOG
+    assert zendesk.calls.count("find_tickets") == poll_sending.BACKLOG
     assert "create_ticket" not in zendesk.calls
     assert states(relay) == {TicketState.CREATED}
 
@@ -240,9 +245,9 @@ def test_whoever_was_moved_meanwhile_is_left_out_of_the_job():
     rows = list(relay.store.rows.values())
     relay.move(rows[3], ticket_states.held(rows[3], NOW))
     assert submit.send_together(relay, rows, Deadline.after(5)) is not None
-    assert len(zendesk.tickets) == poll.BACKLOG - 1
+    assert len(zendesk.tickets) == poll_sending.BACKLOG - 1
     assert relay.store.get(rows[3].pk).state == TicketState.ACCEPTED
-    assert [relay.store.get(row.pk).job_index for row in rows[4:]] == list(range(3, poll.BACKLOG - 1))
+    assert [relay.store.get(row.pk).job_index for row in rows[4:]] == list(range(3, poll_sending.BACKLOG - 1))
 
 
 class Sized(bytes):

@@ -200,7 +200,8 @@ def test_without_time_nothing_is_asked():
             b'{"error":"RecordInvalid","description":"Record validation errors","details":{"base":["x"]}}',
             ("RecordInvalid", 'Record validation errors: {"base": ["x"]}'),
         ),
-        (b'{"error":"\\ud83d","description":"\\ude00 cut"}', ("?", "? cut")),
+        (b'{"error":"\\ud83d","description":"\\ude00 cut"}', ("zendesk_error", "? cut")),
+        (b'{"error":"a@b.example is suspended"}', ("zendesk_error", "a@b.example is suspended")),
     ],
 )
 def test_errors_are_read_in_each_of_their_shapes(body, expected):

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 from tests.builders import NOW
 from ticket_relay import update_states
 from ticket_relay.errors import Conflict, Rejected, Throttled, Uncertain, Unreached, ZendeskError
-from ticket_relay.rows import DAY, UpdateRow, UpdateState, update_pk
+from ticket_relay.pauses import POLL_PAUSES
+from ticket_relay.rows import DAY, UpdateRow, UpdateState, Work, update_pk
+from ticket_relay.zendesk.jobs import Job, read_job
 
 CONFLICT = Conflict(409, "UpdateConflict", "Safe Update prevented the update due to outdated ticket data.")
 BROKEN = Uncertain("zendesk_timeout", "Zendesk did not answer in time.")
@@ -149,3 +151,194 @@ def test_whatever_zendesk_answers_an_update_is_due_or_over(steps: list[tuple[Zen
         assert (held.version, moved.version) == (row.version + 1, row.version + 2)
         row = moved
     assert (row.due_at is not None) == (row.state is UpdateState.ACCEPTED)
+
+
+def accepted(**changes: object) -> UpdateRow:
+    return claimed().model_copy(update={"due_at": NOW, **changes})
+
+
+def in_job(index: int = 3, **changes: object) -> UpdateRow:
+    row = update_states.submitted(update_states.held(accepted(sent_at=None), NOW), "V3-1", index, NOW)
+    return row.model_copy(update=changes)
+
+
+def job(*rows: dict[str, object], status: str = "completed") -> Job:
+    made = read_job({"id": "V3-1", "status": status, "total": 9, "results": list(rows)})
+    assert made is not None
+    return made
+
+
+def polled(row: UpdateRow, found: Job | None, *, after: float = 5.0) -> UpdateRow:
+    return update_states.polled(row, found, NOW + after, forgotten_after=600)
+
+
+SUCCESS = {"action": "update", "status": "Updated", "success": True, "id": 7}
+OLD_STAMP = {"index": 3, "id": 7, "error": "UpdateConflict", "details": "Safe Update prevented the update"}
+CLOSED_ROW = {"index": 3, "id": 7, "error": "TicketUpdateFailed", "details": "Status: closed prevents ticket update"}
+INVALID = {"index": 3, "id": 7, "error": "TicketUpdateFailed", "details": "Assignee: is invalid"}
+
+
+def test_a_submitted_update_is_asked_about_soon_and_stays_doubtful():
+    row = in_job()
+    assert (row.state, row.work, row.job_id, row.job_index) == (UpdateState.SUBMITTED, Work.JOB, "V3-1", 3)
+    assert (row.sent_at, row.submitted_at, row.due_at) == (NOW, NOW, NOW + 2)
+
+
+def test_the_jobs_success_is_the_end():
+    row = polled(in_job(), job(SUCCESS))
+    assert (row.state, row.due_at, row.event, row.job_id) == (UpdateState.APPLIED, None, None, None)
+
+
+@pytest.mark.parametrize("result", [OLD_STAMP, CLOSED_ROW], ids=["conflict", "closed"])
+def test_a_conflict_in_the_jobs_results_is_decided_again_without_a_doubt(result: dict[str, object]):
+    row = polled(in_job(conflicts=2), job(result))
+    assert (row.state, row.work, row.sent_at, row.conflicts) == (UpdateState.ACCEPTED, Work.SEND, None, 3)
+    assert (row.job_id, row.error_code) == (None, result["error"])
+
+
+def test_too_many_conflicts_in_jobs_end_the_update():
+    row = polled(in_job(conflicts=update_states.MAX_CONFLICTS), job(OLD_STAMP))
+    assert (row.state, row.error_code) == (UpdateState.FAILED, "UpdateConflict")
+
+
+def test_another_error_in_the_jobs_results_fails_the_update_with_its_text():
+    row = polled(in_job(), job(INVALID))
+    assert (row.state, row.error_code, row.error_sentence) == (
+        UpdateState.FAILED,
+        "TicketUpdateFailed",
+        "Assignee: is invalid",
+    )
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        job(),
+        job(status="killed"),
+        job(status="failed"),
+        job(SUCCESS | {"id": 8}),
+        job(SUCCESS | {"index": 2}),
+        job({"index": 3, "error": "UpdateConflict"}),
+    ],
+    ids=["empty", "killed", "failed", "another ticket", "another place", "no ticket"],
+)
+def test_a_job_without_our_row_leaves_the_update_doubtful(found: Job):
+    row = polled(in_job(), found)
+    assert (row.state, row.sent_at, row.conflicts) == (UpdateState.ACCEPTED, NOW, 0)
+    assert row.error_code == f"job_{found.status}"
+
+
+@pytest.mark.parametrize("status", ["queued", "working", "something new"])
+def test_an_unfinished_job_is_asked_about_later_and_later(status: str):
+    row, pauses = in_job(), []
+    for _ in range(8):
+        row = polled(row, job(status=status))
+        assert (row.state, row.due_at is not None) == (UpdateState.SUBMITTED, True)
+        pauses.append((row.due_at or 0) - row.updated_at)
+    assert pauses == sorted(pauses)
+    assert pauses[-1] == POLL_PAUSES[-1]
+
+
+def test_a_job_that_is_not_over_after_a_day_is_given_up():
+    row = polled(in_job(), job(status="working"), after=DAY + 1)
+    assert row.state is UpdateState.FAILED
+
+
+@pytest.mark.parametrize(("after", "state"), [(599, UpdateState.SUBMITTED), (601, UpdateState.ACCEPTED)])
+def test_a_job_that_zendesk_does_not_know_is_waited_for_before_it_counts_as_forgotten(after: float, state: UpdateState):
+    row = polled(in_job(), None, after=after)
+    assert row.state is state
+    assert row.sent_at == NOW
+
+
+def test_an_unanswered_question_about_the_job_changes_nothing_but_the_time():
+    row = update_states.unanswered(in_job(), Throttled(429, 90), NOW)
+    assert (row.state, row.job_id, row.sent_at) == (UpdateState.SUBMITTED, "V3-1", NOW)
+    assert row.due_at is not None
+    assert NOW + 90 <= row.due_at <= NOW + 92
+
+
+def test_what_was_refused_together_is_sent_alone_at_once_and_without_a_doubt():
+    before = accepted(sent_at=None)
+    row = update_states.refused_together(update_states.held(before, NOW), CLOSED, NOW + 1, before=before)
+    assert (row.state, row.due_at, row.sent_at) == (UpdateState.ACCEPTED, NOW + 1, None)
+    assert update_states.went_alone(row)
+    assert not update_states.went_alone(before)
+
+
+def test_half_an_update_leaves_the_rest_to_be_sent_when_the_second_is_over():
+    first = update_states.held(accepted(sent_at=None, tries=4), NOW, b'{"comment": {}}')
+    row = update_states.half_applied(first, NOW + 1)
+    assert (row.state, row.sent_at, row.rest, row.tries) == (UpdateState.ACCEPTED, None, b'{"comment": {}}', 0)
+    assert row.due_at == NOW + 1 + update_states.SETTLED
+
+
+def test_a_certain_refusal_of_the_first_of_two_leaves_nothing_half_done():
+    before = accepted(sent_at=None)
+    first = update_states.held(before, NOW, b'{"comment": {}}')
+    row = update_states.not_applied(first, Throttled(429, 7), NOW, before=before, conflicts=0)
+    assert (row.rest, row.sent_at) == (None, None)
+
+
+def test_a_lost_answer_to_the_first_of_two_keeps_the_rest_in_mind():
+    before = accepted(sent_at=None)
+    first = update_states.held(before, NOW, b'{"comment": {}}')
+    row = update_states.not_applied(first, BROKEN, NOW, before=before, conflicts=0)
+    assert (row.rest, row.sent_at) == (b'{"comment": {}}', NOW)
+
+
+def test_a_conflict_that_the_policy_makes_keeps_its_event_for_an_operator():
+    row = update_states.conflict(accepted(), ["priority", "subject"], NOW)
+    assert (row.state, row.due_at, row.event) == (UpdateState.CONFLICT, None, b"{}")
+    assert row.error_sentence == "Others changed since the stamp what this would change: priority, subject."
+
+
+def test_a_conflict_with_very_many_fields_has_a_sentence_that_fits():
+    row = update_states.conflict(accepted(), [f"custom_fields.{number}" for number in range(200)], NOW)
+    assert len(row.error_sentence or "") == 500
+
+
+def test_what_is_set_going_again_begins_anew_and_is_as_doubtful_as_it_ended():
+    ended = update_states.failed(update_states.held(accepted(conflicts=9, base="x"), NOW), "Error", "No.", NOW)
+    row = update_states.redriven(ended, NOW + 5)
+    assert (row.state, row.due_at, row.begun_at) == (UpdateState.ACCEPTED, NOW + 5, NOW + 5)
+    assert (row.base, row.conflicts, row.sent_at) == (None, 0, NOW)
+
+
+STEPS = {
+    "held": lambda row, now: update_states.held(row, now, b"{}"),
+    "postponed": lambda row, now: update_states.postponed(row, now, now + 600),
+    "half": update_states.half_applied,
+    "together": lambda row, now: update_states.refused_together(row, CLOSED, now, before=row),
+    "submitted": lambda row, now: update_states.submitted(row, "V3-1", 3, now),
+    "applied": update_states.applied,
+    "skipped": update_states.skipped,
+    "conflict": lambda row, now: update_states.conflict(row, ["priority"], now),
+    **{
+        f"refused-{error.code}": lambda row, now, error=error: update_states.not_applied(
+            row, error, now, before=row, conflicts=row.conflicts + 1
+        )
+        for error in (CONFLICT, BROKEN, UNREACHED, CLOSED, Throttled(429, 7), Throttled(503, 7))
+    },
+}
+ANSWERS = [None, job(), job(SUCCESS), job(OLD_STAMP), job(INVALID), job(status="queued"), job(status="killed")]
+
+
+@given(st.data())
+def test_whatever_comes_an_update_is_due_or_over(data: st.DataObject):
+    row, now = claimed(), NOW
+    for _ in range(data.draw(st.integers(1, 12))):
+        assert (row.due_at is not None) == (row.state in UpdateRow.working)
+        if row.state not in UpdateRow.working:
+            stopped = row.state in {UpdateState.FAILED, UpdateState.CONFLICT}
+            assert bool(row.event) == stopped
+            row = update_states.redriven(row.model_copy(update={"event": b"{}"}), now)
+            continue
+        now = max(now, row.due_at or 0) + data.draw(st.sampled_from([0, 1, 60, DAY / 3]))
+        if row.state is UpdateState.SUBMITTED:
+            new = update_states.polled(row, data.draw(st.sampled_from(ANSWERS)), now, forgotten_after=120)
+        else:
+            new = STEPS[data.draw(st.sampled_from(sorted(STEPS)))](row, now)
+        assert new.version == row.version + 1
+        assert new.due_at is None or new.due_at >= now
+        row = new

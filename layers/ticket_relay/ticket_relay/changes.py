@@ -70,6 +70,8 @@ def in_order(update: Update) -> list[Update]:
     if "email_ccs" not in update or "comment" not in update or update["comment"].get("public") is True:
         return [update]
     later = _COMPANIONS | {"comment"}
+    if update.get("status") == "closed":
+        later |= {"status"}  # or there would be no ticket to comment on
     return [
         {name: value for name, value in update.items() if name not in later},
         {name: value for name, value in update.items() if name in later},
@@ -218,6 +220,9 @@ def _at_odds(first: Update, second: Update, ticket: Ticket) -> bool:
     if any(name == "comment" or name not in first or first[name] != second.get(name) for name in disputed):
         return True
     if {"macro_id", "macro_ids"} & first.keys() & second.keys():
+        return True
+    # An option or a checkbox may bring its tag with it (not published), which the other's list of tags would lack.
+    if any("custom_fields" in one and "tags" in other for one, other in ((first, second), (second, first))):
         return True
     ours, theirs = first.get("metadata", {}), second.get("metadata", {})
     if any(ours[key] != theirs[key] for key in ours.keys() & theirs.keys()):

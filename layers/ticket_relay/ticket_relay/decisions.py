@@ -9,7 +9,7 @@ Pure, but for the audits, which are read where somebody asks for them.
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from ticket_relay import changes, collisions, payload, rules, stamp, update_states
 from ticket_relay.errors import MappingFailed, PayloadRefused
@@ -99,6 +99,8 @@ def plan(rows: Sequence[Waiting], reading: Reading, now: float) -> Plan:
         match decided:
             case UpdateRow():
                 made.end(waiting, decided)
+            case TicketCreate() if made.update:
+                break  # It follows up what is closed, not what may be.
             case TicketCreate():
                 made.follow_ups.append((waiting, decided))
             case _:
@@ -116,6 +118,19 @@ def caused_by(row: UpdateRow) -> int | None:
         return read_request(payload.parse(row.event or b"", None)).actor_id
     except PayloadRefused:
         return None
+
+
+def begun(rows: Sequence[Waiting]) -> float:
+    """The earliest moment that the decisions look back to, in epoch seconds: a row's beginning, or its stamp."""
+    moments = [it.row.created_at for it in rows]
+    for it in rows:
+        try:
+            since = _since(it.row, read_request(payload.parse(it.row.event or b"", None)).updated_at)
+        except PayloadRefused:
+            continue
+        if since:
+            moments.append(since.instant.timestamp())
+    return min(moments)
 
 
 def direct(row: UpdateRow, told_at: float) -> str | None:
@@ -158,15 +173,20 @@ def _decided(waiting: Waiting, ticket: Ticket, reading: Reading, now: float) -> 
     row = waiting.row
     event = payload.parse(row.event or b"", None)
     request = read_request(event)
+    closed = ticket.get("status") == "closed"
+    markers = _markers(reading) if waiting.doubtful else frozenset()
+    if row.marker in markers:
+        return update_states.applied(row, now)
+    # What was found with the row: a first request that this worker sent itself has not landed, or it would be done.
+    rest = waiting.before.rest
+    if rest and (row.marker_of_first in markers or not waiting.doubtful) and not closed:
+        waiting.row = row.model_copy(update={"rest": rest})
+        return cast("Update", json.loads(rest))
+    row = waiting.row = row.model_copy(update={"rest": None})
     if request.actor_id is not None and request.actor_id == reading.own:
         return update_states.skipped(row, now)
-    if waiting.doubtful or row.rest:
-        landed = _landed(waiting, reading, now)
-        if landed is not None:
-            return landed
-        row = waiting.row = row.model_copy(update={"rest": None})
     case = _Case(row, request, event, ticket, reading, now)
-    return _closed(case) if ticket.get("status") == "closed" else _open(case)
+    return _closed(case) if closed else _open(case)
 
 
 def _open(case: _Case) -> UpdateRow | Update:
@@ -208,16 +228,8 @@ def _since(row: UpdateRow, updated_at: str | None) -> Stamp | None:
     return told or stamp.parse(row.base)
 
 
-def _landed(waiting: Waiting, reading: Reading, now: float) -> UpdateRow | Update | None:
-    """What is left to do after earlier requests: nothing, or the second of two. None: none of them has landed.
-
-    The audits were read after the ticket: what landed between the two is newer than the stamp, and will conflict.
+def _markers(reading: Reading) -> frozenset[str]:
+    """Whose updates have landed. The audits are read after the ticket: what landed between the two is newer than the
+    stamp, and will conflict.
     """
-    row = waiting.row
-    rest: Update | None = json.loads(row.rest) if row.rest else None
-    if not waiting.doubtful:
-        return rest
-    markers = frozenset[str]().union(*map(collisions.markers_of, reading.audits()))
-    if row.marker in markers:
-        return update_states.applied(row, now)
-    return rest if row.marker_of_first in markers else None
+    return frozenset[str]().union(*map(collisions.markers_of, reading.audits()))

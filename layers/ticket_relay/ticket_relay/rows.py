@@ -79,6 +79,11 @@ class Row(BaseModel):
     updated_at: float
     expires_at: float
     """When DynamoDB's TTL may take the row away."""
+    job_id: str | None = None
+    job_index: int = 0
+    together: bool = False
+    """Whether the job is to create tickets for other events, too."""
+    submitted_at: float | None = None
     error_code: str | None = None
     error_sentence: str | None = None
     history: tuple[Step, ...] = ()
@@ -126,11 +131,8 @@ class TicketRow(Row):
     """The exact body of the create request: Zendesk refuses a known key with other bytes. Absent while unmapped."""
     event: bytes | None = None
     """The raw event, until it is mapped."""
-    job_id: str | None = None
-    job_index: int = 0
     ticket_id: int | None = None
     """Announced while submitted, certain when created."""
-    submitted_at: float | None = None
     failures: int = 0
     """Counts the jobs that came to nothing."""
     suspects: tuple[str, ...] | None = None
@@ -166,9 +168,6 @@ class UpdateRow(Row):
     rest: bytes | None = None
     """What is still to be sent, decided together with a first request: that one landed, or (while there is doubt) may
     have."""
-    job_id: str | None = None
-    job_index: int = 0
-    submitted_at: float | None = None
     conflicts: int = 0
     """How often the ticket had changed under our hands."""
 

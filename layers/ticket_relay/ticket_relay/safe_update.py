@@ -9,12 +9,13 @@ ticket update collisions"). A PUT is not idempotent; one whose answer was lost i
 in the ticket's audits.
 """
 
+import math
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from ticket_relay import decisions, identity, observability, ticket_states, update_states
+from ticket_relay import decisions, identity, observability, stamp, ticket_states, update_states
 from ticket_relay.changes import marked
 from ticket_relay.decisions import Audits, Plan, Reading, Waiting
 from ticket_relay.errors import (
@@ -31,7 +32,7 @@ from ticket_relay.fresh import Looks
 from ticket_relay.gate import Passage
 from ticket_relay.pauses import LEASE
 from ticket_relay.relay import Relay
-from ticket_relay.rows import UpdateRow, external_id
+from ticket_relay.rows import UpdateRow, UpdateState, external_id
 from ticket_relay.zendesk.client import Ticket
 from ticket_relay.zendesk.tickets import to_request
 from ticket_relay.zendesk.transport import Deadline
@@ -40,14 +41,16 @@ ROUNDS = 3
 """Decisions by one worker; after that the rows wait for the poller."""
 LEAST_TIME = 1.0
 """Seconds below which another round is left to the poller."""
+EARLIER = 3600.0
+"""Seconds for which audits are read beyond the earliest that can matter: clocks differ."""
 FOLLOW_UPS = "zendesk.follow-up"
 """Stands where a partner's name does in the row of a follow-up ticket; no partner can have it."""
 
 
-def drive(relay: Relay, rows: Sequence[Waiting], passage: Passage, by: Deadline, looks: Looks) -> None:
-    """Decide and send, again after each conflict, and move the rows by what comes of it. All are of one ticket, in the
-    order in which they came; those that did not fit into one request stay as they are.
+def drive(relay: Relay, rows: Sequence[Waiting], passage: Passage, by: Deadline, looks: Looks) -> bool:
+    """Decide and send, again after each conflict, and move the rows by what comes of it; whether something was sent.
 
+    All are of one ticket, in the order in which they came; those that did not fit into one request stay as they are.
     Raises RowMoved and StoreUnavailable: leases end by themselves.
     """
     conflicts = 0
@@ -56,30 +59,48 @@ def drive(relay: Relay, rows: Sequence[Waiting], passage: Passage, by: Deadline,
         try:
             reading = _reading(relay, rows, by, looks)
             if reading is None:
-                move(relay, [(it, update_states.not_found(it.row, relay.now())) for it in rows])
-                return
+                move(relay, [(it, update_states.not_found(it.row, relay.now(), before=it.before)) for it in rows])
+                return False
             plan = decisions.plan(rows, reading, relay.now())
             carry_out(relay, plan)
             if plan.update:
                 _send(relay, plan, reading, by)
         except ZendeskError as error:
-            concerned = plan.senders if plan else rows
             if isinstance(error, Conflict):
                 conflicts += 1
                 observability.count("UpdateConflicted")
                 looks.after(error)
             if isinstance(error, Conflict | Unsettled) and number < ROUNDS and by.left > looks.wait() + LEAST_TIME:
                 relay.sleep(random.uniform(0.02, 0.2))  # noqa: S311 - so that two who collided do not collide again
-                rows = concerned
+                rows = [it for it in rows if it.row.state is UpdateState.ACCEPTED]
                 continue
             relay.heed(error, passage)
             if isinstance(error, Throttled):
                 relay.limits.heed(rows[0].row.ticket_id, error.exhausted, relay.now())
-            move(relay, [(it, _not_applied(it, error, relay.now(), conflicts)) for it in concerned])
+            _throw_back(relay, plan.senders if plan else rows, error, conflicts, sent=plan is not None)
         else:
             if reading.ticket or plan.update:
                 relay.gate.went_well(passage)
-        return
+        break
+    left = [it for it in rows if it.held]
+    move(relay, [(it, update_states.released(it.row, relay.now(), before=it.before)) for it in left])
+    return plan is not None and bool(plan.update)
+
+
+def _throw_back(relay: Relay, rows: Sequence[Waiting], error: ZendeskError, conflicts: int, *, sent: bool) -> None:
+    """Due again, all at one time: they are to stay together, and in order."""
+    now = relay.now()
+    moves = [
+        (
+            it,
+            update_states.not_applied(
+                it.row, error, now, before=it.before, conflicts=it.row.conflicts + conflicts, sent=sent
+            ),
+        )
+        for it in rows
+    ]
+    due_at = max((new.due_at for _, new in moves if new.due_at), default=None)
+    move(relay, [(it, new.model_copy(update={"due_at": due_at}) if new.due_at else new) for it, new in moves])
 
 
 def carry_out(relay: Relay, plan: Plan) -> None:
@@ -101,9 +122,9 @@ def carry_out(relay: Relay, plan: Plan) -> None:
         move(relay, [(waiting, update_states.applied(row, now, "followed_up"))])
 
 
-def safe(plan: Plan, stamp: str) -> Ticket:
+def safe(plan: Plan, updated_stamp: str) -> Ticket:
     """The `ticket` to send. `safe_update` is true or absent: false means true, too (Tickets reference)."""
-    return {**marked(plan.update, plan.markers), "safe_update": True, "updated_stamp": stamp}
+    return {**marked(plan.update, plan.markers), "safe_update": True, "updated_stamp": updated_stamp}
 
 
 def hold(relay: Relay, plan: Plan, lease: float) -> None:
@@ -131,13 +152,13 @@ def _reading(relay: Relay, rows: Sequence[Waiting], by: Deadline, looks: Looks) 
     """The ticket and what goes with it; None if there is none."""
     ticket_id = rows[0].row.ticket_id
     own = own_user(relay, [it.row for it in rows], by)
-    stamp = decisions.direct(rows[0].row, looks.told_at) if looks.told_at is not None else None
-    if stamp is not None:
-        return Reading({}, stamp, tuple, own)
+    told = decisions.direct(rows[0].row, looks.told_at) if looks.told_at is not None else None
+    if told is not None:
+        return Reading({}, told, tuple, own)
     ticket = looks.read(ticket_id, by)
     if ticket is None:
         return None
-    return reading_of(rows, ticket, _audits(relay, ticket_id, by), own)
+    return reading_of(rows, ticket, _audits(relay, ticket_id, decisions.begun(rows) - EARLIER, by), own)
 
 
 def reading_of(rows: Sequence[Waiting], ticket: Ticket, audits: Audits, own: int | None) -> Reading:
@@ -155,11 +176,13 @@ def own_user(relay: Relay, rows: Sequence[UpdateRow], by: Deadline) -> int | Non
     return identity.known(relay) or identity.learned(relay, by)
 
 
-def _audits(relay: Relay, ticket_id: int, by: Deadline) -> Audits:
+def _audits(relay: Relay, ticket_id: int, since: float, by: Deadline) -> Audits:
+    """The ticket's audits, when asked for; of a long list no more than its end, if it proves to be sorted."""
+
     @cache
     def read() -> Sequence[Mapping[str, Any]]:
         try:
-            return list(relay.zendesk.audits(ticket_id, by))
+            return list(_until(since, relay.zendesk.audits(ticket_id, by)))
         except Rejected as error:
             # A refused look says nothing about the update: as doubtful as before.
             raise Uncertain("look_up_refused", f"Zendesk refused the look at the audits: {error.code}.") from None
@@ -167,17 +190,25 @@ def _audits(relay: Relay, ticket_id: int, by: Deadline) -> Audits:
     return read
 
 
-def _not_applied(waiting: Waiting, error: ZendeskError, now: float, conflicts: int) -> UpdateRow:
-    row = waiting.row
-    return update_states.not_applied(row, error, now, before=waiting.before, conflicts=row.conflicts + conflicts)
+def _until(since: float, audits: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Those before the first that is older, for as long as each is older than the one before it."""
+    latest = math.inf
+    for audit in audits:
+        yield audit
+        made = stamp.parse(audit.get("created_at"))
+        at = made.instant.timestamp() if made else math.inf
+        if at > latest:
+            since = -math.inf
+        elif at < since:
+            return
+        latest = at
 
 
 def move(relay: Relay, moves: Sequence[tuple[Waiting, UpdateRow]]) -> None:
-    """Move each. One of several that somebody else has moved meanwhile is theirs. Raises RowMoved for a single one."""
+    """Move each. One that somebody else has moved meanwhile is theirs."""
     for waiting, row in moves:
         try:
             waiting.row = relay.move(waiting.row, row)
         except RowMoved:
-            if len(moves) == 1:
-                raise
             observability.count("RowMoved")
+        waiting.held = False

@@ -99,9 +99,12 @@ class Store:
         yield from sorted(rows, key=lambda row: row.due_at or 0)
 
     def jobs_waited_for(self) -> set[str]:
-        """The jobs that rows of ours know as theirs; of very many rows, those that are due first."""
+        """The jobs that rows of ours know as theirs alone; of very many rows, those that are due first.
+
+        A job for several events may be known to some of them, and not to one whose worker died before it was told.
+        """
         found = self.due(Work.JOB, FAR, limit=MOST_JOBS)
-        return {row.job_id for row in found if isinstance(row, TicketRow | UpdateRow) and row.job_id}
+        return {row.job_id for row in found if isinstance(row, Row) and row.job_id and not row.together}
 
     def put_off(self, pk: str, until: float) -> None:
         """Let a row that cannot be advanced, or not even be read, make room for the others."""

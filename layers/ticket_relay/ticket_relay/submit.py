@@ -70,7 +70,7 @@ def send_together(relay: Relay, rows: Sequence[TicketRow], by: Deadline) -> str 
             return None
         for index, row in enumerate(held):
             with suppress(RowMoved):
-                relay.move(row, ticket_states.submitted(row, submission, relay.now(), index))
+                relay.move(row, ticket_states.submitted(row, submission, relay.now(), index, together=True))
         relay.gate.went_well(passage)
         return submission.job_id
 

@@ -114,8 +114,10 @@ def still_unmapped(row: TicketRow, error: RelayError, now: float) -> TicketRow:
     return row.moved(now, state=TicketState.UNMAPPED, error_code=error.code, error_sentence=error.sentence)
 
 
-def submitted(row: TicketRow, submission: Submission, now: float, index: int = 0) -> TicketRow:
-    """Taken on: in a job, as its ticket number `index`, or made at once."""
+def submitted(
+    row: TicketRow, submission: Submission, now: float, index: int = 0, *, together: bool = False
+) -> TicketRow:
+    """Taken on: in a job, as its ticket number `index`, perhaps `together` with others; or made at once."""
     if submission.job_id is None and submission.ticket_id is not None:
         return created(row, submission.ticket_id, now)
     return row.moved(
@@ -123,6 +125,7 @@ def submitted(row: TicketRow, submission: Submission, now: float, index: int = 0
         state=TicketState.SUBMITTED,
         job_id=submission.job_id,
         job_index=index,
+        together=together,
         ticket_id=submission.ticket_id,
         submitted_at=now,
         suspects=None,

@@ -4,13 +4,14 @@ verify ─ claim ── won ──▶ safe_update ──▶ applied, skipped, co
            └─ lost: the winner's state
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ticket_relay import identity, observability, payload, safe_update, signatures, update_states
 from ticket_relay.decisions import Waiting
 from ticket_relay.errors import RowMoved, StoreUnavailable
 from ticket_relay.fresh import Looks
+from ticket_relay.pauses import jitter
 from ticket_relay.relay import Relay
 from ticket_relay.rows import UpdateRow, update_pk
 from ticket_relay.update_request import checked, read_request
@@ -68,23 +69,23 @@ def receive(relay: Relay, headers: Mapping[str, str], body: bytes, by: Deadline)
         return Receipt(waiting.row.state, delivery.id, request.ticket_id)
 
 
-def resume(relay: Relay, rows: Sequence[UpdateRow], by: Deadline) -> None:
-    """Go on with accepted rows of one ticket that are due, in the order in which they came, as far as one request goes.
-
-    Raises RowMoved and StoreUnavailable: leases then end by themselves.
+def resume(relay: Relay, rows: Sequence[UpdateRow], by: Deadline) -> bool:
+    """Go on with accepted rows of one ticket that are due, in the order in which they came, as far as one request goes;
+    whether one was sent. Raises RowMoved and StoreUnavailable: leases then end by themselves.
     """
     ticket_id = rows[0].ticket_id
     limited_until = relay.limits.closed_until([ticket_id], relay.now()).get(ticket_id)
     with relay.gate.asking(relay.now) as passage:
         closed_until = max(passage.closed_until or 0, limited_until or 0)
         if closed_until:
+            until = closed_until + jitter(2.0)  # one time for all: they are to stay together
             for row in rows:
-                relay.move(row, update_states.postponed(row, relay.now(), closed_until))
-            return
+                relay.move(row, update_states.postponed(row, relay.now(), until))
+            return False
         looks = Looks(relay, not_before=max(row.created_at for row in rows) + 1)
-        safe_update.drive(relay, [Waiting(row, before=row) for row in in_order(rows)], passage, by, looks)
+        return safe_update.drive(relay, [Waiting(row, before=row) for row in rows], passage, by, looks)
 
 
-def in_order(rows: Sequence[UpdateRow]) -> list[UpdateRow]:
+def in_order(rows: Iterable[UpdateRow]) -> list[UpdateRow]:
     """The order in which they came. Zendesk promises none, and no number tells; within an instant the key decides."""
     return sorted(rows, key=lambda row: (row.created_at, row.pk))

@@ -18,7 +18,7 @@ from ticket_relay.gate import Passage
 from ticket_relay.pauses import LEASE_TOGETHER
 from ticket_relay.relay import Relay
 from ticket_relay.rows import UpdateRow
-from ticket_relay.zendesk.client import Shown
+from ticket_relay.zendesk.client import Shown, Ticket
 from ticket_relay.zendesk.transport import Deadline
 
 
@@ -37,26 +37,27 @@ class _Planned:
         return {"id": self.ticket_id, **safe_update.safe(self.plan, self.stamp)}
 
 
-def drive(relay: Relay, tickets: Mapping[int, Sequence[UpdateRow]], by: Deadline) -> set[int]:
+def drive(relay: Relay, tickets: Mapping[int, Sequence[UpdateRow]], by: Deadline) -> tuple[str | None, set[int]]:
     """Decide the accepted rows of at most 100 tickets, each ticket's in order, and send what comes of it in one job.
 
-    Returns the tickets that must be driven alone. Raises StoreUnavailable: leases end by themselves.
+    Returns the job, if there is one, and the tickets that must be driven alone. Raises StoreUnavailable: leases end by
+    themselves.
     """
     with relay.gate.asking(relay.now) as passage:
         if passage.closed_until is not None:
-            return set()
+            return None, set()
         limited = relay.limits.closed_until(tickets, relay.now())
         free = {ticket_id: rows for ticket_id, rows in tickets.items() if ticket_id not in limited}
         if not free:
-            return set(limited)
+            return None, set(limited)
         try:
             planned, alone = _planned(relay, free, by)
         except ZendeskError as error:
             relay.heed(error, passage)
-            return set(tickets)
+            return None, set(tickets)
         relay.gate.went_well(passage)
-        _send(relay, [each for each in planned if each.plan.update], passage, by)
-        return alone | set(limited)
+        job_id = _send(relay, [each for each in planned if each.plan.update], passage, by)
+        return job_id, alone | set(limited)
 
 
 def _planned(relay: Relay, tickets: Mapping[int, Sequence[UpdateRow]], by: Deadline) -> tuple[list[_Planned], set[int]]:
@@ -66,34 +67,34 @@ def _planned(relay: Relay, tickets: Mapping[int, Sequence[UpdateRow]], by: Deadl
     shown = relay.zendesk.show_tickets(tickets, by)
     planned, alone = [], set()
     for ticket_id, rows in tickets.items():
-        it = shown.get(ticket_id)
-        if it is None or asked < looks.over(it):
-            alone.add(ticket_id)
-            continue
         try:
-            plan = _plan(relay, rows, it, own)
-        except _AloneError:
+            planned.append(_plan(relay, rows, _settled(shown.get(ticket_id), looks, asked), own))
+        # What is wrong with one ticket, a bug included, comes out when it is driven alone, and harms no other.
+        except Exception:  # noqa: BLE001
             alone.add(ticket_id)
-            continue
-        safe_update.carry_out(relay, plan)
-        planned.append(_Planned(ticket_id, plan, it.ticket["updated_at"]))
     return planned, alone
 
 
-def _plan(relay: Relay, rows: Sequence[UpdateRow], shown: Shown, own: int | None) -> Plan:
+def _settled(shown: Shown | None, looks: Looks, asked: float) -> Ticket:
+    if shown is None or asked < looks.over(shown):
+        raise _AloneError
+    return shown.ticket
+
+
+def _plan(relay: Relay, rows: Sequence[UpdateRow], ticket: Ticket, own: int | None) -> _Planned:
     waiting = [Waiting(row, before=row) for row in rows]
-    reading = safe_update.reading_of(waiting, shown.ticket, _no_audits, own)
-    plan = decisions.plan(waiting, reading, relay.now())
+    plan = decisions.plan(waiting, safe_update.reading_of(waiting, ticket, _no_audits, own), relay.now())
     if plan.rest is not None or any(update_states.went_alone(it.row) for it in plan.senders):
         raise _AloneError
-    return plan
+    safe_update.carry_out(relay, plan)
+    return _Planned(rows[0].ticket_id, plan, ticket["updated_at"])
 
 
 def _no_audits() -> Never:
     raise _AloneError
 
 
-def _send(relay: Relay, planned: Sequence[_Planned], passage: Passage, by: Deadline) -> None:
+def _send(relay: Relay, planned: Sequence[_Planned], passage: Passage, by: Deadline) -> str | None:
     held = []
     for each in planned:
         try:
@@ -103,7 +104,7 @@ def _send(relay: Relay, planned: Sequence[_Planned], passage: Passage, by: Deadl
         else:
             held.append(each)
     if not held:
-        return
+        return None
     try:
         job_id, exhausted = relay.zendesk.update_tickets([each.update for each in held], by)
     except ZendeskError as error:
@@ -112,12 +113,13 @@ def _send(relay: Relay, planned: Sequence[_Planned], passage: Passage, by: Deadl
             if isinstance(error, Throttled):
                 relay.limits.heed(each.ticket_id, error.exhausted, relay.now())
             safe_update.move(relay, [(it, _not_taken(it, error, relay.now())) for it in each.plan.senders])
-        return
+        return None
     for index, each in enumerate(held):
         # Who was to end with the request waits for what the job says, and is then decided again.
         moves = [(it, update_states.submitted(it.row, job_id, index, relay.now())) for it in each.plan.senders]
         safe_update.move(relay, moves)
         relay.limits.heed(each.ticket_id, exhausted, relay.now())
+    return job_id
 
 
 def _not_taken(waiting: Waiting, error: ZendeskError, now: float) -> UpdateRow:

@@ -54,7 +54,13 @@ def held(row: UpdateRow, now: float, rest: bytes | None = None, lease: float = L
 
 
 def postponed(row: UpdateRow, now: float, until: float) -> UpdateRow:
-    return row.moved(now, due_at=until + jitter(2.0))
+    """Not sent, because Zendesk wants to be left alone. Those of one ticket are given one time, to stay together."""
+    return row.moved(now, due_at=until)
+
+
+def released(row: UpdateRow, now: float, *, before: UpdateRow) -> UpdateRow:
+    """Held, and not sent after all: as it was found, and due at once."""
+    return row.moved(now, due_at=now, sent_at=before.sent_at, rest=before.rest)
 
 
 def submitted(row: UpdateRow, job_id: str, index: int, now: float) -> UpdateRow:
@@ -101,12 +107,11 @@ def redriven(row: UpdateRow, now: float) -> UpdateRow:
     )
 
 
-def not_found(row: UpdateRow, now: float) -> UpdateRow:
+def not_found(row: UpdateRow, now: float, *, before: UpdateRow) -> UpdateRow:
     """A trigger tells only of tickets that exist, so at first their absence is a copy of the database that lags."""
     sentence = "Zendesk has no such ticket."
     if now - row.begun_at > LAG:
         return failed(row, "ticket_not_found", sentence, now)
-    before = row.model_copy(update={"sent_at": None})
     return not_applied(row, Unreached("ticket_not_found", sentence), now, before=before, conflicts=row.conflicts)
 
 
@@ -124,8 +129,12 @@ def failed(row: UpdateRow, code: str, sentence: str, now: float) -> UpdateRow:
     return row.moved(now, state=UpdateState.FAILED, error_code=code, error_sentence=sentence)
 
 
-def not_applied(row: UpdateRow, error: ZendeskError, now: float, *, before: UpdateRow, conflicts: int) -> UpdateRow:
-    """No success, after so many conflicts in all. The doubt from `before` it was held outlives a certain refusal."""
+def not_applied(
+    row: UpdateRow, error: ZendeskError, now: float, *, before: UpdateRow, conflicts: int, sent: bool = True
+) -> UpdateRow:
+    """No success, after so many conflicts in all. The doubt from `before` it was held outlives a certain refusal, and
+    where nothing was `sent` there is no other.
+    """
     if conflicts > MAX_CONFLICTS:
         return failed(row, error.code, f"Given up: the ticket had changed {conflicts} times under our hands.", now)
     if isinstance(error, Rejected) and not isinstance(error, Conflict):
@@ -135,7 +144,7 @@ def not_applied(row: UpdateRow, error: ZendeskError, now: float, *, before: Upda
     pause = growing(2.0, row.tries, most=LONGEST_PAUSE)
     if isinstance(error, Throttled):
         pause = (error.retry_after or 0) + jitter(2.0)
-    doubtful = isinstance(error, Uncertain) or (isinstance(error, Throttled) and not error.certain)
+    doubtful = sent and (isinstance(error, Uncertain) or (isinstance(error, Throttled) and not error.certain))
     known = row if doubtful else before
     return row.moved(
         now,

@@ -7,7 +7,7 @@ Sources: Job Statuses reference; recorded exchanges of 2023-24; zendesk-java-cli
 from dataclasses import dataclass, field
 from typing import Any
 
-from ticket_relay.zendesk.transport import text_of
+from ticket_relay.zendesk.transport import code_of, text_of
 
 OVER = frozenset({"completed", "failed", "killed"})
 """`killed` is in the older reference and in the how-to on asynchronous creation; unknown words count as unfinished."""
@@ -71,7 +71,7 @@ def _result(row: dict[str, Any]) -> Result:
         error = "failed"
     return Result(
         ticket_id if isinstance(ticket_id, int) else None,
-        text_of(error, 100) or None,
-        text_of(row.get("details"), 500),
+        code_of(error) or None,
+        text_of(row.get("details") or error, 500),
         index if isinstance(index, int) else None,
     )

@@ -12,8 +12,11 @@ UPDATES = "tickets-update"
 UPDATES_OF_TICKET = "per-ticket-updates"
 """Update Ticket, by user and ticket: 30 in ten minutes."""
 
+LONGEST_RETRY_AFTER = 3600.0
+"""Seconds; whoever says more does not mean a duration."""
+
 _NAME = re.compile(r"zendesk-rate-?limit-(?P<name>[a-z-]+)", re.IGNORECASE)
-_VALUE = re.compile(r"total=\d+; ?remaining=(?P<remaining>\d{1,9}); ?resets=(?P<resets>\d{1,9})")
+_VALUE = re.compile(r"total=\d+; ?remaining=(?P<remaining>\d{1,9}); ?resets=(?P<resets>\d{1,15})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,4 +37,4 @@ def _read(headers: Mapping[str, str]) -> Iterator[Limit]:
     for name, value in headers.items():
         named, said = _NAME.fullmatch(name), _VALUE.match(value)
         if named and said:
-            yield Limit(named["name"].lower(), int(said["remaining"]), float(said["resets"]))
+            yield Limit(named["name"].lower(), int(said["remaining"]), min(float(said["resets"]), LONGEST_RETRY_AFTER))

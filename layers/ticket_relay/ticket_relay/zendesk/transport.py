@@ -7,6 +7,7 @@ bodies seen in real logs.
 
 import json
 import math
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,17 +21,17 @@ from urllib3.exceptions import HTTPError, NewConnectionError, ReadTimeoutError
 from ticket_relay import observability
 from ticket_relay.errors import Conflict, Rejected, Throttled, Uncertain, Unreached, ZendeskError
 from ticket_relay.zendesk import limits
-from ticket_relay.zendesk.limits import Limit
+from ticket_relay.zendesk.limits import LONGEST_RETRY_AFTER, Limit
 
 MAX_ANSWER = 8 * 1024 * 1024
 DEFAULT_RETRY_AFTER = 10.0
 """Where a 429 does not say: what Zendesk's own Ruby client waits."""
-LONGEST_RETRY_AFTER = 3600.0
 NO_EFFECT = {401: ("zendesk_unauthorized", "Zendesk does not accept the relay's credentials.")}
 REDIRECTED = ("zendesk_redirects", "Zendesk redirects: the base URL is not the account's own.")
 OF_THE_CONTENT = frozenset({400, 413, 422})
 LONGEST_IDLE = 20.0
 """Seconds after which a kept connection is not trusted: Lambda freezes a process between events, and peers hang up."""
+_NAME = re.compile(r"[A-Za-z][\w ]{0,60}")
 LEAST_TIME = 0.3
 """Seconds below which asking is not worth it."""
 
@@ -222,7 +223,13 @@ def error_of(content: bytes) -> tuple[str, str]:
             code, reason = first.get("code"), first.get("title") or first.get("detail")
         case _:
             return "", ""
-    return text_of(code, 100), text_of(reason, 500)
+    return code_of(code), text_of(reason or code, 500)
+
+
+def code_of(said: Any) -> str:
+    """Zendesk's name for an error. Where a text stands in its place, which may quote what was sent, there is none."""
+    name = text_of(said, 100)
+    return name if not name or _NAME.fullmatch(name) else "zendesk_error"
 
 
 def closes(reason: str) -> bool:
