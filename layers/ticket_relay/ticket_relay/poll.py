@@ -35,15 +35,17 @@ def run(relay: Relay, time_left: Callable[[], float], nap: Callable[[float], Non
     """
     this = Run(relay, time_left)
     while this.has_time:
-        jobs, rows = this.due_soon(Work.JOB, MOST_JOBS), this.due_soon(Work.SEND, MOST_SENDS)
+        # A young job may be asked about only in a minute, and its tickets are busy all the same.
+        unfinished, rows = this.due_soon(Work.JOB, MOST_JOBS, within=BUSY), this.due_soon(Work.SEND, MOST_SENDS)
         now = relay.now()
+        jobs = [row for row in unfinished if row.due_at and row.due_at <= now + SOON]
         closed_until = relay.gate.closed_until(now)
         if closed_until is not None and closed_until > now + SOON:
             rows = []
         if not jobs and not rows:
             break
         observability.measure("OldestUnfinished", MetricUnit.Seconds, max(now - row.created_at for row in jobs + rows))
-        acted = _turn(this, jobs, rows if closed_until is None else [])
+        acted = _turn(this, jobs, rows if closed_until is None else [], _busy(unfinished, now))
         later = [row.due_at for row in jobs + rows if row.due_at and row.due_at > now]
         next_due = min(later, default=now if acted else now + LONGEST_NAP)
         nap(min(max(next_due - relay.now(), SHORTEST_NAP), LONGEST_NAP))
@@ -51,7 +53,12 @@ def run(relay: Relay, time_left: Callable[[], float], nap: Callable[[float], Non
         raise Unfinished(f"{this.broken} rows could not be advanced.")
 
 
-def _turn(this: Run, jobs: Sequence[Row], rows: Sequence[Row]) -> bool:
+def _busy(unfinished: Sequence[Row], now: float) -> set[int]:
+    """The tickets of which an update is under way in a young job."""
+    return {row.ticket_id for row in unfinished if isinstance(row, UpdateRow) and now - (row.submitted_at or 0) < BUSY}
+
+
+def _turn(this: Run, jobs: Sequence[Row], rows: Sequence[Row], busy: set[int]) -> bool:
     """Ask about jobs, then send; whether there was anything to do. Rows are those that are due, and due soon."""
     now = this.relay.now()
     this.batches |= {row.job_id for row in jobs if row.job_id and (row.together or isinstance(row, UpdateRow))}
@@ -59,5 +66,4 @@ def _turn(this: Run, jobs: Sequence[Row], rows: Sequence[Row]) -> bool:
     if ask:
         # Asking about those that are due soon as well costs no call more.
         poll_results.follow(this, jobs)
-    busy = {row.ticket_id for row in jobs if isinstance(row, UpdateRow) and now - (row.submitted_at or 0) < BUSY}
     return poll_sending.send(this, rows, busy) or ask

@@ -44,9 +44,9 @@ class Run:
     def has_time_for_many(self) -> bool:
         return self.time_left() > TIME_FOR_MANY
 
-    def due_soon(self, work: Work, limit: int) -> list[Row]:
+    def due_soon(self, work: Work, limit: int, within: float = SOON) -> list[Row]:
         rows = []
-        for row in self.relay.store.due(work, self.relay.now() + SOON, limit):
+        for row in self.relay.store.due(work, self.relay.now() + within, limit):
             if row.pk in self.left_alone:
                 continue
             if isinstance(row, Unreadable):

@@ -53,7 +53,7 @@ def drive(relay: Relay, rows: Sequence[Waiting], passage: Passage, by: Deadline,
     All are of one ticket, in the order in which they came; those that did not fit into one request stay as they are.
     Raises RowMoved and StoreUnavailable: leases end by themselves.
     """
-    conflicts = 0
+    conflicts, thrown_back = 0, list[Waiting]()
     for number in range(1, ROUNDS + 1):
         plan: Plan | None = None
         try:
@@ -77,13 +77,15 @@ def drive(relay: Relay, rows: Sequence[Waiting], passage: Passage, by: Deadline,
             relay.heed(error, passage)
             if isinstance(error, Throttled):
                 relay.limits.heed(rows[0].row.ticket_id, error.exhausted, relay.now())
-            _throw_back(relay, plan.senders if plan else rows, error, conflicts, sent=plan is not None)
+            thrown_back = plan.senders if plan else list(rows)
+            _throw_back(relay, thrown_back, error, conflicts, sent=plan is not None)
         else:
             if reading.ticket or plan.update:
                 relay.gate.went_well(passage)
         break
     left = [it for it in rows if it.held]
     move(relay, [(it, update_states.released(it.row, relay.now(), before=it.before)) for it in left])
+    _fall_in(relay, rows, thrown_back)
     return plan is not None and bool(plan.update)
 
 
@@ -101,6 +103,14 @@ def _throw_back(relay: Relay, rows: Sequence[Waiting], error: ZendeskError, conf
     ]
     due_at = max((new.due_at for _, new in moves if new.due_at), default=None)
     move(relay, [(it, new.model_copy(update={"due_at": due_at}) if new.due_at else new) for it, new in moves])
+
+
+def _fall_in(relay: Relay, rows: Sequence[Waiting], thrown_back: Sequence[Waiting]) -> None:
+    """Whoever did not fit into the request waits for those who were in it, so as not to overtake them."""
+    until = max((it.row.due_at for it in thrown_back if it.row.due_at), default=None)
+    behind = [it for it in rows if it.row.state is UpdateState.ACCEPTED and not any(it is one for one in thrown_back)]
+    if until is not None:
+        move(relay, [(it, update_states.postponed(it.row, relay.now(), until)) for it in behind])
 
 
 def carry_out(relay: Relay, plan: Plan) -> None:

@@ -126,4 +126,7 @@ def _not_taken(waiting: Waiting, error: ZendeskError, now: float) -> UpdateRow:
     if isinstance(error, Rejected):
         return update_states.refused_together(waiting.row, error, now, before=waiting.before)
     conflicts = waiting.row.conflicts
-    return update_states.not_applied(waiting.row, error, now, before=waiting.before, conflicts=conflicts)
+    new = update_states.not_applied(waiting.row, error, now, before=waiting.before, conflicts=conflicts)
+    if isinstance(error, Throttled) and new.due_at is not None:
+        return new.model_copy(update={"due_at": now + (error.retry_after or 0)})  # all at once, to go together again
+    return new

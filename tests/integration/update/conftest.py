@@ -51,12 +51,25 @@ def webhook(relay, desk) -> Callable[..., update.Receipt]:
 
 @pytest.fixture
 def row(relay, desk) -> Callable[..., UpdateRow]:
-    def read(invocation: str = "inv_1") -> UpdateRow:
-        found = relay.store.get(update_pk(desk.id, invocation))
+    def read(invocation: str = "inv_1", ticket_id: int | None = None) -> UpdateRow:
+        found = relay.store.get(update_pk(ticket_id or desk.id, invocation))
         assert isinstance(found, UpdateRow)
         return found
 
     return read
+
+
+@pytest.fixture
+def wait(relay, webhook, clock) -> Callable[..., None]:
+    """Webhooks that come, one each second, while the gate is closed: inv_1, inv_2, and so on."""
+
+    def come(*bodies: dict[str, Any]) -> None:
+        relay.gate.close(clock() + len(bodies) + 10)
+        for number, body in enumerate(bodies, start=1):
+            clock.advance(1)
+            assert webhook(f"inv_{number}", **body).state == "accepted"
+
+    return come
 
 
 @pytest.fixture
