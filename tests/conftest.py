@@ -1,6 +1,7 @@
 """How the tests share a machine with one another."""
 
 import pytest
+from hypothesis import settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
@@ -17,3 +18,8 @@ class OneStack(LoadScopeScheduling):
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> OneStack:
     return OneStack(config, log)
+
+
+# How long an example takes says nothing on a machine that others share.
+settings.register_profile("relay", deadline=None)
+settings.load_profile("relay")
