@@ -6,6 +6,9 @@ from local.zendesk import Fault
 from ticket_relay.rows import TicketState
 from ticket_relay.zendesk.limits import UPDATES_OF_TICKET, Limit
 
+# Many updates, and much time: what they ask of the table others ask as well, on both engines.
+on_moto = pytest.mark.parametrize("dynamo", ["moto"], indirect=True)
+
 
 def note(number):
     return {"changes": {"comment": {"body": f"Note {number}", "public": False}}}
@@ -20,6 +23,7 @@ def statuses(zendesk):
     return lambda status: len(zendesk.account.journal.calls(status=status))
 
 
+@on_moto
 def test_forty_updates_of_one_ticket_that_come_one_by_one_never_meet_a_429(
     webhook, desk, clock, relay, drive, row, statuses
 ):
@@ -34,6 +38,7 @@ def test_forty_updates_of_one_ticket_that_come_one_by_one_never_meet_a_429(
     assert statuses(429) == 0
 
 
+@on_moto
 def test_updates_that_wait_for_one_ticket_go_out_in_order_as_the_limit_allows(
     wait, desk, clock, relay, drive, row, statuses
 ):
@@ -117,6 +122,7 @@ def each(webhook, desk, tickets_of_desk, clock):
     return send
 
 
+@on_moto
 def test_updates_beyond_the_accounts_limit_wait_and_all_are_applied_without_a_429(
     each, desk, relay, drive, statuses, tickets_of_desk
 ):
@@ -137,6 +143,7 @@ def test_creates_do_not_wait_for_the_limit_of_updates(each, desk, relay, deliver
     assert [entry.status for entry in desk.account.journal.calls("POST", "/api/v2/tickets")] == [202]
 
 
+@on_moto
 def test_a_429_for_the_account_holds_up_updates_alone(each, webhook, desk, relay, deliver, clock, drive, statuses):
     desk.account.settings.limit_update = 0
     assert each() == ["accepted"] * 12

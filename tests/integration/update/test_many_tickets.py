@@ -12,6 +12,9 @@ from ticket_relay import poll_sending, update_states
 
 MANY = range(poll_sending.BACKLOG)
 
+# What these ask of the table others ask as well, on both engines; here it is much of it, and takes its time.
+on_moto = pytest.mark.parametrize("dynamo", ["moto"], indirect=True)
+
 
 def note(number):
     return {"body": f"Note {number}", "public": False}
@@ -149,6 +152,7 @@ def test_several_updates_of_one_ticket_are_decided_in_the_order_in_which_they_ca
     assert {crowd.row(number, f"more_{number}").state for number in MANY} == {"applied"}
 
 
+@on_moto
 def test_what_needs_no_request_ends_without_one(all_wait, crowd, polled):
     all_wait({2: {"changes": {"tags": {"add": ["vip_customer"]}}}, 5: {"on_conflict": "skip"}})
     crowd.edit(5, subject="Theirs")
@@ -167,6 +171,7 @@ def test_a_conflict_in_the_jobs_results_is_decided_again_on_the_newer_ticket(all
     assert (crowd.row(3).conflicts, crowd.alone) == (1, [3])
 
 
+@on_moto
 def test_a_ticket_that_was_closed_before_the_job_came_to_it_is_closed(all_wait, crowd, polled, wire, relay, drive):
     all_wait({3: {"on_closed": "follow_up", "changes": {"comment": note(3)}}})
 
@@ -182,6 +187,7 @@ def test_a_ticket_that_was_closed_before_the_job_came_to_it_is_closed(all_wait, 
     assert len(crowd.ticket(3)["followup_ids"]) == 1
 
 
+@on_moto
 def test_another_error_in_the_results_fails_its_update_with_its_text_and_no_other(all_wait, crowd, polled, next_job):
     next_job("failed_row", error="TicketUpdateFailed", details="Assignee: is invalid")
     all_wait()
@@ -191,6 +197,7 @@ def test_another_error_in_the_results_fails_its_update_with_its_text_and_no_othe
     assert crowd.comments(0) == []
 
 
+@on_moto
 @pytest.mark.parametrize(
     ("outcome", "effect"),
     [
@@ -213,6 +220,7 @@ def test_where_the_job_does_not_tell_the_audits_do(all_wait, crowd, relay, drive
     assert crowd.served_once()
 
 
+@on_moto
 def test_rows_in_any_order_are_told_apart_by_their_ids(all_wait, crowd, polled, next_job, wire):
     next_job("rows_shuffled")
     all_wait()
@@ -222,6 +230,7 @@ def test_rows_in_any_order_are_told_apart_by_their_ids(all_wait, crowd, polled, 
     assert crowd.alone == [3]
 
 
+@on_moto
 def test_a_young_job_that_is_not_to_be_seen_yet_is_waited_for(all_wait, crowd, polled, next_job):
     next_job("completed", hidden_seconds=8)
     all_wait()
@@ -230,6 +239,7 @@ def test_a_young_job_that_is_not_to_be_seen_yet_is_waited_for(all_wait, crowd, p
     assert (len(crowd.jobs), crowd.alone) == (1, [])
 
 
+@on_moto
 def test_a_job_that_is_queued_for_long_is_waited_for(all_wait, crowd, relay, drive, next_job, clock):
     next_job("completed", queued_seconds=600)
     all_wait()
@@ -239,6 +249,7 @@ def test_a_job_that_is_queued_for_long_is_waited_for(all_wait, crowd, relay, dri
     assert (len(crowd.jobs), crowd.alone) == (1, [])
 
 
+@on_moto
 def test_a_job_that_never_ends_is_given_up_after_a_day(all_wait, crowd, relay, polled, drive, next_job, clock):
     next_job("never_finishes")
     all_wait()
@@ -258,6 +269,7 @@ def test_of_a_batch_that_was_refused_each_is_sent_alone_and_learns_its_own(all_w
     assert not zendesk.account.journal.calls(path="*/audits")
 
 
+@on_moto
 def test_a_429_for_the_batch_lets_it_go_out_once_when_zendesk_said(all_wait, crowd, polled, zendesk):
     zendesk.account.faults.add(
         Fault("status", status=429, path="/api/v2/tickets/update_many", headers={"Retry-After": "5"})
@@ -270,6 +282,7 @@ def test_a_429_for_the_batch_lets_it_go_out_once_when_zendesk_said(all_wait, cro
     assert crowd.alone == []
 
 
+@on_moto
 def test_while_zendesk_has_too_many_jobs_the_batch_waits(all_wait, crowd, polled, zendesk):
     zendesk.account.settings.max_jobs = 0
     all_wait()
@@ -392,6 +405,7 @@ def test_a_row_that_somebody_else_has_ended_leaves_the_others_together(all_wait,
     assert crowd.alone == []
 
 
+@on_moto
 @pytest.mark.parametrize("queued", [10, 25, 45])
 def test_a_later_update_of_a_ticket_waits_while_its_job_is_young(
     all_wait, crowd, webhook, polled, next_job, queued, wire
@@ -406,6 +420,7 @@ def test_a_later_update_of_a_ticket_waits_while_its_job_is_young(
     assert crowd.row(3).conflicts == 0
 
 
+@on_moto
 def test_a_job_that_is_stuck_does_not_hold_up_later_updates_for_long(all_wait, crowd, webhook, polled, next_job):
     next_job("never_finishes")
     all_wait()
@@ -416,6 +431,7 @@ def test_a_job_that_is_stuck_does_not_hold_up_later_updates_for_long(all_wait, c
     assert crowd.row(3, "later").state == "applied"
 
 
+@on_moto
 @pytest.mark.parametrize("outcome", ["killed", "forgotten", "results_null"])
 def test_two_updates_in_one_place_of_a_job_that_does_not_tell_are_both_found(
     all_wait, webhook, crowd, relay, drive, next_job, outcome, clock
@@ -430,6 +446,7 @@ def test_two_updates_in_one_place_of_a_job_that_does_not_tell_are_both_found(
     assert crowd.alone == []
 
 
+@on_moto
 def test_more_tickets_than_one_job_takes_go_out_in_several(relay, webhook, desk, clock, polled, wire):
     relay.gate.close(clock() + 300)
     ids = [desk.new(subject=f"Fire {number}") for number in range(105)]
