@@ -5,13 +5,11 @@ from tests.integration.update.desk import COMMENT, RAISE, TAGS
 from ticket_relay import update
 from ticket_relay.zendesk.transport import Deadline
 
-BLIP = Fault("status", status=404, method="GET", path="/api/v2/tickets/*")
-
 
 def test_a_ticket_that_is_not_found_for_a_moment_does_not_make_a_lost_answer_forgotten(webhook, desk, row, go_on):
     desk.account.faults.add(Fault("drop", method="PUT", effect="before"))
     webhook(changes=RAISE)
-    desk.account.faults.add(BLIP)
+    desk.account.faults.add(Fault("status", status=404, method="GET", path="/api/v2/tickets/*"))
     assert go_on().error_code == "ticket_not_found"
     assert go_on().state == "applied"
     assert desk.comments == ["It burns", COMMENT["body"]]
