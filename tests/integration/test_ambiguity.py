@@ -114,16 +114,16 @@ def test_a_failed_job_is_followed_by_a_look_and_an_attempt_with_a_key_of_its_own
 def test_a_job_of_many_whose_worker_died_while_it_told_them_makes_no_second_ticket(
     relay, clock, zendesk, dynamo, tickets, drive
 ):
-    rows = [builders.ticket_row(f"evt_{number}", now=clock()) for number in range(20)]
+    rows = [builders.ticket_row(f"evt_{number}", now=clock()) for number in range(6)]
     for row in rows:
         relay.store.claim(row)
-    # Twenty are held and ten are told of the job, which is under way for longer than the lease.
-    zendesk.account.jobs.plans.append(JobPlan(queued_seconds=120))
+    # Six are held and three are told of the job, which is under way for longer than the lease.
+    zendesk.account.jobs.plans.append(JobPlan(queued_seconds=60))
     writes = iter(range(100))
-    dynamo.outages.append(Outage(("put_item",), DOWN, fits=lambda _: next(writes) >= 30))
+    dynamo.outages.append(Outage(("put_item",), DOWN, fits=lambda _: next(writes) >= 9))
     with pytest.raises(StoreUnavailable):
         submit.send_together(relay, rows, Deadline.after(8))
     clock.advance(45)
     zendesk.account.settle()
     drive(relay)
-    assert [len(tickets(f"evt_{number}")) for number in range(20)] == [1] * 20
+    assert [len(tickets(f"evt_{number}")) for number in range(6)] == [1] * 6
