@@ -167,7 +167,7 @@ def test_jobs_that_always_fail_are_given_up_in_the_end(relay, zendesk, clock, de
 def test_an_answer_that_is_lost_while_the_queue_is_long_leaves_one_ticket(
     relay, zendesk, deliver, drive, tickets, stored, fault
 ):
-    zendesk.account.settings.job_queued_seconds = 400
+    zendesk.account.settings.job_queued_seconds = 150
     zendesk.account.faults.add(Fault(**FAULTS[fault], **CREATE))
     deliver(relay)
     deliver(relay, "evt_2")
