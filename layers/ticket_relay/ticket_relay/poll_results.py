@@ -4,9 +4,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from itertools import batched
 
-from ticket_relay import submit, ticket_states, update_states
+from ticket_relay import submit, ticket_states, update_states, waits
 from ticket_relay.errors import Rejected, ZendeskError
-from ticket_relay.pauses import jitter
 from ticket_relay.poll_run import CALL_TIME, Run, is_due
 from ticket_relay.relay import Relay
 from ticket_relay.rows import Row, TicketRow, UpdateRow
@@ -51,7 +50,7 @@ def _asked(this: Run, rows: Sequence[Submitted]) -> dict[str, Job] | None:
         if passage.closed_until is not None:
             for row in _due(rows, relay.now()):
                 with this.guarded(row):
-                    relay.move(row, _postponed(row, relay.now(), passage.closed_until))
+                    relay.move(row, waits.postponed(row, relay.now(), passage.closed_until))
             return None
         ids = dict.fromkeys(row.job_id for row in rows if row.job_id)
         try:
@@ -63,7 +62,7 @@ def _asked(this: Run, rows: Sequence[Submitted]) -> dict[str, Job] | None:
             relay.heed(error, passage)
             for row in _due(rows, relay.now()):
                 with this.guarded(row):
-                    relay.move(row, _unanswered(row, error, relay.now()))
+                    relay.move(row, waits.unanswered(row, error, relay.now()))
             return None
         relay.gate.went_well(passage)
         return jobs
@@ -71,18 +70,6 @@ def _asked(this: Run, rows: Sequence[Submitted]) -> dict[str, Job] | None:
 
 def _due(rows: Sequence[Submitted], now: float) -> list[Submitted]:
     return [row for row in rows if is_due(row, now)]
-
-
-def _postponed(row: Submitted, now: float, until: float) -> Submitted:
-    if isinstance(row, UpdateRow):
-        return update_states.postponed(row, now, until + jitter(2.0))
-    return ticket_states.postponed(row, now, until)
-
-
-def _unanswered(row: Submitted, error: ZendeskError, now: float) -> Submitted:
-    if isinstance(row, UpdateRow):
-        return update_states.unanswered(row, error, now)
-    return ticket_states.unanswered(row, error, now)
 
 
 def _advance(relay: Relay, row: Submitted, job: Job | None) -> None:
@@ -95,13 +82,13 @@ def _advance(relay: Relay, row: Submitted, job: Job | None) -> None:
         return
     with relay.gate.asking(relay.now) as passage:
         if passage.closed_until is not None:
-            relay.move(row, ticket_states.postponed(row, relay.now(), passage.closed_until))
+            relay.move(row, waits.postponed(row, relay.now(), passage.closed_until))
             return
         try:
             ticket_id = submit.find(relay, row, Deadline.after(CALL_TIME))
         except ZendeskError as error:
             relay.heed(error, passage)
-            relay.move(row, ticket_states.unanswered(row, error, relay.now()))
+            relay.move(row, waits.unanswered(row, error, relay.now()))
             return
         relay.gate.went_well(passage)
     if ticket_id is not None:

@@ -7,7 +7,7 @@ is looked for.
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 
-from ticket_relay import definitions, mapping, observability, payload, ticket_states
+from ticket_relay import definitions, mapping, observability, payload, ticket_states, waits
 from ticket_relay.errors import (
     MappingFailed,
     PayloadRefused,
@@ -95,7 +95,7 @@ def resume(relay: Relay, row: TicketRow, by: Deadline) -> TicketRow:
         return _map(relay, row)
     with relay.gate.asking(relay.now) as passage:
         if passage.closed_until is not None:
-            return relay.move(row, ticket_states.postponed(row, relay.now(), passage.closed_until))
+            return relay.move(row, waits.postponed(row, relay.now(), passage.closed_until))
         before, row = row, relay.move(row, ticket_states.held(row, relay.now()))
         if before.doubtful:
             settled = _looked_for(relay, row, before, passage, by)
@@ -105,7 +105,7 @@ def resume(relay: Relay, row: TicketRow, by: Deadline) -> TicketRow:
             closed_until = relay.gate.closed_until(relay.now()) if passage.probe is None else None
             if closed_until is not None:
                 unsent = row.model_copy(update={"sent_at": before.sent_at})
-                return relay.move(row, ticket_states.postponed(unsent, relay.now(), closed_until))
+                return relay.move(row, waits.postponed(unsent, relay.now(), closed_until))
         return send(relay, row, passage, by, sent_before=before.sent_at)
 
 

@@ -13,6 +13,7 @@ import re
 from ticket_relay.errors import MappingFailed, Rejected, RelayError, Throttled, Uncertain, ZendeskError
 from ticket_relay.pauses import LEASE, YOUNG_JOB, asked_again, growing, jitter
 from ticket_relay.rows import DAY, UNFINISHED_RETENTION, Step, TicketRow, TicketState, ticket_pk
+from ticket_relay.waits import still_waiting
 from ticket_relay.zendesk.client import Submission
 from ticket_relay.zendesk.jobs import Job
 
@@ -79,11 +80,6 @@ def held(row: TicketRow, now: float, lease: float = LEASE) -> TicketRow:
     if row.sent_at is not None and now - row.sent_at > KEY_LIFE:
         return row.moved(now, due_at=now + lease, sent_at=now, suspects=None, attempt=row.attempt + 1)
     return row.moved(now, due_at=now + lease, sent_at=row.sent_at or now, suspects=None)
-
-
-def postponed(row: TicketRow, now: float, until: float) -> TicketRow:
-    """Not sent, because the gate is closed. Spread a little, so that not all come at once."""
-    return row.moved(now, due_at=until + jitter(2.0))
 
 
 def redriven(row: TicketRow, now: float) -> TicketRow:
@@ -268,18 +264,6 @@ def _reason(row: TicketRow, job: Job | None) -> tuple[str, str]:
     if job.status == "completed":
         return "job_without_result", "The job was completed without naming the ticket, and there is none."
     return f"job_{job.status}", job.message or f"The job was {job.status}."
-
-
-def still_waiting(row: TicketRow, now: float) -> TicketRow:
-    return row.moved(now, tries=row.tries + 1, due_at=now + asked_again(row.tries + 1))
-
-
-def unanswered(row: TicketRow, error: ZendeskError, now: float) -> TicketRow:
-    """The question about the job was not answered: that says nothing about the ticket."""
-    later = still_waiting(row, now)
-    if isinstance(error, Throttled) and later.due_at is not None:
-        return later.model_copy(update={"due_at": max(later.due_at, now + (error.retry_after or 0) + jitter(2.0))})
-    return later
 
 
 def _ticket_id(row: TicketRow, job: Job) -> int | None:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from ticket_relay.errors import Conflict, Rejected, Throttled, Uncertain, Unreached, ZendeskError
 from ticket_relay.pauses import LEASE, YOUNG_JOB, asked_again, growing, jitter
 from ticket_relay.rows import DAY, UNFINISHED_RETENTION, Step, UpdateRow, UpdateState
+from ticket_relay.waits import still_waiting
 from ticket_relay.zendesk.jobs import Job
 from ticket_relay.zendesk.transport import closes
 
@@ -136,11 +137,11 @@ def not_applied(
     where nothing was `sent` there is no other.
     """
     if conflicts > MAX_CONFLICTS:
-        return failed(row, error.code, f"Given up: the ticket had changed {conflicts} times under our hands.", now)
+        return _overtaken(row, error.code, conflicts, now)
     if isinstance(error, Rejected) and not isinstance(error, Conflict):
         return failed(row, error.code, error.sentence, now)
     if now - row.begun_at > GIVE_UP_AFTER:
-        return failed(row, error.code, f"Given up after a day. The last reason: {error.sentence}", now)
+        return _too_late(row, error.code, error.sentence, now)
     pause = growing(2.0, row.tries, most=LONGEST_PAUSE)
     if isinstance(error, Throttled):
         pause = (error.retry_after or 0) + jitter(2.0)
@@ -191,16 +192,6 @@ def polled(row: UpdateRow, job: Job | None, now: float, *, forgotten_after: floa
     return failed(row, result.error, result.details, now)
 
 
-def still_waiting(row: UpdateRow, now: float) -> UpdateRow:
-    return row.moved(now, tries=row.tries + 1, due_at=now + asked_again(row.tries + 1))
-
-
-def unanswered(row: UpdateRow, error: ZendeskError, now: float) -> UpdateRow:
-    """The question about the job was not answered: that says nothing about the ticket."""
-    wait = (error.retry_after or 0) + jitter(2.0) if isinstance(error, Throttled) else 0
-    return row.moved(now, tries=row.tries + 1, due_at=now + max(asked_again(row.tries + 1), wait))
-
-
 def _no_result(job: Job) -> tuple[str, str]:
     return f"job_{job.status}", job.message or f"The job was {job.status} without a word on this ticket."
 
@@ -208,9 +199,9 @@ def _no_result(job: Job) -> tuple[str, str]:
 def _again(row: UpdateRow, code: str, sentence: str, now: float, *, sent_at: float | None, conflicts: int) -> UpdateRow:
     """Back to be decided on the ticket as it is now."""
     if conflicts > MAX_CONFLICTS:
-        return failed(row, code, f"Given up: the ticket had changed {conflicts} times under our hands.", now)
+        return _overtaken(row, code, conflicts, now)
     if now - row.begun_at > GIVE_UP_AFTER:
-        return failed(row, code, f"Given up after a day. The last reason: {sentence}", now)
+        return _too_late(row, code, sentence, now)
     return row.moved(
         now,
         state=UpdateState.ACCEPTED,
@@ -221,3 +212,11 @@ def _again(row: UpdateRow, code: str, sentence: str, now: float, *, sent_at: flo
         error_code=code,
         error_sentence=sentence,
     )
+
+
+def _overtaken(row: UpdateRow, code: str, conflicts: int, now: float) -> UpdateRow:
+    return failed(row, code, f"Given up: the ticket had changed {conflicts} times under our hands.", now)
+
+
+def _too_late(row: UpdateRow, code: str, sentence: str, now: float) -> UpdateRow:
+    return failed(row, code, f"Given up after a day. The last reason: {sentence}", now)
