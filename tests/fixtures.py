@@ -18,6 +18,9 @@ from ticket_relay.table import Table
 
 _TESTS = count()
 
+on_moto = pytest.mark.parametrize("dynamo", ["moto"], indirect=True)
+"""Where time goes by, real or much: what such a test asks of the table, others ask of both engines."""
+
 
 @pytest.fixture
 def lambda_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:

@@ -9,6 +9,7 @@ Pure, but for the audits, which are read where somebody asks for them.
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, cast
 
 from ticket_relay import changes, collisions, payload, rules, stamp, update_states
@@ -36,7 +37,7 @@ class Reading:
     own: int | None
 
 
-@dataclass(slots=True)
+@dataclass
 class Waiting:
     """An update that a worker has at hand, and has `held` if it is about to be sent. `before` is how it was found: its
     doubt outlives a certain refusal.
@@ -50,6 +51,24 @@ class Waiting:
     def doubtful(self) -> bool:
         """A request of this update may have had its effect."""
         return self.before.sent_at is not None
+
+    @cached_property
+    def event(self) -> dict[str, Any]:
+        """The webhook's parsed body. Raises PayloadRefused."""
+        return payload.parse(self.before.event or b"", None)
+
+    @cached_property
+    def request(self) -> UpdateRequest:
+        """What the webhook asks for. Raises PayloadRefused."""
+        return read_request(self.event)
+
+    @property
+    def since(self) -> Stamp | None:
+        """What the update was meant for: the ticket that the webhook told of or, of one that brought no stamp or was
+        set going again, the ticket as it was first read. Raises PayloadRefused.
+        """
+        told = stamp.parse(self.request.updated_at) if self.row.redriven_at is None else None
+        return told or stamp.parse(self.row.base)
 
 
 @dataclass(slots=True)
@@ -112,10 +131,10 @@ def plan(rows: Sequence[Waiting], reading: Reading, now: float) -> Plan:
     return made
 
 
-def caused_by(row: UpdateRow) -> int | None:
+def caused_by(waiting: Waiting) -> int | None:
     """Who caused the event, if it says so."""
     try:
-        return read_request(payload.parse(row.event or b"", None)).actor_id
+        return waiting.request.actor_id
     except PayloadRefused:
         return None
 
@@ -125,7 +144,7 @@ def begun(rows: Sequence[Waiting]) -> float:
     moments = [it.row.created_at for it in rows]
     for it in rows:
         try:
-            since = _since(it.row, read_request(payload.parse(it.row.event or b"", None)).updated_at)
+            since = it.since
         except PayloadRefused:
             continue
         if since:
@@ -133,15 +152,14 @@ def begun(rows: Sequence[Waiting]) -> float:
     return min(moments)
 
 
-def direct(row: UpdateRow, told_at: float) -> str | None:
+def direct(waiting: Waiting, told_at: float) -> str | None:
     """The stamp that a webhook of this time brought, where it is exact and nothing of the ticket is needed; else None.
 
     A later one than the webhook itself would protect from nothing.
     """
     try:
-        request = read_request(payload.parse(row.event or b"", None))
-        since = stamp.parse(request.updated_at)
-        if needs_reading(request.decider, since) or (since and since.instant.timestamp() >= told_at + 1):
+        since = stamp.parse(waiting.request.updated_at)
+        if needs_reading(waiting.request.decider, since) or (since and since.instant.timestamp() >= told_at + 1):
             return None
     except (MappingFailed, PayloadRefused):
         return None
@@ -157,22 +175,26 @@ def needs_reading(decider: Decider, since: Stamp | None) -> bool:
 class _Case:
     """All there is to know for the decision on one row. `ticket` is as it will be when its turn comes."""
 
-    row: UpdateRow
-    request: UpdateRequest
-    event: dict[str, Any]
+    waiting: Waiting
     ticket: Ticket
     reading: Reading
     now: float
 
     @property
+    def row(self) -> UpdateRow:
+        return self.waiting.row
+
+    @property
+    def decider(self) -> Decider:
+        return self.waiting.request.decider
+
+    @property
     def changes(self) -> TicketChanges | None:
-        return rules.decide(self.request.decider, self.ticket, self.event)
+        return rules.decide(self.decider, self.ticket, self.waiting.event)
 
 
 def _decided(waiting: Waiting, ticket: Ticket, reading: Reading, now: float) -> UpdateRow | TicketCreate | Update:
-    row = waiting.row
-    event = payload.parse(row.event or b"", None)
-    request = read_request(event)
+    row, actor_id = waiting.row, waiting.request.actor_id
     closed = ticket.get("status") == "closed"
     markers = _markers(reading) if waiting.doubtful else frozenset()
     if row.marker in markers:
@@ -183,16 +205,16 @@ def _decided(waiting: Waiting, ticket: Ticket, reading: Reading, now: float) -> 
         waiting.row = row.model_copy(update={"rest": rest})
         return cast("Update", json.loads(rest))
     row = waiting.row = row.model_copy(update={"rest": None})
-    if request.actor_id is not None and request.actor_id == reading.own:
+    if actor_id is not None and actor_id == reading.own:
         return update_states.skipped(row, now)
-    case = _Case(row, request, event, ticket, reading, now)
+    case = _Case(waiting, ticket, reading, now)
     return _closed(case) if closed else _open(case)
 
 
 def _open(case: _Case) -> UpdateRow | Update:
     """What the policy, the condition and the changes make of it."""
-    row, policy = case.row, case.request.decider.on_conflict
-    since = _since(row, case.request.updated_at) if case.ticket else None
+    row, policy = case.row, case.decider.on_conflict
+    since = case.waiting.since if case.ticket else None
     stale = since is not None and not stamp.covers(since, case.reading.ticket["updated_at"])
     if stale and policy == "skip":
         return update_states.skipped(row, case.now, *update_states.TICKET_CHANGED)
@@ -212,20 +234,12 @@ def _open(case: _Case) -> UpdateRow | Update:
 
 def _closed(case: _Case) -> UpdateRow | TicketCreate:
     """Nothing can be updated any more ("Creating a follow-up ticket")."""
-    if case.request.decider.on_closed == "fail":
+    if case.decider.on_closed == "fail":
         return update_states.failed(
             case.row, "ticket_closed", "The ticket is closed, and can no longer be updated.", case.now
         )
     wanted = case.changes
     return update_states.skipped(case.row, case.now) if wanted is None else changes.follow_up(wanted, case.ticket)
-
-
-def _since(row: UpdateRow, updated_at: str | None) -> Stamp | None:
-    """What the update was meant for: the ticket that the webhook told of or, of one that brought no stamp or was set
-    going again, the ticket as it was first read.
-    """
-    told = stamp.parse(updated_at) if row.redriven_at is None else None
-    return told or stamp.parse(row.base)
 
 
 def _markers(reading: Reading) -> frozenset[str]:

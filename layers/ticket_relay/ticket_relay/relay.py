@@ -1,7 +1,7 @@
 """What the use cases work with, put together once for each process."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import cache
 
@@ -39,12 +39,17 @@ class Relay:
         observability.moved(new, since=old)
         return new
 
-    def heed(self, error: Exception, passage: Passage) -> None:
-        """Close the gate for everybody where Zendesk asked to be left alone; open it where it said no to this one."""
+    def heed(self, error: Exception, passage: Passage, tickets: Collection[int] = ()) -> None:
+        """Close the gate for everybody where Zendesk asked to be left alone; open it where it said no to this one.
+
+        Where only updates must wait, remember it for those of these `tickets`, or for all.
+        """
         if isinstance(error, Throttled) and error.shared:
             self.gate.close(self.now() + (error.retry_after or 0), passage)
         elif isinstance(error, Throttled | Rejected):
             self.gate.went_well(passage)
+        if isinstance(error, Throttled) and not error.shared:
+            self.limits.heed(tickets, error.exhausted, self.now())
 
 
 @cache

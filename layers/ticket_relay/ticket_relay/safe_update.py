@@ -23,7 +23,6 @@ from ticket_relay.errors import (
     MappingFailed,
     Rejected,
     RowMoved,
-    Throttled,
     Uncertain,
     Unsettled,
     ZendeskError,
@@ -74,9 +73,7 @@ def drive(relay: Relay, rows: Sequence[Waiting], passage: Passage, by: Deadline,
                 relay.sleep(random.uniform(0.02, 0.2))  # noqa: S311 - so that two who collided do not collide again
                 rows = [it for it in rows if it.row.state is UpdateState.ACCEPTED]
                 continue
-            relay.heed(error, passage)
-            if isinstance(error, Throttled):
-                relay.limits.heed(rows[0].row.ticket_id, error.exhausted, relay.now())
+            relay.heed(error, passage, [rows[0].row.ticket_id])
             thrown_back = plan.senders if plan else list(rows)
             _throw_back(relay, thrown_back, error, conflicts, sent=plan is not None)
         else:
@@ -153,7 +150,7 @@ def _send(relay: Relay, plan: Plan, reading: Reading, by: Deadline) -> None:
     # First of all the outcome is written down: a row that does not know of it is doubtful.
     end = update_states.half_applied if plan.rest else update_states.applied
     move(relay, [(it, end(it.row, relay.now())) for it in plan.senders] + plan.after)
-    relay.limits.heed(ticket_id, updated.exhausted, relay.now())
+    relay.limits.heed([ticket_id], updated.exhausted, relay.now())
     if reading.own is None and updated.author_id is not None:
         identity.remember(relay, updated.author_id)
 
@@ -161,8 +158,8 @@ def _send(relay: Relay, plan: Plan, reading: Reading, by: Deadline) -> None:
 def _reading(relay: Relay, rows: Sequence[Waiting], by: Deadline, looks: Looks) -> Reading | None:
     """The ticket and what goes with it; None if there is none."""
     ticket_id = rows[0].row.ticket_id
-    own = own_user(relay, [it.row for it in rows], by)
-    told = decisions.direct(rows[0].row, looks.told_at) if looks.told_at is not None else None
+    own = own_user(relay, rows, by)
+    told = decisions.direct(rows[0], looks.told_at) if looks.told_at is not None else None
     if told is not None:
         return Reading({}, told, tuple, own)
     ticket = looks.read(ticket_id, by)
@@ -179,9 +176,9 @@ def reading_of(rows: Sequence[Waiting], ticket: Ticket, audits: Audits, own: int
     return Reading(ticket, ticket["updated_at"], audits, own)
 
 
-def own_user(relay: Relay, rows: Sequence[UpdateRow], by: Deadline) -> int | None:
+def own_user(relay: Relay, rows: Iterable[Waiting], by: Deadline) -> int | None:
     """Our own user, asked for only if somebody's event says who caused it."""
-    if all(decisions.caused_by(row) is None for row in rows):
+    if all(decisions.caused_by(it) is None for it in rows):
         return identity.known(relay)
     return identity.known(relay) or identity.learned(relay, by)
 

@@ -11,6 +11,7 @@ from ticket_relay import identity, observability, payload, safe_update, signatur
 from ticket_relay.decisions import Waiting
 from ticket_relay.errors import RowMoved, StoreUnavailable
 from ticket_relay.fresh import Looks
+from ticket_relay.gate import Passage
 from ticket_relay.pauses import jitter
 from ticket_relay.relay import Relay
 from ticket_relay.rows import UpdateRow, update_pk
@@ -47,9 +48,8 @@ def receive(relay: Relay, headers: Mapping[str, str], body: bytes, by: Deadline)
     # The invocation id is not signed: what was captured, and comes again under another one, finds the row of the first.
     pk = update_pk(request.ticket_id, delivery.id)
     pk = relay.store.first_sight(delivery.replay_key or pk, pk, relay.now())
-    limited_until = relay.limits.closed_until([request.ticket_id], relay.now()).get(request.ticket_id)
     with relay.gate.asking(relay.now) as passage:
-        closed_until = max(passage.closed_until or 0, limited_until or 0) or None
+        closed_until = _closed_until(relay, request.ticket_id, passage)
         row = update_states.claimed(pk, request.ticket_id, delivery.id, body, relay.now(), closed_until=closed_until)
         winner = relay.store.claim(row)
         if winner:
@@ -73,17 +73,21 @@ def resume(relay: Relay, rows: Sequence[UpdateRow], by: Deadline) -> bool:
     """Go on with accepted rows of one ticket that are due, in the order in which they came, as far as one request goes;
     whether one was sent. Raises RowMoved and StoreUnavailable: leases then end by themselves.
     """
-    ticket_id = rows[0].ticket_id
-    limited_until = relay.limits.closed_until([ticket_id], relay.now()).get(ticket_id)
     with relay.gate.asking(relay.now) as passage:
-        closed_until = max(passage.closed_until or 0, limited_until or 0)
-        if closed_until:
+        closed_until = _closed_until(relay, rows[0].ticket_id, passage)
+        if closed_until is not None:
             until = closed_until + jitter(2.0)  # one time for all: they are to stay together
             for row in rows:
                 relay.move(row, update_states.postponed(row, relay.now(), until))
             return False
         looks = Looks(relay, not_before=max(row.created_at for row in rows) + 1)
         return safe_update.drive(relay, [Waiting(row, before=row) for row in rows], passage, by, looks)
+
+
+def _closed_until(relay: Relay, ticket_id: int, passage: Passage) -> float | None:
+    """Until when the gate or a limit keeps the ticket from being updated, if one does."""
+    limited_until = relay.limits.closed_until([ticket_id], relay.now()).get(ticket_id)
+    return max(passage.closed_until or 0, limited_until or 0) or None
 
 
 def in_order(rows: Iterable[UpdateRow]) -> list[UpdateRow]:

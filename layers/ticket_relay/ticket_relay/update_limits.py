@@ -29,13 +29,14 @@ class UpdateLimits:
         until = {ticket_id: max(closed.get(pk, now), closed.get(_OF_THE_ACCOUNT, now)) for ticket_id, pk in pks.items()}
         return {ticket_id: moment for ticket_id, moment in until.items() if moment > now}
 
-    def heed(self, ticket_id: int, exhausted: Iterable[Limit], now: float) -> None:
-        """Remember what is used up, or for longer if somebody else was told a later time."""
+    def heed(self, ticket_ids: Iterable[int], exhausted: Iterable[Limit], now: float) -> None:
+        """Remember what the updates of these tickets used up, or for longer if somebody else was told a later time."""
         for limit in exhausted:
             if limit.name == UPDATES:
                 self._close(_OF_THE_ACCOUNT, now + limit.resets)
             elif limit.name == UPDATES_OF_TICKET:
-                self._close(_of(ticket_id), now + limit.resets)
+                for ticket_id in ticket_ids:
+                    self._close(_of(ticket_id), now + limit.resets)
 
     def _close(self, pk: str, until: float) -> None:
         with suppress(ConditionFailed):

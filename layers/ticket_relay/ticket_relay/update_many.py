@@ -8,6 +8,7 @@ driven alone.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Never
 
 from ticket_relay import decisions, observability, safe_update, update_states
@@ -62,11 +63,12 @@ def drive(relay: Relay, tickets: Mapping[int, Sequence[UpdateRow]], by: Deadline
 
 def _planned(relay: Relay, tickets: Mapping[int, Sequence[UpdateRow]], by: Deadline) -> tuple[list[_Planned], set[int]]:
     """Plans for those that can go together, after whatever of them needs no request; and the others."""
-    own = safe_update.own_user(relay, [row for rows in tickets.values() for row in rows], by)
+    waiting = {ticket_id: [Waiting(row, before=row) for row in rows] for ticket_id, rows in tickets.items()}
+    own = safe_update.own_user(relay, chain.from_iterable(waiting.values()), by)
     looks, asked = Looks(relay), relay.now()
     shown = relay.zendesk.show_tickets(tickets, by)
     planned, alone = [], set()
-    for ticket_id, rows in tickets.items():
+    for ticket_id, rows in waiting.items():
         try:
             planned.append(_plan(relay, rows, _settled(shown.get(ticket_id), looks, asked), own))
         # What is wrong with one ticket, a bug included, comes out when it is driven alone, and harms no other.
@@ -81,13 +83,12 @@ def _settled(shown: Shown | None, looks: Looks, asked: float) -> Ticket:
     return shown.ticket
 
 
-def _plan(relay: Relay, rows: Sequence[UpdateRow], ticket: Ticket, own: int | None) -> _Planned:
-    waiting = [Waiting(row, before=row) for row in rows]
-    plan = decisions.plan(waiting, safe_update.reading_of(waiting, ticket, _no_audits, own), relay.now())
+def _plan(relay: Relay, rows: Sequence[Waiting], ticket: Ticket, own: int | None) -> _Planned:
+    plan = decisions.plan(rows, safe_update.reading_of(rows, ticket, _no_audits, own), relay.now())
     if plan.rest is not None or any(update_states.went_alone(it.row) for it in plan.senders):
         raise _AloneError
     safe_update.carry_out(relay, plan)
-    return _Planned(rows[0].ticket_id, plan, ticket["updated_at"])
+    return _Planned(rows[0].row.ticket_id, plan, ticket["updated_at"])
 
 
 def _no_audits() -> Never:
@@ -105,20 +106,19 @@ def _send(relay: Relay, planned: Sequence[_Planned], passage: Passage, by: Deadl
             held.append(each)
     if not held:
         return None
+    tickets = [each.ticket_id for each in held]
     try:
         job_id, exhausted = relay.zendesk.update_tickets([each.update for each in held], by)
     except ZendeskError as error:
-        relay.heed(error, passage)
+        relay.heed(error, passage, tickets)
         for each in held:
-            if isinstance(error, Throttled):
-                relay.limits.heed(each.ticket_id, error.exhausted, relay.now())
             safe_update.move(relay, [(it, _not_taken(it, error, relay.now())) for it in each.plan.senders])
         return None
     for index, each in enumerate(held):
         # Who was to end with the request waits for what the job says, and is then decided again.
         moves = [(it, update_states.submitted(it.row, job_id, index, relay.now())) for it in each.plan.senders]
         safe_update.move(relay, moves)
-        relay.limits.heed(each.ticket_id, exhausted, relay.now())
+    relay.limits.heed(tickets, exhausted, relay.now())
     return job_id
 
 

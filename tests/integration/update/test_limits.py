@@ -3,11 +3,9 @@
 import pytest
 
 from local.zendesk import Fault
+from tests.fixtures import on_moto
 from ticket_relay.rows import TicketState
 from ticket_relay.zendesk.limits import UPDATES_OF_TICKET, Limit
-
-# Many updates, and much time: what they ask of the table others ask as well, on both engines.
-on_moto = pytest.mark.parametrize("dynamo", ["moto"], indirect=True)
 
 
 def note(number):
@@ -159,7 +157,7 @@ def test_a_batch_leaves_out_the_ticket_that_has_no_updates_left(each, desk, rela
     relay.gate.close(clock() + 30)
     each()
     webhook("limited", changes={"subject": "Limited"})
-    relay.limits.heed(desk.id, [Limit(UPDATES_OF_TICKET, 0, 600)], clock())
+    relay.limits.heed([desk.id], [Limit(UPDATES_OF_TICKET, 0, 600)], clock())
     polled()
     assert row("limited").state == "accepted"
     assert row("limited").due_at > clock() + 400

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from tests.fixtures import on_moto
 from tests.integration.update.crowd import Crowd, Story
 from tests.integration.update.judge import judge, needless
 from tests.integration.update.wishes import RULES
@@ -14,8 +15,6 @@ from ticket_relay.fresh import Looks
 from ticket_relay.zendesk import transport
 
 type Play = Callable[..., Story]
-
-on_moto = pytest.mark.parametrize("dynamo", ["moto"], indirect=True)
 
 
 @pytest.fixture

@@ -8,12 +8,10 @@ from local.zendesk import Fault
 from local.zendesk.audits import comments_of
 from local.zendesk.jobs import JobPlan
 from tests.fakes import Killed
+from tests.fixtures import on_moto
 from ticket_relay import poll_sending, update_states
 
 MANY = range(poll_sending.BACKLOG)
-
-# What these ask of the table others ask as well, on both engines; here it is much of it, and takes its time.
-on_moto = pytest.mark.parametrize("dynamo", ["moto"], indirect=True)
 
 
 def note(number):
