@@ -22,7 +22,7 @@ from rich.table import Table
 from local import artefacts
 from local.runtime import RUNTIME_PYTHON
 from local.stack import Options, Stack, running
-from ticket_relay import signatures
+from ticket_relay.webhooks import signatures
 
 IMPORT = "import time; t = time.perf_counter(); import app; print(time.perf_counter() - t)"
 PARTNER = "acme"

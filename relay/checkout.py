@@ -7,7 +7,7 @@ import click
 from pydantic import TypeAdapter
 
 from layers.config import compile as compiler
-from ticket_relay.definitions import PACKAGE, PartnerDefinition, UpdateRule
+from ticket_relay.definitions.models import PACKAGE, PartnerDefinition, UpdateRule
 
 ROOT = compiler.FOLDER.parents[1]
 """What samples are named from."""

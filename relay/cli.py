@@ -16,8 +16,8 @@ from relay.reading import Record, Wanted
 from relay.redriving import STATES as REDRIVABLE
 from relay.redriving import Outcome, again
 from relay.where import Place, Where
-from ticket_relay.store import Store
-from ticket_relay.table import Table
+from ticket_relay.storage.dynamodb import Table
+from ticket_relay.storage.store import Store
 
 _MANY = 1
 """More rows than this are not redriven without a yes."""

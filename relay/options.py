@@ -10,7 +10,7 @@ import click
 
 from relay.reading import FIELDS, Wanted
 from relay.where import DEFAULT_STACK, Where
-from ticket_relay.rows import TicketState, UpdateState, ticket_pk
+from ticket_relay.storage.rows import TicketState, UpdateState, ticket_pk
 
 STATES = list(dict.fromkeys(map(str, [*TicketState, *UpdateState])))
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}

@@ -5,12 +5,16 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from relay import checkout
-from ticket_relay import changes, decisions, payload, rules, stamp
-from ticket_relay.definitions import UpdateRule
+from ticket_relay.changes import diff
+from ticket_relay.definitions.models import UpdateRule
 from ticket_relay.errors import PayloadRefused
-from ticket_relay.rows import UpdateState
-from ticket_relay.update_request import read_request
-from ticket_relay.zendesk.tickets import TicketChanges
+from ticket_relay.storage.rows import UpdateState
+from ticket_relay.update_ticket import plan as decisions
+from ticket_relay.update_ticket import rules
+from ticket_relay.update_ticket.request import read_request
+from ticket_relay.webhooks import payload
+from ticket_relay.zendesk import timestamps
+from ticket_relay.zendesk.ticket_models import TicketChanges
 
 type Json = dict[str, Any]
 
@@ -61,10 +65,10 @@ def preview(rule: UpdateRule, ticket: Json, event: Json) -> Preview:
     Raises PayloadRefused for an event that the relay would refuse, MappingFailed where the rule does not fit.
     """
     request = read_request(event)
-    since = stamp.parse(request.updated_at)
+    since = timestamps.parse(request.updated_at)
     reads = decisions.needs_reading(rule, since)
     known = ticket if reads else {}
-    changed = reads and since is not None and not stamp.covers(since, ticket["updated_at"])
+    changed = reads and since is not None and not timestamps.covers(since, ticket["updated_at"])
     decided = rules.decide(rule, known, event)
     requests: list[Json] = []
     reason: str | None
@@ -79,8 +83,8 @@ def preview(rule: UpdateRule, ticket: Json, event: Json) -> Preview:
             outcome, reason = UpdateState.APPLIED, "a follow-up, since the ticket is closed"
             requests = [_creation(decided, ticket)]
         case _:
-            updated_stamp = ticket["updated_at"] if since is None or reads else stamp.exact(since)
-            requests = _updates(changes.to_update(decided, known), request.ticket_id, updated_stamp)
+            updated_stamp = ticket["updated_at"] if since is None or reads else timestamps.exact(since)
+            requests = _updates(diff.to_update(decided, known), request.ticket_id, updated_stamp)
             outcome, reason = UpdateState.APPLIED, None if requests else "nothing to do: already true"
     return Preview(
         rule=rule.rule,
@@ -100,8 +104,8 @@ def _updates(update: Json, ticket_id: int, updated_stamp: str) -> list[Json]:
     """As the relay would send them, one after the other."""
     if not update:
         return []
-    *first, last = changes.in_order(update)
-    marked = [*(changes.marked(each, [MARKER_OF_FIRST]) for each in first), changes.marked(last, [MARKER])]
+    *first, last = diff.in_order(update)
+    marked = [*(diff.marked(each, [MARKER_OF_FIRST]) for each in first), diff.marked(last, [MARKER])]
     return [
         {
             "method": "PUT",
@@ -113,7 +117,7 @@ def _updates(update: Json, ticket_id: int, updated_stamp: str) -> list[Json]:
 
 
 def _creation(decided: TicketChanges, ticket: Json) -> Json:
-    body = {"ticket": changes.follow_up(decided, ticket).given() | {"external_id": EXTERNAL_ID}}
+    body = {"ticket": diff.follow_up(decided, ticket).given() | {"external_id": EXTERNAL_ID}}
     return {"method": "POST", "path": "/api/v2/tickets?async=true", "body": body}
 
 

@@ -11,9 +11,9 @@ from typing import Any
 from boto3.dynamodb.types import TypeDeserializer
 
 from relay.where import Place
-from ticket_relay import gate
-from ticket_relay.rows import TicketRow, UpdateRow
-from ticket_relay.zendesk import tokens
+from ticket_relay.rate_limits import gate
+from ticket_relay.storage.rows import TicketRow, UpdateRow
+from ticket_relay.zendesk import auth
 
 type Record = dict[str, Any]
 """A row as the operator sees it: all keys of its kind, None where there is nothing. Times are aware datetimes."""
@@ -135,7 +135,7 @@ def stats(place: Place, now: float) -> Record:
         "oldest_unfinished": unfinished
         and {"pk": unfinished[1], "state": unfinished[2], "created_at": moment(unfinished[0])},
         "gate": gate_state(place, now),
-        "token": _token(_item(place, tokens.PK, ["renew_at", "valid_until"])),
+        "token": _token(_item(place, auth.PK, ["renew_at", "valid_until"])),
     }
 
 
@@ -154,7 +154,7 @@ def _token(item: Mapping[str, Any] | None) -> Record | None:
         return None
     renew_at, valid_until = float(item["renew_at"]), float(item["valid_until"])
     # It is renewed after a known share of its life, so the two times give the third.
-    life = (valid_until - renew_at) / (1 - tokens.EARLY)
+    life = (valid_until - renew_at) / (1 - auth.EARLY)
     return {
         "fetched_at": moment(round(valid_until - life, 3)),
         "renew_at": moment(renew_at),

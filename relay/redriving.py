@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
+from relay.redrive import NotRedrivable, redrive
 from ticket_relay.errors import RowMoved
-from ticket_relay.redrive import NotRedrivable, redrive
-from ticket_relay.rows import TicketState, UpdateState
-from ticket_relay.store import Store
+from ticket_relay.storage.rows import TicketState, UpdateState
+from ticket_relay.storage.store import Store
 
 STATES = (str(TicketState.FAILED), str(TicketState.UNMAPPED), str(UpdateState.CONFLICT))
 """Where a row has come to its end without what it was for."""

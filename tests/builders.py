@@ -8,8 +8,8 @@ from typing import Any
 from local.gateway import Request, event, routed
 from local.gateway import Route as GatewayRoute
 from ticket_relay.config import Settings
-from ticket_relay.rows import RETENTION, TicketRow, TicketState, ticket_pk
-from ticket_relay.signatures import sign
+from ticket_relay.storage.rows import RETENTION, TicketRow, TicketState, ticket_pk
+from ticket_relay.webhooks.signatures import sign
 
 ROOT = Path(__file__).parents[1]
 TABLE = "relay"

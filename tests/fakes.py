@@ -16,8 +16,8 @@ from requests.adapters import BaseAdapter, HTTPAdapter
 from urllib3 import HTTPResponse
 
 from ticket_relay.errors import RowMoved
-from ticket_relay.gate import OPEN, Passage
-from ticket_relay.rows import Row, TicketRow, Work
+from ticket_relay.rate_limits.gate import OPEN, Passage
+from ticket_relay.storage.rows import Row, TicketRow, Work
 from ticket_relay.zendesk.client import Shown, Submission
 from ticket_relay.zendesk.jobs import Job, Result
 from ticket_relay.zendesk.transport import Deadline, Timeouts, Transport

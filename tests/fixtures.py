@@ -14,7 +14,7 @@ from local import dynamodb
 from tests import builders
 from tests.fakes import Dynamo
 from ticket_relay import observability
-from ticket_relay.table import Table
+from ticket_relay.storage.dynamodb import Table
 
 _TESTS = count()
 

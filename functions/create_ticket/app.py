@@ -5,26 +5,27 @@ from typing import Any
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from ticket_relay import config, create, http, observability
-from ticket_relay.definitions import partners
-from ticket_relay.relay import relay
+from ticket_relay import api_gateway, config, observability
+from ticket_relay.create_ticket.webhook import receive
+from ticket_relay.definitions.models import partners
+from ticket_relay.services import relay
 from ticket_relay.zendesk.transport import Deadline
 
 ANSWER_WITHIN = 3.0
 """Seconds for Zendesk's share, so that the partner is answered within five."""
 
-app = http.resolver()
+app = api_gateway.resolver()
 
 
 @app.post("/webhooks/<partner>")
 def webhook(partner: str) -> Response[str]:
     event = app.current_event
     by = Deadline.after(ANSWER_WITHIN)
-    receipt = create.receive(relay(), partner, event.headers, http.raw_body(event.raw_event), by)
+    receipt = receive(relay(), partner, event.headers, api_gateway.raw_body(event.raw_event), by)
     body: dict[str, Any] = {"state": receipt.state, "id": receipt.event_id}
     if receipt.ticket_id is not None:
         body["ticket_id"] = receipt.ticket_id
-    return http.answer(200 if receipt.state == "ignored" else 202, body)
+    return api_gateway.answer(200 if receipt.state == "ignored" else 202, body)
 
 
 @observability.lambda_handler

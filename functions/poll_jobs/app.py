@@ -4,13 +4,14 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from ticket_relay import config, observability, poll
-from ticket_relay.relay import relay
+from ticket_relay import config, observability
+from ticket_relay.poll_jobs import poller
+from ticket_relay.services import relay
 
 
 @observability.lambda_handler
 def handler(_: dict[str, Any], context: LambdaContext) -> None:
-    poll.run(relay(), lambda: context.get_remaining_time_in_millis() / 1000)
+    poller.run(relay(), lambda: context.get_remaining_time_in_millis() / 1000)
 
 
 # At the end of the module, so that Lambda's init phase pays for it.

@@ -5,23 +5,24 @@ from typing import Any
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from ticket_relay import config, http, observability, update
-from ticket_relay.definitions import rules
-from ticket_relay.relay import relay
+from ticket_relay import api_gateway, config, observability
+from ticket_relay.definitions.models import rules
+from ticket_relay.services import relay
+from ticket_relay.update_ticket.webhook import receive
 from ticket_relay.zendesk.transport import Deadline
 
 ANSWER_WITHIN = 3.0
 """Seconds. Zendesk waits for twelve, but counts slow answers against the webhook."""
 
-app = http.resolver()
+app = api_gateway.resolver()
 
 
 @app.post("/zendesk/ticket-updates")
 def webhook() -> Response[str]:
     event = app.current_event
-    receipt = update.receive(relay(), event.headers, http.raw_body(event.raw_event), Deadline.after(ANSWER_WITHIN))
+    receipt = receive(relay(), event.headers, api_gateway.raw_body(event.raw_event), Deadline.after(ANSWER_WITHIN))
     body = {"state": receipt.state, "id": receipt.invocation_id, "ticket_id": receipt.ticket_id}
-    return http.answer(200 if receipt.state == "ignored" else 202, body)
+    return api_gateway.answer(200 if receipt.state == "ignored" else 202, body)
 
 
 @observability.lambda_handler

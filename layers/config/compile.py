@@ -23,11 +23,14 @@ from jsone.render import tokenizer
 from jsone.shared import JSONTemplateError
 from pydantic import ValidationError
 
-from ticket_relay import changes, mapping, payload, rules
-from ticket_relay.definitions import PACKAGE, PartnerDefinition, UpdateRule
+from ticket_relay.changes import diff
+from ticket_relay.create_ticket import mapping
+from ticket_relay.definitions.models import PACKAGE, PartnerDefinition, UpdateRule
 from ticket_relay.errors import MappingFailed, PayloadRefused
-from ticket_relay.signatures import Delivery
-from ticket_relay.zendesk.tickets import to_request
+from ticket_relay.update_ticket import rules
+from ticket_relay.webhooks import payload
+from ticket_relay.webhooks.signatures import Delivery
+from ticket_relay.zendesk.ticket_models import to_request
 
 FOLDER = Path(__file__).resolve().parent
 
@@ -220,7 +223,7 @@ def _render_sample(definition: PartnerDefinition | UpdateRule, samples: Path, so
             decided = rules.decide(definition, ticket, event)
             holds = decided is not None
             if decided is not None:
-                changes.to_update(decided, ticket)
+                diff.to_update(decided, ticket)
     except SampleError as error:
         source.wrong(error.place, str(error))
     except MappingFailed as failed:

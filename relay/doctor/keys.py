@@ -5,9 +5,9 @@ from typing import Any
 from relay import checkout
 from relay.doctor.finding import NotGood, wrong
 from relay.doctor.setup import CREATE, POLL, UPDATE, Setup
-from ticket_relay import signatures
 from ticket_relay.errors import SecretsUnavailable, SignatureRefused
-from ticket_relay.update import SENDER
+from ticket_relay.update_ticket.webhook import SENDER
+from ticket_relay.webhooks import signatures
 
 PUBLIC = "dGhpc19zZWNyZXRfaXNfZm9yX3Rlc3Rpbmdfb25seQ=="
 """Zendesk signs the tests of a webhook that is not yet created with this ("Verifying webhook authenticity")."""

@@ -11,7 +11,7 @@ from relay.doctor.finding import unchecked, wrong
 from relay.doctor.setup import CREATE, POLL, TABLE, UPDATE, Setup
 from relay.where import Place
 from ticket_relay.config import Settings
-from ticket_relay.table import DUE_INDEX
+from ticket_relay.storage.dynamodb import DUE_INDEX
 
 SCHEDULE = "PollJobsFunctionEveryMinute"
 """The logical id that SAM gives the schedule."""

@@ -10,7 +10,7 @@ from relay.doctor.finding import unchecked
 from relay.doctor.line import Line
 from relay.where import Where
 from ticket_relay.config import Settings
-from ticket_relay.secrets import Secrets
+from ticket_relay.secrets_manager import Secrets
 from ticket_relay.zendesk.transport import Auth
 
 CREATE, POLL, UPDATE, TABLE = "CreateTicketFunction", "PollJobsFunction", "UpdateTicketFunction", "Table"

@@ -9,8 +9,8 @@ from relay.doctor.finding import NotGood, Status, unchecked, wrong
 from relay.doctor.line import Line, Unshared
 from relay.doctor.setup import CREATE, POLL, UPDATE, Setup
 from ticket_relay.errors import Rejected, ZendeskError
-from ticket_relay.signatures import TOLERANCE
-from ticket_relay.zendesk.tokens import SCOPE, Credentials
+from ticket_relay.webhooks.signatures import TOLERANCE
+from ticket_relay.zendesk.auth import SCOPE, Credentials
 from ticket_relay.zendesk.transport import NO_EFFECT, REDIRECTED, Auth, Deadline
 
 END_OF_API_TOKENS = date(2027, 4, 30)

@@ -15,7 +15,7 @@ from local.demo.screen import Line, Screen
 from local.hint import how_to_send
 from tests.builders import SECRETS
 from tests.e2e.conftest import ROOT, LocalStack
-from ticket_relay.signatures import sign
+from ticket_relay.webhooks.signatures import sign
 
 SECRET = SECRETS["acme"]
 EVENT = Event("acme", b"{}", "msg_1")

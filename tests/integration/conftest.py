@@ -18,16 +18,18 @@ from layers.config import compile as definitions_compiler
 from local.zendesk import Account, Server, simulator
 from tests import builders, fixtures
 from tests.fakes import Clock, Dynamo
-from ticket_relay import create, definitions, poll
-from ticket_relay.gate import Gate
-from ticket_relay.relay import Relay
-from ticket_relay.rows import TicketRow, Work
-from ticket_relay.secrets import Secrets
-from ticket_relay.store import Store
-from ticket_relay.table import Table
-from ticket_relay.update_limits import UpdateLimits
+from ticket_relay.create_ticket import webhook
+from ticket_relay.definitions import models
+from ticket_relay.poll_jobs import poller
+from ticket_relay.rate_limits.gate import Gate
+from ticket_relay.rate_limits.update_limits import UpdateLimits
+from ticket_relay.secrets_manager import Secrets
+from ticket_relay.services import Relay
+from ticket_relay.storage.dynamodb import Table
+from ticket_relay.storage.rows import TicketRow, Work
+from ticket_relay.storage.store import Store
+from ticket_relay.zendesk.auth import Credentials
 from ticket_relay.zendesk.client import Zendesk
-from ticket_relay.zendesk.tokens import Credentials
 from ticket_relay.zendesk.transport import Deadline, Timeouts, Transport
 
 aws, counted, dynamodb_local = fixtures.aws, fixtures.counted, fixtures.dynamodb_local
@@ -53,13 +55,13 @@ def _built_definitions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Non
     assert definitions_compiler.main([str(layer)]) == 0
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(layer))
-        patch.delitem(sys.modules, definitions.PACKAGE, raising=False)
+        patch.delitem(sys.modules, models.PACKAGE, raising=False)
         importlib.invalidate_caches()
-        definitions.partners.cache_clear()
-        definitions.rules.cache_clear()
+        models.partners.cache_clear()
+        models.rules.cache_clear()
         yield
-    definitions.partners.cache_clear()
-    definitions.rules.cache_clear()
+    models.partners.cache_clear()
+    models.rules.cache_clear()
 
 
 @pytest.fixture(autouse=True)
@@ -126,15 +128,15 @@ def relay(another_relay: Callable[[], Relay]) -> Relay:
 
 
 @pytest.fixture
-def deliver(clock: Clock) -> Callable[..., create.Receipt]:
+def deliver(clock: Clock) -> Callable[..., webhook.Receipt]:
     """A partner sends an event, signed now."""
 
     def deliver(
         relay: Relay, event_id: str = "evt_1", content: Any = None, partner: str = "acme", seconds: float = 3
-    ) -> create.Receipt:
+    ) -> webhook.Receipt:
         body = builders.body_of(builders.acme_event() if content is None else content)
         headers = builders.signed(body, sender=partner, id=event_id, at=clock())
-        return create.receive(relay, partner, headers, body, Deadline.after(seconds))
+        return webhook.receive(relay, partner, headers, body, Deadline.after(seconds))
 
     return deliver
 
@@ -157,7 +159,7 @@ def run_poller(clock: Clock, zendesk: Server) -> Callable[[Relay], None]:
             clock.advance(3 * seconds)
             zendesk.account.settle()
 
-        poll.run(relay, lambda: end - clock(), nap)
+        poller.run(relay, lambda: end - clock(), nap)
 
     return run
 

@@ -8,10 +8,10 @@ import pytest
 from local.zendesk import Fault, JobPlan
 from tests import builders
 from tests.fakes import DOWN, Outage
-from ticket_relay import submit
+from ticket_relay.create_ticket import submit
 from ticket_relay.errors import StoreUnavailable
-from ticket_relay.rows import TicketState
-from ticket_relay.ticket_states import KEY_LIFE
+from ticket_relay.states.ticket import KEY_LIFE
+from ticket_relay.storage.rows import TicketState
 from ticket_relay.zendesk.transport import Deadline
 
 CREATE = {"method": "POST", "path": "/api/v2/tickets"}

@@ -12,11 +12,11 @@ from functions.create_ticket import app as function
 from local.zendesk import Fault
 from tests.builders import CANARY, ROOT, SECRETS, acme_event, body_of, http_event, signed
 from tests.fakes import DOWN, THROTTLED, Outage
-from ticket_relay import create
+from ticket_relay.create_ticket import webhook
 from ticket_relay.errors import StoreUnavailable
-from ticket_relay.gate import PROBE_TIME
-from ticket_relay.payload import MAX_BODY
-from ticket_relay.rows import TicketState
+from ticket_relay.rate_limits.gate import PROBE_TIME
+from ticket_relay.storage.rows import TicketState
+from ticket_relay.webhooks.payload import MAX_BODY
 from ticket_relay.zendesk.transport import Deadline
 
 CREATE = {"method": "POST", "path": "/api/v2/tickets"}
@@ -240,7 +240,7 @@ def test_zendesks_no_to_one_ticket_opens_the_gate_for_others(relay, clock, deliv
 def test_a_killed_function_leaves_a_claim_and_the_poller_looks_before_it_sends(
     relay, clock, deliver, drive, tickets, stored, zendesk, monkeypatch
 ):
-    monkeypatch.setattr(create.submit, "send", lambda *_, **__: sys.exit("killed"))
+    monkeypatch.setattr(webhook.submit, "send", lambda *_, **__: sys.exit("killed"))
     with pytest.raises(SystemExit):
         deliver(relay)
     monkeypatch.undo()
@@ -261,7 +261,7 @@ def test_a_function_killed_after_the_request_leaves_one_ticket(
 ):
     zendesk.account.settings.key_with_async = key_with_async
     zendesk.account.settings.job_queued_seconds = job_seconds
-    monkeypatch.setattr("ticket_relay.ticket_states.submitted", lambda *_: sys.exit("killed"))
+    monkeypatch.setattr("ticket_relay.states.ticket.submitted", lambda *_: sys.exit("killed"))
     with pytest.raises(SystemExit):
         deliver(relay)
     monkeypatch.undo()
@@ -294,7 +294,7 @@ def test_the_claim_survives_a_row_that_is_gone_before_it_was_looked_at(relay, cl
     dynamo.before = taken_away
     body = body_of(acme_event())
     with pytest.raises(StoreUnavailable):
-        create.receive(relay, "acme", signed(body, at=clock()), body, Deadline.after(3))
+        webhook.receive(relay, "acme", signed(body, at=clock()), body, Deadline.after(3))
 
 
 def test_importing_the_function_loads_neither_x_ray_nor_openapi_models():
@@ -307,6 +307,6 @@ def test_importing_the_function_loads_neither_x_ray_nor_openapi_models():
         text=True,
         check=True,
     ).stdout.split()
-    assert "ticket_relay.create" in loaded
+    assert "ticket_relay.create_ticket.webhook" in loaded
     assert not [name for name in loaded if name.startswith(("aws_xray_sdk", "yaml", "moto"))]
     assert not [name for name in loaded if name.startswith("aws_lambda_powertools") and name.endswith("openapi.models")]

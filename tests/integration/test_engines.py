@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from local import dynamodb
 from tests.builders import NOW, TABLE, ticket_row
-from ticket_relay.store import Store
+from ticket_relay.storage.store import Store
 
 WRONG = {
     "an index key of another type": {"Item": {"pk": {"S": "a"}, "due_shard": {"S": "0"}, "due_at": {"S": "soon"}}},

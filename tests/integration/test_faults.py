@@ -14,8 +14,8 @@ import pytest
 
 from local.zendesk import Fault, JobPlan
 from ticket_relay.errors import Uncertain, Unreached
-from ticket_relay.rows import DAY, TicketState
-from ticket_relay.ticket_states import KEY_LIFE, MAX_FAILURES
+from ticket_relay.states.ticket import KEY_LIFE, MAX_FAILURES
+from ticket_relay.storage.rows import DAY, TicketState
 from ticket_relay.zendesk.transport import Deadline, Timeouts, Transport
 
 LATE = 0.8

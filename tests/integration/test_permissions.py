@@ -8,7 +8,7 @@ import pytest
 from samtranslator.yaml_helper import yaml_parse
 
 from tests import builders
-from ticket_relay import update
+from ticket_relay.update_ticket import webhook
 from ticket_relay.zendesk.transport import Deadline
 
 
@@ -52,8 +52,8 @@ def test_updating_takes_what_its_role_allows(done, relay, zendesk, clock):
     body = builders.body_of({"ticket_id": ticket["id"], "actor_id": 7, "changes": {"tags": {"add": ["vip"]}}})
     headers = builders.signed(body, sender="zendesk", at=clock())
     with done() as names:
-        assert update.receive(relay, headers, body, Deadline.after(20)).state == "applied"
-        update.receive(relay, headers, body, Deadline.after(20))
+        assert webhook.receive(relay, headers, body, Deadline.after(20)).state == "applied"
+        webhook.receive(relay, headers, body, Deadline.after(20))
     assert names <= allowed("UpdateTicketRole")
     assert "BatchGetItem" in names
 

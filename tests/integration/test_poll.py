@@ -7,10 +7,10 @@ import pytest
 from local.zendesk import Fault, JobPlan
 from tests.builders import ticket_row
 from tests.fakes import DOWN, Outage
-from ticket_relay import poll, poll_run
 from ticket_relay.errors import StoreUnavailable
-from ticket_relay.rows import TicketState
-from ticket_relay.ticket_states import LEASE
+from ticket_relay.poll_jobs import poll_run, poller
+from ticket_relay.states.ticket import LEASE
+from ticket_relay.storage.rows import TicketState
 
 CREATE = {"method": "POST", "path": "/api/v2/tickets"}
 
@@ -29,7 +29,7 @@ def accepted(relay, clock):
 
 
 def test_without_work_a_run_ends_at_once_and_asks_nobody(relay, zendesk):
-    poll.run(relay, lambda: 60, nap=lambda _: pytest.fail("slept"))
+    poller.run(relay, lambda: 60, nap=lambda _: pytest.fail("slept"))
     assert zendesk.account.journal.calls() == []
 
 
@@ -98,7 +98,7 @@ def test_pollers_that_overlap_send_each_row_once(another_relay, accepted, clock,
 
     def run(relay):
         together.wait()
-        poll.run(relay, lambda: end - clock(), nap)
+        poller.run(relay, lambda: end - clock(), nap)
 
     threads = [threading.Thread(target=run, args=(another_relay(),)) for _ in range(3)]
     for thread in threads:
@@ -129,7 +129,7 @@ def test_a_run_that_is_cut_off_is_continued_by_the_next(relay, accepted, drive, 
     accepted(4)
     left = iter([50.0, 50.0, 50.0])
     with pytest.raises(StopIteration):
-        poll.run(relay, lambda: next(left), nap=lambda _: None)
+        poller.run(relay, lambda: next(left), nap=lambda _: None)
     drive(relay)
     assert [len(tickets(f"evt_{number}")) for number in range(4)] == [1] * 4
 
@@ -161,7 +161,7 @@ def test_a_row_that_cannot_be_read_stops_nobody_and_makes_the_run_fail(
     item = {"pk": "ticket#acme#broken", "due_shard": "send0", "due_at": clock() - 60}
     table.put(item, only_if="attribute_not_exists(pk)")
     accepted(2)
-    with pytest.raises(poll.Unfinished):
+    with pytest.raises(poller.Unfinished):
         run_poller(relay)
     assert [len(tickets(f"evt_{number}")) for number in range(2)] == [1, 1]
     # Put off, or a hundred of them would leave no room for others.
@@ -178,7 +178,7 @@ def test_a_bug_met_by_one_row_stops_nobody_and_makes_the_run_fail(
         return create_ticket(request, key, by) if b"evt_1" not in request else {}[request]
 
     monkeypatch.setattr(relay.zendesk, "create_ticket", buggy)
-    with pytest.raises(poll.Unfinished):
+    with pytest.raises(poller.Unfinished):
         run_poller(relay)
     assert [len(tickets(f"evt_{number}")) for number in range(3)] == [1, 0, 1]
     printed = capfd.readouterr().out
@@ -205,8 +205,8 @@ def test_a_run_ends_before_its_time_is_up(relay, deliver, clock, zendesk):
     zendesk.account.jobs.plans.append(JobPlan("never_finishes"))
     deliver(relay)
     end = clock() + 50
-    poll.run(relay, lambda: end - clock(), nap=clock.advance)
-    assert clock() <= end - poll_run.CALL_TIME + poll.LONGEST_NAP
+    poller.run(relay, lambda: end - clock(), nap=clock.advance)
+    assert clock() <= end - poll_run.CALL_TIME + poller.LONGEST_NAP
 
 
 def test_behind_a_closed_gate_jobs_are_not_asked_after(relay, deliver, run_poller, clock, zendesk, stored):

@@ -13,9 +13,9 @@ from local.zendesk import Fault
 from relay.cli import main
 from relay.where import Place, Where
 from tests import builders, fixtures
-from ticket_relay.rows import TicketState
-from ticket_relay.store import Store
-from ticket_relay.table import Table
+from ticket_relay.storage.dynamodb import Table
+from ticket_relay.storage.rows import TicketState
+from ticket_relay.storage.store import Store
 
 REFUSAL = {"kind": "status", "status": 422, "body": '{"error":"RecordInvalid","description":"Requester: is suspended"}'}
 

@@ -17,8 +17,8 @@ from relay.doctor import parts
 from relay.doctor.setup import CREATE, POLL, TABLE, UPDATE, Setup
 from relay.where import Where
 from tests import builders, fixtures
-from ticket_relay.gate import Gate
-from ticket_relay.table import Table
+from ticket_relay.rate_limits.gate import Gate
+from ticket_relay.storage.dynamodb import Table
 
 CLIENT = {"client_id": "ticket-relay", "client_secret": "simulated-secret"}
 SECRETS = {

@@ -7,7 +7,7 @@ import pytest
 
 from local.zendesk import Fault
 from ticket_relay.errors import Unreached
-from ticket_relay.zendesk.tokens import LIFE
+from ticket_relay.zendesk.auth import LIFE
 from ticket_relay.zendesk.transport import Deadline
 
 TOKENS = {"method": "POST", "path": "/oauth/tokens"}

@@ -126,7 +126,7 @@ def loaded(built: Path, function: str) -> set[str]:
 def test_a_function_starts_with_its_layers_alone_and_loads_nothing_slow(built: Path, function: str) -> None:
     """Powertools' OpenAPI models cost about 300 ms; the X-Ray SDK is in maintenance, and Lambda traces without it."""
     modules = loaded(built, function)
-    assert {"app", "ticket_relay.relay", "boto3", "pydantic_core", "requests"} <= modules
+    assert {"app", "ticket_relay.services", "boto3", "pydantic_core", "requests"} <= modules
     assert modules & {"aws_xray_sdk", "aws_lambda_powertools.event_handler.openapi.models", "yaml"} == set()
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ticket_relay.changes import (
+from ticket_relay.changes.diff import (
     applied_to,
     fields,
     follow_up,
@@ -16,7 +16,7 @@ from ticket_relay.changes import (
     together,
 )
 from ticket_relay.errors import MappingFailed
-from ticket_relay.zendesk.tickets import MARKER, TicketChanges, normal_tag, to_request
+from ticket_relay.zendesk.ticket_models import MARKER, TicketChanges, normal_tag, to_request
 
 TICKET = {
     "id": 35436,

@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from local.zendesk.audits import change_events
-from ticket_relay.changes import applied_to, fields, to_update
-from ticket_relay.collisions import ANYTHING, changed_since, in_the_way, markers_of
-from ticket_relay.stamp import parse
-from ticket_relay.zendesk.tickets import TicketChanges
+from ticket_relay.changes.conflicts import ANYTHING, changed_since, in_the_way, markers_of
+from ticket_relay.changes.diff import applied_to, fields, to_update
+from ticket_relay.zendesk.ticket_models import TicketChanges
+from ticket_relay.zendesk.timestamps import parse
 
 ROOT = Path(__file__).parents[2]
 SECOND = "2026-11-21T22:00:30Z"

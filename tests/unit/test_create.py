@@ -2,11 +2,12 @@ import pytest
 
 from tests.builders import NOW, SECRETS, acme_event, body_of, settings, signed
 from tests.fakes import Clock, FakeZendesk, Killed, MemoryStore, OpenGate
-from ticket_relay import create, definitions
-from ticket_relay.definitions import PartnerDefinition
+from ticket_relay.create_ticket import webhook
+from ticket_relay.definitions import models
+from ticket_relay.definitions.models import PartnerDefinition
 from ticket_relay.errors import PayloadRefused, SignatureRefused, StoreUnavailable, UnknownPartner, Unreached
-from ticket_relay.relay import Relay
-from ticket_relay.rows import TicketState
+from ticket_relay.services import Relay
+from ticket_relay.storage.rows import TicketState
 from ticket_relay.zendesk.transport import Deadline
 
 ACME = PartnerDefinition.model_validate(
@@ -27,7 +28,7 @@ class KnownSecrets:
 
 @pytest.fixture(autouse=True)
 def _powertools(lambda_environment, monkeypatch):
-    monkeypatch.setattr(definitions, "partners", lambda: {"acme": ACME})
+    monkeypatch.setattr(models, "partners", lambda: {"acme": ACME})
 
 
 @pytest.fixture
@@ -46,7 +47,7 @@ def relay(zendesk):
 
 def receive(relay, content=None, partner="acme", **signature):
     body = body_of(acme_event() if content is None else content)
-    return create.receive(relay, partner, signed(body, **signature), body, Deadline.after(3))
+    return webhook.receive(relay, partner, signed(body, **signature), body, Deadline.after(3))
 
 
 def test_what_is_taken_is_stored_before_it_is_sent(relay, zendesk):
@@ -57,12 +58,12 @@ def test_what_is_taken_is_stored_before_it_is_sent(relay, zendesk):
 
 
 def test_the_receipt_is_the_state_that_was_reached(relay):
-    assert receive(relay) == create.Receipt("submitted", "evt_1", 100)
+    assert receive(relay) == webhook.Receipt("submitted", "evt_1", 100)
 
 
 def test_zendesks_outage_is_not_the_partners_affair(relay, zendesk):
     zendesk.before.append(("create_ticket", Unreached("zendesk_unreachable", "No connection.")))
-    assert receive(relay) == create.Receipt("accepted", "evt_1")
+    assert receive(relay) == webhook.Receipt("accepted", "evt_1")
 
 
 def test_a_duplicate_asks_zendesk_nothing(relay, zendesk):
@@ -73,7 +74,7 @@ def test_a_duplicate_asks_zendesk_nothing(relay, zendesk):
 
 
 def test_an_unwanted_event_is_ignored_and_not_stored(relay):
-    assert receive(relay, {"type": "incident.closed"}) == create.Receipt("ignored", "evt_1")
+    assert receive(relay, {"type": "incident.closed"}) == webhook.Receipt("ignored", "evt_1")
     assert relay.store.rows == {}
 
 

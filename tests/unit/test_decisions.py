@@ -5,11 +5,13 @@ import json
 import pytest
 
 from tests.builders import NOW
-from ticket_relay import decisions, definitions, update_states
-from ticket_relay.decisions import Reading, Waiting
+from ticket_relay.definitions import models
 from ticket_relay.errors import Uncertain
-from ticket_relay.rows import UpdateState, update_pk
-from ticket_relay.zendesk.tickets import MARKER
+from ticket_relay.states import update as update_states
+from ticket_relay.storage.rows import UpdateState, update_pk
+from ticket_relay.update_ticket import plan as decisions
+from ticket_relay.update_ticket.plan import Reading, Waiting
+from ticket_relay.zendesk.ticket_models import MARKER
 
 OLD, READ = "2026-11-21T22:00:00Z", "2026-11-21T22:10:00Z"
 OWN = 77
@@ -99,7 +101,7 @@ def test_what_is_true_already_ends_at_once_and_what_becomes_true_ends_with_the_r
 
 
 def test_what_cannot_be_decided_fails_alone(monkeypatch):
-    monkeypatch.setattr(definitions, "rules", dict)
+    monkeypatch.setattr(models, "rules", dict)
     plan = planned(waiting(1, rule="nobody-defined-this"), waiting(2, changes={"priority": "high"}))
     assert ends(plan.over) == [("inv_1", "failed", "unknown_rule")]
     assert plan.update == {"priority": "high"}

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from local.zendesk.clock import moment, stamp
 from tests.builders import NOW
 from ticket_relay.errors import Conflict, Uncertain, Unsettled
-from ticket_relay.fresh import Looks
-from ticket_relay.relay import Relay
+from ticket_relay.services import Relay
+from ticket_relay.update_ticket.fresh_read import Looks
 from ticket_relay.zendesk.client import Shown
 from ticket_relay.zendesk.transport import Deadline
 

@@ -4,7 +4,7 @@ import json
 import pytest
 
 from tests.builders import CANARY, http_event
-from ticket_relay import http
+from ticket_relay import api_gateway
 from ticket_relay.errors import PayloadRefused, RowMoved, SignatureRefused, StoreUnavailable, UnknownPartner
 
 
@@ -14,7 +14,7 @@ def _powertools(lambda_environment):
 
 
 def app_raising(error):
-    app = http.resolver()
+    app = api_gateway.resolver()
 
     @app.post("/webhooks/<partner>")
     def webhook(partner):
@@ -71,13 +71,13 @@ def test_other_paths_and_methods_are_not_found(method, path):
 @pytest.mark.parametrize("content_type", ["application/json", "application/octet-stream"])
 def test_the_bytes_of_the_body_are_restored(body, content_type):
     event = {"body": base64.b64encode(body).decode(), "isBase64Encoded": True}
-    assert http.raw_body(event) == body
-    assert http.raw_body(http_event(body, {"content-type": content_type})) == body or b"\xff" in body
+    assert api_gateway.raw_body(event) == body
+    assert api_gateway.raw_body(http_event(body, {"content-type": content_type})) == body or b"\xff" in body
 
 
 def test_an_absent_body_is_empty():
-    assert http.raw_body({}) == http.raw_body({"body": None}) == b""
+    assert api_gateway.raw_body({}) == api_gateway.raw_body({"body": None}) == b""
 
 
 def test_a_retry_after_is_in_whole_seconds():
-    assert http.answer(503, {}, retry_after=4.2).headers["Retry-After"] == "5"
+    assert api_gateway.answer(503, {}, retry_after=4.2).headers["Retry-After"] == "5"

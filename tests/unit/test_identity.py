@@ -5,11 +5,11 @@ from typing import Any, cast
 import pytest
 
 from tests.builders import NOW
-from ticket_relay import identity
 from ticket_relay.errors import Rejected, StoreUnavailable, Throttled, Uncertain, Unreached, ZendeskError
-from ticket_relay.relay import Relay
-from ticket_relay.rows import DAY
-from ticket_relay.table import ConditionFailed
+from ticket_relay.services import Relay
+from ticket_relay.storage.dynamodb import ConditionFailed
+from ticket_relay.storage.rows import DAY
+from ticket_relay.update_ticket import own_user as identity
 from ticket_relay.zendesk.transport import Deadline
 
 OWN = 21311632247

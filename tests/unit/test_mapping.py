@@ -6,11 +6,11 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ticket_relay.definitions import PartnerDefinition
+from ticket_relay.create_ticket.mapping import map_event, wanted
+from ticket_relay.definitions.models import PartnerDefinition
 from ticket_relay.errors import MappingFailed
-from ticket_relay.mapping import map_event, wanted
-from ticket_relay.signatures import Delivery
-from ticket_relay.zendesk.tickets import to_request
+from ticket_relay.webhooks.signatures import Delivery
+from ticket_relay.zendesk.ticket_models import to_request
 
 ROOT = Path(__file__).parents[2]
 DELIVERY = Delivery("evt-1", 1795298400.0, None)

@@ -3,8 +3,9 @@ import json
 import pytest
 
 from tests.builders import CANARY, NOW, ticket_row
-from ticket_relay import observability, ticket_states
+from ticket_relay import observability
 from ticket_relay.errors import Rejected
+from ticket_relay.states import ticket as ticket_states
 
 
 @pytest.fixture(autouse=True)

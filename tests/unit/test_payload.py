@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ticket_relay.errors import PayloadRefused
-from ticket_relay.payload import MAX_BODY, MAX_DEPTH, check_size, parse
+from ticket_relay.webhooks.payload import MAX_BODY, MAX_DEPTH, check_size, parse
 
 
 def refusal(body, content_type="application/json"):

@@ -11,11 +11,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from tests import builders
 from tests.builders import NOW, ticket_row
 from tests.fakes import Clock, FakeZendesk, Killed, MemoryStore, OpenGate
-from ticket_relay import poll, poll_run, poll_sending, submit, ticket_states
+from ticket_relay.create_ticket import submit
 from ticket_relay.errors import Rejected, RowMoved, Throttled, Uncertain, Unreached
-from ticket_relay.gate import OPEN
-from ticket_relay.relay import Relay
-from ticket_relay.rows import TicketState, external_id
+from ticket_relay.poll_jobs import poll_run, poller, send_due
+from ticket_relay.rate_limits.gate import OPEN
+from ticket_relay.services import Relay
+from ticket_relay.states import ticket as ticket_states
+from ticket_relay.storage.rows import TicketState, external_id
 from ticket_relay.zendesk.transport import Deadline
 
 
@@ -33,7 +35,7 @@ def made_relay(zendesk, clock):
 
 def run(relay, seconds=50):
     end = relay.now() + seconds
-    poll.run(relay, lambda: end - relay.now(), relay.sleep)
+    poller.run(relay, lambda: end - relay.now(), relay.sleep)
 
 
 CALLS = st.sampled_from(
@@ -90,10 +92,10 @@ class AccidentsMachine(RuleBasedStateMachine):
     @rule()
     def backlog_comes(self):
         """Taken while the gate was closed."""
-        for number in range(poll_sending.BACKLOG):
+        for number in range(send_due.BACKLOG):
             self.relay.store.claim(ticket_row(f"waiting-{number}", now=self.clock(), due_at=self.clock()))
 
-    @rule(writes=st.integers(0, 2 * poll_sending.BACKLOG))
+    @rule(writes=st.integers(0, 2 * send_due.BACKLOG))
     def worker_will_die_in_the_middle_of_telling_its_rows(self, writes):
         self.relay.store.writes_left = writes
 
@@ -153,14 +155,14 @@ def test_jobs_are_asked_after_in_hundreds():
 def test_what_is_due_in_a_minute_is_left_to_the_next_run():
     relay = made_relay(FakeZendesk(), Clock())
     relay.store.claim(ticket_row(due_at=NOW + 60))
-    poll.run(relay, lambda: 50, nap=lambda _: pytest.fail("waited"))
+    poller.run(relay, lambda: 50, nap=lambda _: pytest.fail("waited"))
 
 
 def test_without_time_nothing_is_begun():
     zendesk = FakeZendesk()
     relay = made_relay(zendesk, Clock())
     relay.store.claim(ticket_row())
-    poll.run(relay, lambda: poll_run.CALL_TIME, nap=relay.sleep)
+    poller.run(relay, lambda: poll_run.CALL_TIME, nap=relay.sleep)
     assert zendesk.calls == []
 
 
@@ -170,14 +172,14 @@ def test_an_unexpected_error_is_told_of_by_type_and_fails_the_run(capsys):
     relay.store.claim(ticket_row("bad"))
     relay.store.claim(ticket_row("good"))
     zendesk.before.append(("create_ticket", KeyError("canary")))
-    with pytest.raises(poll.Unfinished, match="1 rows"):
+    with pytest.raises(poller.Unfinished, match="1 rows"):
         run(relay)
     assert sorted(row.state for row in relay.store.rows.values()) == [TicketState.ACCEPTED, TicketState.CREATED]
     assert relay.store.get("ticket#acme#bad").due_at >= NOW + poll_run.PUT_OFF
     assert "canary" not in capsys.readouterr().out
 
 
-def a_backlog(relay, number=poll_sending.BACKLOG):
+def a_backlog(relay, number=send_due.BACKLOG):
     for each in range(number):
         relay.store.claim(ticket_row(f"evt_{each}", created_at=NOW + each, due_at=NOW))
 
@@ -201,9 +203,9 @@ def test_a_backlog_is_sent_in_one_job():
 def test_a_few_are_sent_one_by_one():
     zendesk = FakeZendesk()
     relay = made_relay(zendesk, Clock())
-    a_backlog(relay, poll_sending.BACKLOG - 1)
+    a_backlog(relay, send_due.BACKLOG - 1)
     run(relay)
-    assert zendesk.calls.count("create_ticket") == poll_sending.BACKLOG - 1
+    assert zendesk.calls.count("create_ticket") == send_due.BACKLOG - 1
     assert "create_tickets" not in zendesk.calls
 
 
@@ -213,7 +215,7 @@ def test_after_a_backlog_was_refused_each_is_sent_alone_without_a_look():
     a_backlog(relay)
     zendesk.before.append(("create_tickets", Rejected(422, "RecordInvalid", "One of them.")))
     run(relay)
-    assert zendesk.calls.count("create_ticket") == poll_sending.BACKLOG
+    assert zendesk.calls.count("create_ticket") == send_due.BACKLOG
     assert "find_tickets" not in zendesk.calls
     assert states(relay) == {TicketState.CREATED}
 
@@ -224,7 +226,7 @@ def test_a_backlog_whose_answer_was_lost_is_looked_for_one_by_one():
     a_backlog(relay)
     zendesk.after.append(("create_tickets", Uncertain("zendesk_timeout", "No answer.")))
     run(relay, seconds=300)
-    assert zendesk.calls.count("find_tickets") == poll_sending.BACKLOG
+    assert zendesk.calls.count("find_tickets") == send_due.BACKLOG
     assert "create_ticket" not in zendesk.calls
     assert states(relay) == {TicketState.CREATED}
 
@@ -245,9 +247,9 @@ def test_whoever_was_moved_meanwhile_is_left_out_of_the_job():
     rows = list(relay.store.rows.values())
     relay.move(rows[3], ticket_states.held(rows[3], NOW))
     assert submit.send_together(relay, rows, Deadline.after(5)) is not None
-    assert len(zendesk.tickets) == poll_sending.BACKLOG - 1
+    assert len(zendesk.tickets) == send_due.BACKLOG - 1
     assert relay.store.get(rows[3].pk).state == TicketState.ACCEPTED
-    assert [relay.store.get(row.pk).job_index for row in rows[4:]] == list(range(3, poll_sending.BACKLOG - 1))
+    assert [relay.store.get(row.pk).job_index for row in rows[4:]] == list(range(3, send_due.BACKLOG - 1))
 
 
 class Sized(bytes):

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from tests.builders import NOW, ticket_row
-from ticket_relay.rows import (
+from ticket_relay.storage.rows import (
     EXTERNAL_ID_LIMIT,
     HISTORY_LENGTH,
     RETENTION,

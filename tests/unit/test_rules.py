@@ -4,10 +4,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ticket_relay.changes import applied_to, fields, to_update
-from ticket_relay.definitions import LiteralChanges, UpdateRule
+from ticket_relay.changes.diff import applied_to, fields, to_update
+from ticket_relay.definitions.models import LiteralChanges, UpdateRule
 from ticket_relay.errors import MappingFailed
-from ticket_relay.rules import decide, needs_ticket
+from ticket_relay.update_ticket.rules import decide, needs_ticket
 
 ROOT = Path(__file__).parents[2]
 TICKET = {

@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.builders import NOW
-from ticket_relay import safe_update, update_states
-from ticket_relay.decisions import Plan
+from ticket_relay.states import update as update_states
+from ticket_relay.update_ticket import safe_update
+from ticket_relay.update_ticket.plan import Plan
 
 STAMP = "2026-11-21T22:00:00Z"
 

@@ -6,7 +6,7 @@ from botocore.exceptions import ClientError, ConnectTimeoutError
 
 from tests.fixtures import client
 from ticket_relay.errors import SecretsUnavailable
-from ticket_relay.secrets import Secrets
+from ticket_relay.secrets_manager import Secrets
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ticket_relay import signatures
 from ticket_relay.errors import SignatureRefused
-from ticket_relay.signatures import TOLERANCE, Delivery, sign, verify
+from ticket_relay.webhooks import signatures
+from ticket_relay.webhooks.signatures import TOLERANCE, Delivery, sign, verify
 
 NOW = 1614265330
 BODY = b'{"test": 2432232314}'

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ticket_relay.stamp import Stamp, covers, exact, parse
+from ticket_relay.zendesk.timestamps import Stamp, covers, exact, parse
 
 MOMENT = datetime(2013, 12, 12, 5, 35, 12, tzinfo=UTC)
 MINUTE = MOMENT.replace(second=0)

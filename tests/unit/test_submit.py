@@ -2,11 +2,11 @@ import pytest
 
 from tests.builders import NOW, settings, ticket_row
 from tests.fakes import Clock, FakeZendesk, Killed, MemoryStore, OpenGate
-from ticket_relay import submit
+from ticket_relay.create_ticket import submit
 from ticket_relay.errors import Rejected, Throttled, Uncertain, Unreached
-from ticket_relay.gate import OPEN
-from ticket_relay.relay import Relay
-from ticket_relay.rows import TicketState
+from ticket_relay.rate_limits.gate import OPEN
+from ticket_relay.services import Relay
+from ticket_relay.storage.rows import TicketState
 from ticket_relay.zendesk.transport import Deadline
 
 

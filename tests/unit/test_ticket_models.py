@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from ticket_relay.errors import MappingFailed
-from ticket_relay.zendesk.tickets import MAX_REQUEST, RESERVED, TicketChanges, TicketCreate, to_request
+from ticket_relay.zendesk.ticket_models import MAX_REQUEST, RESERVED, TicketChanges, TicketCreate, to_request
 
 COMMENT = {"body": "The printer is on fire"}
 EVERYTHING_COMMON = {

@@ -6,10 +6,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from tests.builders import NOW, ticket_row
-from ticket_relay import ticket_states, waits
 from ticket_relay.errors import Conflict, MappingFailed, Rejected, Throttled, Uncertain, Unreached
-from ticket_relay.rows import DAY, TicketState
-from ticket_relay.ticket_states import (
+from ticket_relay.states import ticket as ticket_states
+from ticket_relay.states import waiting
+from ticket_relay.states.ticket import (
     GIVE_UP_AFTER,
     KEY_LIFE,
     LEASE,
@@ -18,6 +18,7 @@ from ticket_relay.ticket_states import (
     RESULT_PATIENCE,
     YOUNG_JOB,
 )
+from ticket_relay.storage.rows import DAY, TicketState
 from ticket_relay.zendesk.client import Submission
 from ticket_relay.zendesk.jobs import Job, read_job
 
@@ -121,7 +122,7 @@ class TicketMachine(RuleBasedStateMachine):
     @rule(until=st.floats(1, 3600))
     def gate_is_closed(self, until):
         before = self.row
-        self.move(waits.postponed(before, self.now, self.now + until))
+        self.move(waiting.postponed(before, self.now, self.now + until))
         assert self.row.sent_at == before.sent_at
 
     @precondition(accepted)
@@ -175,7 +176,7 @@ class TicketMachine(RuleBasedStateMachine):
     @precondition(submitted)
     @rule(error=errors)
     def asking_fails(self, error):
-        self.move(waits.unanswered(self.row, error, self.now))
+        self.move(waiting.unanswered(self.row, error, self.now))
         assert self.row.state in {TicketState.SUBMITTED, TicketState.FAILED}
 
     @precondition(submitted)
@@ -339,11 +340,11 @@ def test_the_fifth_job_that_comes_to_nothing_is_the_last():
 def test_a_job_is_asked_after_at_growing_intervals():
     row, pauses = submitted_row(), []
     for _ in range(6):
-        moved = waits.still_waiting(row, row.due_at)
+        moved = waiting.still_waiting(row, row.due_at)
         pauses.append(moved.due_at - row.due_at)
         row = moved
     assert pauses == [5, 10, 20, 60, 60, 60]
 
 
 def test_a_throttled_question_waits_as_long_as_it_was_told():
-    assert waits.unanswered(submitted_row(), Throttled(429, 90), NOW).due_at >= NOW + 90
+    assert waiting.unanswered(submitted_row(), Throttled(429, 90), NOW).due_at >= NOW + 90

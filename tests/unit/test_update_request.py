@@ -2,10 +2,10 @@ from typing import Any
 
 import pytest
 
-from ticket_relay import definitions
-from ticket_relay.definitions import LiteralChanges, UpdateRule
+from ticket_relay.definitions import models
+from ticket_relay.definitions.models import LiteralChanges, UpdateRule
 from ticket_relay.errors import MappingFailed, PayloadRefused
-from ticket_relay.update_request import checked, read_request
+from ticket_relay.update_ticket.request import checked, read_request
 
 RULE = UpdateRule.model_validate(
     {"rule": "raise", "sample": {"event": "e.json", "ticket": "t.json"}, "changes": {"priority": "high"}}
@@ -14,7 +14,7 @@ RULE = UpdateRule.model_validate(
 
 @pytest.fixture(autouse=True)
 def _one_rule(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(definitions, "rules", lambda: {"raise": RULE})
+    monkeypatch.setattr(models, "rules", lambda: {"raise": RULE})
 
 
 def body(**changes: Any) -> dict[str, Any]:

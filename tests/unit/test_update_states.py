@@ -6,10 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.builders import NOW
-from ticket_relay import update_states, waits
 from ticket_relay.errors import Conflict, Rejected, Throttled, Uncertain, Unreached, ZendeskError
-from ticket_relay.pauses import POLL_PAUSES
-from ticket_relay.rows import DAY, UpdateRow, UpdateState, Work, update_pk
+from ticket_relay.states import update as update_states
+from ticket_relay.states import waiting
+from ticket_relay.states.backoff import POLL_PAUSES
+from ticket_relay.storage.rows import DAY, UpdateRow, UpdateState, Work, update_pk
 from ticket_relay.zendesk.jobs import Job, read_job
 
 CONFLICT = Conflict(409, "UpdateConflict", "Safe Update prevented the update due to outdated ticket data.")
@@ -252,7 +253,7 @@ def test_a_job_that_zendesk_does_not_know_is_waited_for_before_it_counts_as_forg
 
 
 def test_an_unanswered_question_about_the_job_changes_nothing_but_the_time():
-    row = waits.unanswered(in_job(), Throttled(429, 90), NOW)
+    row = waiting.unanswered(in_job(), Throttled(429, 90), NOW)
     assert (row.state, row.job_id, row.sent_at) == (UpdateState.SUBMITTED, "V3-1", NOW)
     assert row.due_at is not None
     assert NOW + 90 <= row.due_at <= NOW + 92

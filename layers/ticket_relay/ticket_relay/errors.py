@@ -26,7 +26,7 @@ except for `Rejected`, whose sentence is Zendesk's own reason: it belongs in the
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ticket_relay.zendesk.limits import Limit
+    from ticket_relay.rate_limits.headers import Limit
 
 
 class RelayError(Exception):

@@ -9,7 +9,7 @@ from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.metrics import Metrics, MetricUnit, single_metric
 
 from ticket_relay.errors import RelayError
-from ticket_relay.rows import Row, TicketRow
+from ticket_relay.storage.rows import Row, TicketRow
 
 DROPPED_FIELDS = re.compile(r":unpermitted_keys=>\[([^\]]*)\]")
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ticket_relay.gate import PK
+from ticket_relay.rate_limits.gate import PK
 from ticket_relay.zendesk.client import JOB_PAGES
 
 ONE_ROWS_WORK = 3 + JOB_PAGES

@@ -14,7 +14,7 @@ from aiohttp import web
 from tests.e2e.chaos.leave import Leave
 from tests.e2e.chaos.runtimes import Runtimes
 from tests.e2e.chaos.traps import Moment, Traps
-from ticket_relay.zendesk import tokens
+from ticket_relay.zendesk import auth
 
 SLOW = 1.3
 """Seconds: longer than the relay waits for DynamoDB."""
@@ -100,7 +100,7 @@ def _moment(name: str, asked: dict[str, Any]) -> Moment | None:
             return Moment.BEFORE_UPDATE
         case "PutItem", {"Item": {"state": {"S": "accepted"}, "version": {"N": "1"}}}:
             return Moment.AFTER_CLAIM
-        case "UpdateItem", {"Key": {"pk": {"S": tokens.PK}}, "ExpressionAttributeValues": {":now": _}}:
+        case "UpdateItem", {"Key": {"pk": {"S": auth.PK}}, "ExpressionAttributeValues": {":now": _}}:
             return Moment.RENEWING
         case "UpdateItem", {"ExpressionAttributeValues": {":read": _, ":probe": _}}:
             return Moment.ASKING_FIRST

@@ -2,7 +2,7 @@ import pytest
 
 from tests.builders import NOW
 from ticket_relay.errors import RowMoved
-from ticket_relay.gate import OPEN, PROBE_TIME, Gate
+from ticket_relay.rate_limits.gate import OPEN, PROBE_TIME, Gate
 
 
 @pytest.fixture

@@ -4,10 +4,10 @@ import pytest
 
 from tests.builders import NOW, ticket_row
 from tests.fakes import DOWN, Outage
-from ticket_relay import ticket_states
 from ticket_relay.errors import RowMoved, StoreUnavailable
-from ticket_relay.rows import TicketState, Work
-from ticket_relay.store import Store, Unreadable
+from ticket_relay.states import ticket as ticket_states
+from ticket_relay.storage.rows import TicketState, Work
+from ticket_relay.storage.store import Store, Unreadable
 from ticket_relay.zendesk.client import Submission
 
 

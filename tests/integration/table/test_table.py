@@ -3,7 +3,7 @@ from botocore.exceptions import ClientError
 
 from tests.fakes import DOWN, THROTTLED, Outage
 from ticket_relay.errors import StoreUnavailable
-from ticket_relay.table import ConditionFailed
+from ticket_relay.storage.dynamodb import ConditionFailed
 
 ABSENT = "attribute_not_exists(pk)"
 

@@ -6,7 +6,7 @@ import pytest
 from tests.builders import NOW
 from tests.fakes import Clock
 from ticket_relay.errors import Rejected, SecretsUnavailable, Throttled, Uncertain, Unreached
-from ticket_relay.zendesk.tokens import EARLY, LIFE, RENEWAL_TIME, SCOPE, Credentials
+from ticket_relay.zendesk.auth import EARLY, LIFE, RENEWAL_TIME, SCOPE, Credentials
 from ticket_relay.zendesk.transport import Answer, Deadline
 
 CLIENT = {"client_id": "relay", "client_secret": "hush"}

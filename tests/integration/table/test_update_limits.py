@@ -3,8 +3,8 @@ import pytest
 from tests.builders import NOW
 from tests.fakes import DOWN, Outage
 from ticket_relay.errors import StoreUnavailable
-from ticket_relay.update_limits import KEPT_FOR, UpdateLimits
-from ticket_relay.zendesk.limits import UPDATES, UPDATES_OF_TICKET, Limit
+from ticket_relay.rate_limits.headers import UPDATES, UPDATES_OF_TICKET, Limit
+from ticket_relay.rate_limits.update_limits import KEPT_FOR, UpdateLimits
 
 
 @pytest.fixture

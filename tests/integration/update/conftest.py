@@ -7,9 +7,10 @@ import pytest
 
 from tests.builders import body_of, signed
 from tests.integration.update.desk import Desk, Wire
-from ticket_relay import definitions, update
-from ticket_relay.definitions import UpdateRule
-from ticket_relay.rows import UpdateRow, update_pk
+from ticket_relay.definitions import models
+from ticket_relay.definitions.models import UpdateRule
+from ticket_relay.storage.rows import UpdateRow, update_pk
+from ticket_relay.update_ticket.webhook import Receipt, receive
 from ticket_relay.zendesk.transport import Deadline
 
 
@@ -34,17 +35,17 @@ def desk(zendesk, clock) -> Desk:
 
 
 @pytest.fixture
-def webhook(relay, desk) -> Callable[..., update.Receipt]:
+def webhook(relay, desk) -> Callable[..., Receipt]:
     """Zendesk tells the relay of the ticket as it is now."""
 
-    def send(invocation: str = "inv_1", *, by=relay, at: float | None = None, **body: Any) -> update.Receipt:
+    def send(invocation: str = "inv_1", *, by=relay, at: float | None = None, **body: Any) -> Receipt:
         given = {"ticket_id": str(desk.id), "actor_id": str(desk.agent.id)}
         if "updated_at" not in body:
             given["updated_at"] = desk.ticket["updated_at"]
         content = body_of({name: value for name, value in (given | body).items() if value is not ...})
         headers = signed(content, sender="zendesk", id=invocation, at=desk.clock() if at is None else at)
         # Real seconds: a slow machine must not decide how far one delivery gets.
-        return update.receive(by, headers, content, Deadline.after(20))
+        return receive(by, headers, content, Deadline.after(20))
 
     return send
 
@@ -79,7 +80,7 @@ def go_on(relay, row, clock) -> Callable[..., UpdateRow]:
     def resume(by=relay) -> UpdateRow:
         found = row()
         clock.advance(max(0.0, found.due_at - clock()))
-        update.resume(by, [found], Deadline.after(8))
+        resume(by, [found], Deadline.after(8))
         return row()
 
     return resume
@@ -114,7 +115,7 @@ def rule(monkeypatch) -> Callable[..., str]:
     def define(changes: dict[str, Any], when: str | None = None, **policies: str) -> str:
         sample = {"event": "e.json", "ticket": "t.json"}
         made = UpdateRule(rule="the-rule", sample=sample, when=when, changes=changes, **policies)
-        monkeypatch.setattr(definitions, "rules", lambda: {"the-rule": made})
+        monkeypatch.setattr(models, "rules", lambda: {"the-rule": made})
         return "the-rule"
 
     return define

@@ -15,9 +15,12 @@ from tests.integration.update.desk import Desk
 from tests.integration.update.line import Line
 from tests.integration.update.turns import Turns
 from tests.integration.update.wishes import NEW, THEIRS, Wish, wish
-from ticket_relay import gate, identity, poll, update
-from ticket_relay.relay import Relay
-from ticket_relay.rows import DAY, UpdateRow, update_pk
+from ticket_relay.poll_jobs import poller
+from ticket_relay.rate_limits import gate
+from ticket_relay.services import Relay
+from ticket_relay.storage.rows import DAY, UpdateRow, update_pk
+from ticket_relay.update_ticket import own_user as identity
+from ticket_relay.update_ticket import webhook
 from ticket_relay.zendesk.transport import Deadline
 
 ANSWER_WITHIN = 3.0
@@ -186,7 +189,7 @@ class Crowd:
     def _delivered(self, relay: Relay, number: int, body: bytes) -> None:
         self._since.setdefault(number, len(self._desk.account.tickets.audits(self._desk.id)))
         headers = signed(body, sender="zendesk", id=f"inv_{number}", at=self._clock())
-        update.receive(relay, headers, body, Deadline.after(ANSWER_WITHIN))
+        webhook.receive(relay, headers, body, Deadline.after(ANSWER_WITHIN))
 
     def _edited(self) -> None:
         for _ in range(self._edits):
@@ -196,7 +199,7 @@ class Crowd:
     def _polled(self, relay: Relay) -> None:
         end = self._clock() + RUN
         # Longer than was asked for: each look at what is due takes as long as any.
-        poll.run(relay, lambda: end - self._clock(), lambda seconds: self._turns.sleep(3 * seconds))
+        poller.run(relay, lambda: end - self._clock(), lambda seconds: self._turns.sleep(3 * seconds))
 
     def _takes_a_moment(self, operation: str, _: dict[str, Any]) -> None:
         if operation in {"put_item", "update_item"}:

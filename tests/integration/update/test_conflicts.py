@@ -3,7 +3,8 @@
 import dataclasses
 
 from tests.integration.update.desk import COMMENT, RAISE, TAGS
-from ticket_relay import safe_update, update_states
+from ticket_relay.states import update as update_states
+from ticket_relay.update_ticket import safe_update
 
 
 def test_an_edit_between_trigger_and_update_survives_and_ours_lands_too(webhook, desk, clock, counted):

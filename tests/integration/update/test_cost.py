@@ -6,12 +6,12 @@ import pytest
 
 from local.zendesk.clock import stamp
 from tests.integration.update.desk import COMMENT, RAISE, TAGS
-from ticket_relay import update
-from ticket_relay.zendesk.tickets import MARKER
+from ticket_relay.update_ticket.webhook import Receipt
+from ticket_relay.zendesk.ticket_models import MARKER
 
 
 def test_literal_changes_with_an_exact_stamp_take_one_call(webhook, desk):
-    assert webhook(changes=RAISE) == update.Receipt("applied", "inv_1", desk.id)
+    assert webhook(changes=RAISE) == Receipt("applied", "inv_1", desk.id)
     assert desk.calls() == [("PUT", 200)]
     assert desk.ticket["priority"] == "high"
     assert desk.comments == ["It burns", COMMENT["body"]]

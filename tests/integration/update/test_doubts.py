@@ -2,7 +2,7 @@
 
 from local.zendesk import Fault
 from tests.integration.update.desk import COMMENT, RAISE, TAGS
-from ticket_relay import update
+from ticket_relay.update_ticket.webhook import resume
 from ticket_relay.zendesk.transport import Deadline
 
 
@@ -30,7 +30,7 @@ def test_who_was_held_for_a_first_try_and_is_not_in_the_second_is_let_go(webhook
     webhook("b", changes={"tags": {"add": ["y"], "remove": []}})
     clock.advance(30)
     wire.meanwhile["GET"] = [lambda: desk.edit(email_ccs=[{"user_id": cc.id, "action": "delete"}])]
-    update.resume(relay, [row("a"), row("b")], Deadline.after(20))
+    resume(relay, [row("a"), row("b")], Deadline.after(20))
     # Now "a" takes two requests, and goes alone.
     assert row("a").rest is not None
     assert (row("b").state, row("b").sent_at) == ("accepted", None)
@@ -44,6 +44,6 @@ def test_a_follow_up_waits_until_the_ticket_is_closed_indeed(webhook, desk, wire
     webhook("b", changes={"comment": {"body": "more"}}, on_closed="follow_up")
     clock.advance(30)
     wire.before = lambda request: request.method == "PUT" and desk.tag(f"t{len(wire.puts)}")
-    update.resume(relay, [row("a"), row("b")], Deadline.after(20))
+    resume(relay, [row("a"), row("b")], Deadline.after(20))
     assert desk.ticket["status"] == "new"
     assert row("b").state == "accepted"

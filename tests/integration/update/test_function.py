@@ -11,7 +11,7 @@ from local.zendesk import Fault
 from local.zendesk.clock import stamp
 from tests.builders import CANARY, SECRETS, body_of, http_event, signed
 from tests.fakes import DOWN, Outage
-from ticket_relay.payload import MAX_BODY
+from ticket_relay.webhooks.payload import MAX_BODY
 
 CONTEXT = SimpleNamespace(
     function_name="update_ticket",

@@ -4,8 +4,8 @@ import pytest
 
 from local.zendesk import Fault
 from tests.fixtures import on_moto
-from ticket_relay.rows import TicketState
-from ticket_relay.zendesk.limits import UPDATES_OF_TICKET, Limit
+from ticket_relay.rate_limits.headers import UPDATES_OF_TICKET, Limit
+from ticket_relay.storage.rows import TicketState
 
 
 def note(number):

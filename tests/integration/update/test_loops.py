@@ -9,7 +9,7 @@ import pytest
 from local.zendesk import Fault, Trigger
 from tests.builders import SECRETS
 from tests.integration.update.desk import COMMENT, RAISE, TAGS
-from ticket_relay import update
+from ticket_relay.update_ticket import webhook
 from ticket_relay.zendesk.transport import Deadline
 
 
@@ -32,7 +32,7 @@ def triggered(zendesk, desk) -> Callable[..., list[str]]:
                     "x-zendesk-webhook-invocation-id": invocation.id,
                     "content-type": "application/json",
                 }
-                states.append(update.receive(relay, headers, invocation.body, Deadline.after(3.5)).state)
+                states.append(webhook.receive(relay, headers, invocation.body, Deadline.after(3.5)).state)
         return states
 
     return run

@@ -10,8 +10,10 @@ from tests.fixtures import on_moto
 from tests.integration.update.crowd import Crowd, Story
 from tests.integration.update.judge import judge, needless
 from tests.integration.update.wishes import RULES
-from ticket_relay import collisions, definitions, safe_update
-from ticket_relay.fresh import Looks
+from ticket_relay.changes import conflicts
+from ticket_relay.definitions import models
+from ticket_relay.update_ticket import safe_update
+from ticket_relay.update_ticket.fresh_read import Looks
 from ticket_relay.zendesk import transport
 
 type Play = Callable[..., Story]
@@ -20,7 +22,7 @@ type Play = Callable[..., Story]
 @pytest.fixture
 def play(desk, clock, dynamo, another_relay, monkeypatch) -> Iterator[Play]:
     """A crowd's story, from the number that decides all of it."""
-    monkeypatch.setattr(definitions, "rules", lambda: {rule.rule: rule for rule in RULES})
+    monkeypatch.setattr(models, "rules", lambda: {rule.rule: rule for rule in RULES})
     # Deadlines are kept by the real clock: how fast a machine is must not decide how far anybody gets.
     monkeypatch.setattr(transport, "time", SimpleNamespace(monotonic=clock, time=clock))
 
@@ -61,7 +63,7 @@ def _without_waiting_for_the_second_to_be_over(monkeypatch: pytest.MonkeyPatch) 
 
 
 def _without_looking_for_markers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(collisions, "markers_of", lambda _: frozenset())
+    monkeypatch.setattr(conflicts, "markers_of", lambda _: frozenset())
 
 
 @on_moto

@@ -9,9 +9,10 @@ from local.zendesk.audits import comments_of
 from local.zendesk.jobs import JobPlan
 from tests.fakes import Killed
 from tests.fixtures import on_moto
-from ticket_relay import poll_sending, update_states
+from ticket_relay.poll_jobs import send_due
+from ticket_relay.states import update as update_states
 
-MANY = range(poll_sending.BACKLOG)
+MANY = range(send_due.BACKLOG)
 
 
 def note(number):

@@ -7,8 +7,8 @@ import pytest
 from tests.builders import CANARY, signed
 from tests.fakes import DOWN, Outage
 from tests.integration.update.desk import COMMENT, RAISE
-from ticket_relay import update
 from ticket_relay.errors import Refused, StoreUnavailable
+from ticket_relay.update_ticket.webhook import receive
 from ticket_relay.zendesk.transport import Deadline
 
 
@@ -85,7 +85,7 @@ def test_what_no_retry_mends_is_refused_and_not_stored(webhook, desk, stored, co
 )
 def test_a_signed_body_that_is_no_object_is_refused(relay, clock, stored, body, code):
     with pytest.raises(Refused) as refused:
-        update.receive(relay, signed(body, sender="zendesk", at=clock()), body, Deadline.after(3))
+        receive(relay, signed(body, sender="zendesk", at=clock()), body, Deadline.after(3))
     assert refused.value.code == code
     assert not stored()
 
@@ -93,7 +93,7 @@ def test_a_signed_body_that_is_no_object_is_refused(relay, clock, stored, body, 
 def test_a_forged_signature_is_refused_before_the_body_is_read(relay, clock, stored):
     headers = signed(b"{", sender="zendesk", at=clock(), secret="another")
     with pytest.raises(Refused) as refused:
-        update.receive(relay, headers, b"{", Deadline.after(3))
+        receive(relay, headers, b"{", Deadline.after(3))
     assert (refused.value.code, refused.value.status) == ("wrong_signature", 401)
     assert not stored()
 

@@ -3,8 +3,8 @@
 import pytest
 
 from local.zendesk import Fault
+from relay import redrive
 from tests.integration.update.desk import COMMENT, TAGS
-from ticket_relay import redrive
 
 OUTCOMES = {"reapply": "applied", "skip": "skipped", "merge": "conflict"}
 BOTH = {"priority": "high", "subject": "Ours"}

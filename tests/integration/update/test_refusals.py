@@ -4,7 +4,7 @@ import pytest
 
 from local.zendesk import Fault
 from tests.integration.update.desk import RAISE, TAGS
-from ticket_relay import update
+from ticket_relay.update_ticket.webhook import resume
 from ticket_relay.zendesk.transport import Deadline
 
 
@@ -27,7 +27,7 @@ def test_a_ticket_that_cannot_be_read_is_looked_for_again_before_the_update_fail
     desk.account.tickets.delete(desk.id)
     assert webhook(changes=TAGS, updated_at=known).state == "accepted"
     clock.advance(61)
-    update.resume(relay, [row()], Deadline.after(8))
+    resume(relay, [row()], Deadline.after(8))
     assert (row().state, row().error_code) == ("failed", "ticket_not_found")
 
 

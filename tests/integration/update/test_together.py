@@ -4,7 +4,7 @@ import pytest
 
 from local.zendesk import Fault
 from tests.integration.update.desk import COMMENT
-from ticket_relay.zendesk.tickets import MARKER
+from ticket_relay.zendesk.ticket_models import MARKER
 
 
 def changes(**wanted):

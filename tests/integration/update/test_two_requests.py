@@ -3,9 +3,9 @@
 import pytest
 
 from local.zendesk import Fault
+from relay import redrive
 from tests.fakes import Killed
 from tests.integration.update.desk import COMMENT
-from ticket_relay import redrive
 
 CC = {"user_email": "someone@example.com", "action": "put"}
 CHANGES = {"comment": COMMENT, "email_ccs": [CC], "priority": "high"}

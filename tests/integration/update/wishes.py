@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ticket_relay.definitions import UpdateRule
+from ticket_relay.definitions.models import UpdateRule
 
 COUNT, SHARED, THEIRS, OWN = 1, 2, 3, 100
 """Custom fields: one that is counted up, one that several set, the agent's, and from 100 on each updater's own."""

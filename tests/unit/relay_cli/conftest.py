@@ -12,8 +12,8 @@ from relay.where import Place, Where
 from tests import fixtures
 from tests.builders import TABLE
 from tests.fakes import Dynamo
-from ticket_relay.store import Store
-from ticket_relay.table import Table
+from ticket_relay.storage.dynamodb import Table
+from ticket_relay.storage.store import Store
 
 VARIABLES = ("RELAY_STACK", "RELAY_ENDPOINT_URL", "RELAY_TABLE", "AWS_PROFILE")
 

@@ -10,7 +10,7 @@ from relay.doctor.finding import NotGood, Status
 from relay.doctor.setup import CREATE, POLL, TABLE, UPDATE, Setup
 from relay.where import Where
 from tests import builders, fixtures
-from ticket_relay.gate import Gate
+from ticket_relay.rate_limits.gate import Gate
 
 LIFETIME = {"AttributeName": "expires_at", "Enabled": True}
 ENVIRONMENT = {

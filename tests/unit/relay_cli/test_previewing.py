@@ -7,7 +7,7 @@ from click.testing import CliRunner
 from relay import checkout, previewing
 from relay.cli import main
 from tests.builders import CANARY, ROOT
-from ticket_relay.definitions import UpdateRule
+from ticket_relay.definitions.models import UpdateRule
 
 TICKET = json.loads((ROOT / "events/zendesk-ticket-vip-waiting.json").read_bytes())["ticket"]
 EVENT = json.loads((ROOT / "events/zendesk-ticket-update-escalate-vip.json").read_bytes())

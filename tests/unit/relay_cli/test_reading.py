@@ -4,9 +4,10 @@ import time
 import pytest
 
 from tests.builders import CANARY, NOW, ticket_row
-from ticket_relay import ticket_states, update_states
 from ticket_relay.errors import MappingFailed
-from ticket_relay.rows import TicketState, update_pk
+from ticket_relay.states import ticket as ticket_states
+from ticket_relay.states import update as update_states
+from ticket_relay.storage.rows import TicketState, update_pk
 
 REQUEST = json.dumps({"ticket": {"subject": CANARY}}).encode()
 ISO_NOW = "2026-11-21T22:26:40.000Z"

@@ -6,9 +6,10 @@ from relay import cli
 from relay.redriving import again
 from tests.builders import NOW, ticket_row
 from tests.fakes import THROTTLED, Outage
-from ticket_relay import ticket_states, update_states
 from ticket_relay.errors import MappingFailed, StoreUnavailable
-from ticket_relay.rows import TicketState, UpdateState, update_pk
+from ticket_relay.states import ticket as ticket_states
+from ticket_relay.states import update as update_states
+from ticket_relay.storage.rows import TicketState, UpdateState, update_pk
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ import pytest
 from local.zendesk.triggers import render
 from relay import checkout
 from tests.builders import ROOT
-from ticket_relay import rules
-from ticket_relay.definitions import UpdateRule
-from ticket_relay.update_request import read_request
+from ticket_relay.definitions.models import UpdateRule
+from ticket_relay.update_ticket import rules
+from ticket_relay.update_ticket.request import read_request
 
 PAGES = [ROOT / "docs/zendesk-setup.md", ROOT / "README.md"]
 BODIES = [

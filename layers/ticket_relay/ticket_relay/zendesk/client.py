@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ticket_relay.errors import Rejected, Uncertain
+from ticket_relay.rate_limits.headers import Limit, exhausted
 from ticket_relay.zendesk.jobs import Job, read_job
-from ticket_relay.zendesk.limits import Limit, exhausted
 from ticket_relay.zendesk.transport import Answer, Auth, Deadline, Transport
 
 type Ticket = dict[str, Any]

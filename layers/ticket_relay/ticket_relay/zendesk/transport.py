@@ -20,8 +20,7 @@ from urllib3.exceptions import HTTPError, NewConnectionError, ReadTimeoutError
 
 from ticket_relay import observability
 from ticket_relay.errors import Conflict, Rejected, Throttled, Uncertain, Unreached, ZendeskError
-from ticket_relay.zendesk import limits
-from ticket_relay.zendesk.limits import LONGEST_RETRY_AFTER, Limit
+from ticket_relay.rate_limits.headers import LONGEST_RETRY_AFTER, UPDATES, UPDATES_OF_TICKET, Limit, exhausted
 
 MAX_ANSWER = 8 * 1024 * 1024
 DEFAULT_RETRY_AFTER = 10.0
@@ -202,7 +201,7 @@ def _meaning(method: str, status: int, headers: Mapping[str, str], content: byte
 def _reached(headers: Mapping[str, str]) -> tuple[Limit, ...]:
     """The limits of updates that were reached, for as long as `Retry-After` says (Tickets reference, Update Ticket)."""
     wait = _retry_after(headers)
-    reached = (limit for limit in limits.exhausted(headers) if limit.name in {limits.UPDATES, limits.UPDATES_OF_TICKET})
+    reached = (limit for limit in exhausted(headers) if limit.name in {UPDATES, UPDATES_OF_TICKET})
     return tuple(Limit(limit.name, 0, max(limit.resets, wait)) for limit in reached)
 
 

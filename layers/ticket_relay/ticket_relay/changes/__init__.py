@@ -1,0 +1,1 @@
+"""What an update sets, what others changed, and whether the two are in each other's way. Pure functions."""

@@ -1,0 +1,242 @@
+"""From changes that were decided to what is sent, and what it does: pure functions of the changes and the ticket.
+
+`ticket` is the object that Show Ticket returns under `ticket`, or {} where nothing is known of it. An `update` is the
+`ticket` object of Update Ticket, without its stamp and marker.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ticket_relay.changes import participants
+from ticket_relay.changes.field_names import canonical, part
+from ticket_relay.changes.field_values import custom_values, is_so, retagged, tags_of
+from ticket_relay.definitions import templates
+from ticket_relay.errors import MappingFailed
+from ticket_relay.zendesk.ticket_models import (
+    MARKER,
+    MARKER_LENGTH,
+    MAX_EMAIL_CCS,
+    MAX_METADATA,
+    TicketChanges,
+    TicketCreate,
+    metadata_size,
+    normal_tag,
+)
+
+type Ticket = dict[str, Any]
+type Update = dict[str, Any]
+
+# Alone they make no update: Zendesk keeps them with an audit, and writes none where nothing changed.
+_COMPANIONS = frozenset({"metadata", "macro_id", "macro_ids"})
+
+# Changed in parts, relative to what the ticket has.
+_RELATIVE = frozenset({"tags", "custom_fields", "additional_collaborators", *participants.WATCHERS})
+
+# For these, null is not a value to set.
+_NO_VALUE = (
+    _COMPANIONS | _RELATIVE | participants.COLLABORATORS | {"comment", "requester", "requester_id", "raw_subject"}
+)
+
+# Zendesk finds out whom these mean, or which status a custom one belongs to: a ticket shows it only afterwards.
+_UNFORESEEABLE = frozenset({"requester", "assignee_email", "additional_collaborators", "custom_status_id"})
+
+
+def to_update(changes: TicketChanges, ticket: Ticket) -> Update:
+    """What must be sent for the changes to be true; {} if they are already.
+
+    Only what differs from the ticket is sent, so that what somebody does to the other fields stays theirs; people are
+    added and taken away one by one. A comment always differs, and so does whom the changes name by e-mail address.
+    Raises MappingFailed: `too_many_email_ccs` where Zendesk would drop some in silence, `tags_unknown` without tags.
+    """
+    update: Update = {}
+    for name, value in _given(changes).items():
+        if name in _RELATIVE:
+            if (needed := _needed(name, value, ticket)) is not None:
+                update[name] = needed
+        elif not is_so(name, value, ticket):
+            update[name] = value
+    if participants.email_ccs_at_most(update, ticket) > MAX_EMAIL_CCS:
+        raise MappingFailed("too_many_email_ccs", f"changes.email_ccs: a ticket keeps no more than {MAX_EMAIL_CCS}.")
+    return update if update.keys() - _COMPANIONS else {}
+
+
+def in_order(update: Update) -> list[Update]:
+    """The requests that an update takes: one, or two of which only the last has a comment and the metadata.
+
+    "Email CCs will not be updated if an internal note is also added to the ticket in the same update." Whether a
+    comment that does not say so is public depends on the ticket's first one (Ticket comments).
+
+    The metadata goes with the comment, since only that is sure to leave an audit to keep it. The request before may be
+    repeated without harm, so its audit must not pass for that of the whole update; for `changed_since` to know it as
+    the update's own, it takes a marker that begins with the update's and goes on.
+    """
+    if "email_ccs" not in update or "comment" not in update or update["comment"].get("public") is True:
+        return [update]
+    later = _COMPANIONS | {"comment"}
+    if update.get("status") == "closed":
+        later |= {"status"}  # or there would be no ticket to comment on
+    return [
+        {name: value for name, value in update.items() if name not in later},
+        {name: value for name, value in update.items() if name in later},
+    ]
+
+
+def fields(update: Update, ticket: Ticket) -> frozenset[str]:
+    """The names of what an update of this ticket sets, as in `field_names`, without what only goes into its audit."""
+    names: set[str] = set()
+    for name, value in update.items():
+        match name:
+            case "tags":
+                names |= {part(name, tag) for tag in {*map(normal_tag, value)} ^ {*map(normal_tag, tags_of(ticket))}}
+            case "custom_fields":
+                names |= {part(name, field["id"]) for field in value}
+            case "followers" | "email_ccs":
+                names |= {part(name, who) if (who := participants.id_of(watcher)) else name for watcher in value}
+            case "additional_collaborators":
+                field = canonical(name)
+                names |= {part(field, who) if isinstance(who, int) else field for who in value}
+            case _:
+                names.add(canonical(name))
+    return frozenset(names - _COMPANIONS)
+
+
+def foreseeable(update: Update, ticket: Ticket) -> bool:
+    """Whether `applied_to` tells all that an update sets, so that more can be decided on its outcome."""
+    watchers = [watcher for name in participants.WATCHERS for watcher in update.get(name, ())]
+    opens = ticket.get("status") == "new" and "assignee_id" in update  # assigned, a new ticket may be open (zenpy#361)
+    return not update.keys() & _UNFORESEEABLE and all(map(participants.id_of, watchers)) and not opens
+
+
+def applied_to(ticket: Ticket, update: Update) -> Ticket:
+    """The ticket as it will be after the update, as far as that is known: see `foreseeable`.
+
+    What Zendesk and its triggers do in consequence is not known. `ticket` itself stays as it is.
+    """
+    after = dict(ticket)
+    for name, value in update.items():
+        match name:
+            case "custom_fields":
+                values = custom_values(ticket) | {field["id"]: field["value"] for field in value}
+                after[name] = [{"id": key, "value": value} for key, value in values.items()]
+            case "followers" | "email_ccs":
+                shown = participants.WATCHERS[name]
+                after[shown] = participants.after(value, ticket.get(shown) or ())
+            case "subject" | "raw_subject":
+                after |= {"subject": value, "raw_subject": value}
+            case "status":
+                after |= {"status": value, "custom_status_id": None}
+            case _ if name not in _UNFORESEEABLE | _COMPANIONS | {"comment", "attribute_value_ids"}:
+                after[name] = value
+    return after
+
+
+def together(first: Update, second: Update, ticket: Ticket) -> Update | None:
+    """One update for two, where `second` was decided on `applied_to(ticket, first)`; None if they must go one by one.
+
+    With nothing for the first, it is the second as it is. Updates go one by one where both comment, one undoes or
+    overrules the other, what the first one does cannot be foreseen, or Zendesk would drop something of them: CCs beside
+    an internal note, the 49th CC, metadata without room for two markers. For more than two updates, look at
+    `room_for_markers` as well.
+    """
+    if not first:
+        return second
+    if not foreseeable(first, ticket) or _at_odds(first, second, ticket):
+        return None
+    update = first | second
+    for name in {"custom_fields", *participants.WATCHERS} & first.keys() & second.keys():
+        update[name] = first[name] + second[name]
+    metadata = first.get("metadata", {}) | second.get("metadata", {})
+    if metadata:
+        update["metadata"] = metadata
+    fits = participants.email_ccs_at_most(update, ticket) <= MAX_EMAIL_CCS and room_for_markers(metadata) >= 2
+    return update if fits and in_order(update) == [update] else None
+
+
+def marked(update: Update, markers: Sequence[str]) -> Update:
+    """The update with the markers of those who make it in its metadata: one as a text, several as a list."""
+    return update | {"metadata": _metadata(update.get("metadata", {}), markers)}
+
+
+def room_for_markers(metadata: Mapping[str, Any]) -> int:
+    """How many markers fit beside the metadata into what Zendesk keeps with an audit."""
+    markers: list[str] = []
+    while metadata_size(_metadata(metadata, [*markers, "0" * MARKER_LENGTH])) <= MAX_METADATA:
+        markers.append("0" * MARKER_LENGTH)
+    return len(markers)
+
+
+def follow_up(changes: TicketChanges, ticket: Ticket) -> TicketCreate:
+    """The creation that continues a closed ticket ("Creating a follow-up ticket").
+
+    It inherits the closed ticket's tags, unless some are sent: then it gets those, changed. Requester and subject are
+    carried over where the changes name none; all else is as the changes say. Raises MappingFailed:
+    `follow_up_needs_comment`, `follow_up_loses_email_ccs` where Zendesk might drop them beside an internal note, and
+    `follow_up_invalid`.
+    """
+    given = {name: value for name, value in _given(changes).items() if value is not None}
+    if "comment" not in given:
+        raise MappingFailed("follow_up_needs_comment", "changes.comment: a follow-up ticket begins with one.")
+    if "email_ccs" in given and given["comment"].get("public") is False:
+        raise MappingFailed("follow_up_loses_email_ccs", "changes.email_ccs: do not go together with an internal note.")
+    if "tags" in given:
+        given["tags"] = retagged(tags_of(ticket), given["tags"])
+    if given.get("status") == "closed":
+        del given["status"]  # meant the ticket that is closed already
+    carried = {"requester_id": ticket.get("requester_id"), "subject": ticket.get("subject")}
+    said = set(map(canonical, given))
+    given |= {name: value for name, value in carried.items() if value and canonical(name) not in said}
+    given["via_followup_source_id"] = ticket.get("id")
+    return templates.validated(TicketCreate, given, template={}, name="follow_up")
+
+
+def _given(changes: TicketChanges) -> dict[str, Any]:
+    """The changes with one name for what has several, and without nulls where they are no value."""
+    given = {name: value for name, value in changes.given().items() if value is not None or name not in _NO_VALUE}
+    if isinstance(given.get("requester"), int):
+        given.setdefault("requester_id", given["requester"])
+    # Of two that set the same, these win (OpenAPI file).
+    for winner, other in (("requester_id", "requester"), ("raw_subject", "subject")):
+        if winner in given:
+            given.pop(other, None)
+    named = [who for name in sorted(participants.COLLABORATORS & given.keys()) for who in given.pop(name)]
+    return given | {"additional_collaborators": named} if named else given
+
+
+def _needed(name: str, value: Any, ticket: Ticket) -> list[Any] | None:
+    """What must be sent of a property that is changed in parts; None if nothing."""
+    match name:
+        case "tags":
+            tags = retagged(tags_of(ticket), value)
+            return tags if tags != tags_of(ticket) else None
+        case "custom_fields":
+            current, last = custom_values(ticket), {field["id"]: field for field in value}
+            return [field for key, field in last.items() if not is_so(key, field["value"], current)] or None
+        case "additional_collaborators":
+            return participants.new_collaborators(value, ticket) or None
+        case _:
+            return participants.needed(value, ticket.get(participants.WATCHERS[name])) or None
+
+
+def _at_odds(first: Update, second: Update, ticket: Ticket) -> bool:
+    disputed = fields(first, ticket) & fields(second, applied_to(ticket, first))
+    # What is disputed and no property is a part of one: a tag that was added and then removed, or the like.
+    if any(name == "comment" or name not in first or first[name] != second.get(name) for name in disputed):
+        return True
+    if {"macro_id", "macro_ids"} & first.keys() & second.keys():
+        return True
+    # An option or a checkbox may bring its tag with it (not published), which the other's list of tags would lack.
+    if any("custom_fields" in one and "tags" in other for one, other in ((first, second), (second, first))):
+        return True
+    ours, theirs = first.get("metadata", {}), second.get("metadata", {})
+    if any(ours[key] != theirs[key] for key in ours.keys() & theirs.keys()):
+        return True
+    for name in participants.WATCHERS:
+        watchers = [*first.get(name, ()), *second.get(name, ())]
+        # Whom an address means may be whom the other update takes away, or puts back.
+        if not all(map(participants.id_of, watchers)) and len(set(map(participants.takes_away, watchers))) > 1:
+            return True
+    return False
+
+
+def _metadata(metadata: Mapping[str, Any], markers: Sequence[str]) -> dict[str, Any]:
+    return {**metadata, MARKER: markers[0] if len(markers) == 1 else list(markers)}

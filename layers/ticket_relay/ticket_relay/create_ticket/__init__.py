@@ -1,0 +1,1 @@
+"""A partner's event becomes one ticket."""

@@ -1,0 +1,82 @@
+"""A partner's event becomes a ticket request: verified, mapped, claimed, then submitted.
+
+    verify ─ map ─ claim ── won ──▶ submit ──▶ 202 with the state it reached
+                     └──── lost ─────────────▶ 202 with the winner's state
+
+From the claim on the row is durable, so the answer is 202 whatever Zendesk, or the table, does next.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from ticket_relay import observability
+from ticket_relay.create_ticket import mapping, submit
+from ticket_relay.definitions import models
+from ticket_relay.errors import MappingFailed, RowMoved, StoreUnavailable
+from ticket_relay.services import Relay
+from ticket_relay.states import ticket as ticket_states
+from ticket_relay.storage.rows import TicketRow, TicketState, external_id, ticket_pk
+from ticket_relay.webhooks import payload, signatures
+from ticket_relay.zendesk.ticket_models import to_request
+from ticket_relay.zendesk.transport import Deadline
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What the partner is told. `state` is the row's, or `ignored` where the definition does not want the event."""
+
+    state: str
+    event_id: str
+    ticket_id: int | None = None
+
+
+def receive(relay: Relay, partner: str, headers: Mapping[str, str], body: bytes, by: Deadline) -> Receipt:
+    """Take one delivery: `headers` with lower-case names, the raw `body`; `by` is when the partner needs the answer.
+
+    Raises Refused (nothing stored), and Unavailable (nothing decided: the sender's retry is safe).
+    """
+    definition = models.partner(partner)
+    payload.check_size(body)
+    arn = relay.settings.signing_secrets_arn
+    secrets = relay.secrets.signing(arn, partner) if arn else []
+    delivery = signatures.verify(definition.scheme, headers=headers, body=body, secrets=secrets, now=relay.now())
+    event = payload.parse(body, headers.get("content-type"))
+    if delivery.replay_key:
+        # The id is not signed: what was captured, and comes again under another one, is the event that came first.
+        pk = relay.store.first_sight(delivery.replay_key, ticket_pk(partner, delivery.id), relay.now())
+        delivery = replace(delivery, id=pk.removeprefix(ticket_pk(partner, "")))
+    try:
+        if not mapping.wanted(definition, event, delivery):
+            observability.count("EventIgnored")
+            return Receipt("ignored", delivery.id)
+        ticket = mapping.map_event(definition, event, delivery)
+        request = to_request(ticket, external_id(partner, delivery.id))
+    except MappingFailed as error:
+        row = ticket_states.unmapped(partner, delivery.id, body, error, relay.now())
+        return _receipt(_claimed(relay, row) or row)
+
+    with relay.gate.asking(relay.now) as passage:
+        row = ticket_states.claimed(partner, delivery.id, request, relay.now(), closed_until=passage.closed_until)
+        winner = _claimed(relay, row)
+        if winner or passage.closed_until is not None:
+            return _receipt(winner or row)
+        try:
+            return _receipt(submit.send(relay, row, passage, by, sent_before=None))
+        except (RowMoved, StoreUnavailable) as error:
+            observability.left_to_poller(row, error)
+            return _receipt(row)
+
+
+def _claimed(relay: Relay, row: TicketRow) -> TicketRow | None:
+    """The row that was there already, whose duplicate this delivery is; None to the one who claimed it."""
+    winner = relay.store.claim(row)
+    if winner:
+        observability.count("EventDuplicate")
+    else:
+        observability.moved(row)
+    return winner
+
+
+def _receipt(row: TicketRow) -> Receipt:
+    promised = row.state in {TicketState.SUBMITTED, TicketState.CREATED}
+    return Receipt(row.state, row.event_id, row.ticket_id if promised else None)

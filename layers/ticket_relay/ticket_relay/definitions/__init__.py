@@ -1,0 +1,1 @@
+"""The definitions of partners and update rules, and the templates in them."""

@@ -1,0 +1,154 @@
+"""Who may send, and what becomes of it: the definitions in `layers/config`, as the build turned them into JSON.
+
+`ticket_relay_config` is the package that the build writes: `partners.json` and `updates.json`, each a map from names.
+"""
+
+import functools
+import json
+from importlib import resources
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, JsonValue, StringConstraints, TypeAdapter, ValidationError
+from pydantic_core import PydanticCustomError
+
+from ticket_relay.errors import DefinitionError, UnknownPartner
+from ticket_relay.webhooks.signatures import SCHEMES
+from ticket_relay.zendesk.ticket_models import RESERVED, MarkedMetadata, TicketChanges, TicketCreate
+
+PACKAGE = "ticket_relay_config"
+
+_METADATA = TypeAdapter[dict[str, JsonValue]](MarkedMetadata)
+
+
+def is_operator(key: str) -> bool:
+    """Whether a key makes its object an expression of JSON-e. `$$` escapes, and `${` begins an interpolation."""
+    return key.startswith("$") and not key.startswith(("$$", "${"))
+
+
+def _known_scheme(scheme: str) -> str:
+    if scheme not in SCHEMES:
+        raise PydanticCustomError("unknown_scheme", "must be one of {schemes}", {"schemes": ", ".join(sorted(SCHEMES))})
+    return scheme
+
+
+def _fields_of(model: type[BaseModel]) -> AfterValidator:
+    """Check the literal top-level keys of a template; operators and interpolated keys show only when rendered."""
+
+    def check(template: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        if any(map(is_operator, template)):
+            return template
+        wrong = {
+            key: "is set by the relay alone" if key in RESERVED else "unknown field"
+            for key in template
+            if key not in model.model_fields and "${" not in key
+        }
+        if wrong:
+            raise PydanticCustomError("fields", "{named}", {"fields": wrong, "named": ", ".join(wrong)})
+        return template
+
+    return AfterValidator(check)
+
+
+def _with_small_metadata(template: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    """Check metadata without code now; any other shows its size only when rendered."""
+    metadata = template.get("metadata")
+    if metadata is not None and "$" not in json.dumps(metadata):
+        try:
+            _METADATA.validate_python(metadata)
+        except ValidationError as error:
+            reason = error.errors()[0]["msg"].removeprefix("Value error, ")
+            raise PydanticCustomError(
+                "fields", "{named}", {"fields": {"metadata": reason}, "named": "metadata"}
+            ) from None
+    return template
+
+
+type Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
+type Scheme = Annotated[str, AfterValidator(_known_scheme)]
+type Expression = Annotated[str, StringConstraints(pattern=r"\S")]
+type OnConflict = Literal["reapply", "merge", "skip"]
+type OnClosed = Literal["fail", "follow_up"]
+
+
+class _Definition(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class PartnerDefinition(_Definition):
+    """A partner: how it signs, and a JSON-e template from its event to the `ticket` of Create Ticket.
+
+    `when` is a JSON-e expression: an event for which it does not hold becomes no ticket. Both see `event` (the parsed
+    body), `delivery` (`id`, `timestamp` in epoch seconds) and `now`, which is the delivery's time.
+    `sample` is the path, from the repository's root, of an event that becomes a ticket.
+    """
+
+    partner: Name
+    scheme: Scheme
+    sample: str
+    when: Expression | None = None
+    ticket: Annotated[dict[str, JsonValue], _fields_of(TicketCreate)]
+
+
+class RuleSample(_Definition):
+    """Paths, from the repository's root, of a webhook's body and of a ticket, for which the rule's condition holds."""
+
+    event: str
+    ticket: str
+
+
+class _Policies(_Definition):
+    """What to do where the ticket is not as it was when the trigger fired.
+
+    `on_conflict`, if others changed it: decide again on the newer ticket; do so only if they left alone what these
+    changes set; or leave the ticket alone. `on_closed`: fail, or create a follow-up ticket from the changes.
+    """
+
+    on_conflict: OnConflict = "reapply"
+    on_closed: OnClosed = "fail"
+
+
+class UpdateRule(_Policies):
+    """A rule: a JSON-e template from a fresh `ticket` and the webhook's body, `event`, to changes of the ticket.
+
+    `when` is a JSON-e expression: where it does not hold, the ticket is left alone. `now` is the ticket's `updated_at`.
+    """
+
+    rule: Name
+    sample: RuleSample
+    when: Expression | None = None
+    changes: Annotated[dict[str, JsonValue], _fields_of(TicketChanges), AfterValidator(_with_small_metadata)]
+
+
+class LiteralChanges(_Policies):
+    """Changes that a webhook's body holds itself, as they are: nothing in them is code."""
+
+    changes: dict[str, Any]
+
+
+@functools.cache
+def partners() -> dict[str, PartnerDefinition]:
+    """All partners by name. Raises DefinitionError if the deployed definitions are missing or broken."""
+    return _load(TypeAdapter(dict[str, PartnerDefinition]), "partners.json")
+
+
+def partner(name: str) -> PartnerDefinition:
+    """Raises UnknownPartner."""
+    try:
+        return partners()[name]
+    except KeyError:
+        raise UnknownPartner from None
+
+
+@functools.cache
+def rules() -> dict[str, UpdateRule]:
+    """All update rules by name. Raises DefinitionError if the deployed definitions are missing or broken."""
+    return _load(TypeAdapter(dict[str, UpdateRule]), "updates.json")
+
+
+def _load[Definitions](adapter: TypeAdapter[Definitions], file: str) -> Definitions:
+    try:
+        return adapter.validate_json(resources.files(PACKAGE).joinpath(file).read_bytes())
+    except (ModuleNotFoundError, FileNotFoundError):
+        raise DefinitionError(f"{PACKAGE}/{file} is not there: is the config layer built and attached?") from None
+    except ValidationError as error:
+        raise DefinitionError(f"{PACKAGE}/{file} does not fit this code: build the config layer again.") from error

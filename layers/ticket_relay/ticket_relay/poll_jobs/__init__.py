@@ -1,0 +1,1 @@
+"""What is unfinished is driven on, every minute."""

@@ -1,0 +1,101 @@
+"""What becomes of jobs: rows that Zendesk took on, driven to their end."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from itertools import batched
+
+from ticket_relay.create_ticket import submit
+from ticket_relay.errors import Rejected, ZendeskError
+from ticket_relay.poll_jobs.poll_run import CALL_TIME, Run, is_due
+from ticket_relay.services import Relay
+from ticket_relay.states import ticket as ticket_states
+from ticket_relay.states import update as update_states
+from ticket_relay.states import waiting
+from ticket_relay.storage.rows import Row, TicketRow, UpdateRow
+from ticket_relay.zendesk.client import JOBS_AT_ONCE
+from ticket_relay.zendesk.jobs import Job
+from ticket_relay.zendesk.transport import Deadline
+
+type Submitted = TicketRow | UpdateRow
+
+
+def follow(this: Run, rows: Sequence[Row]) -> None:
+    """One `show_many` for a hundred jobs, then each row by its job.
+
+    No lease: asking twice harms nobody, moves are conditional.
+    """
+    by_job: defaultdict[str | None, list[Submitted]] = defaultdict(list)
+    for row in rows:
+        if isinstance(row, TicketRow | UpdateRow):
+            by_job[row.job_id].append(row)
+    for some in batched(by_job.values(), JOBS_AT_ONCE, strict=False):
+        if this.has_time:
+            _poll_some(this, [row for of_one_job in some for row in of_one_job])
+
+
+def _poll_some(this: Run, rows: Sequence[Submitted]) -> None:
+    relay = this.relay
+    jobs = _asked(this, rows)
+    if jobs is None:
+        return
+    this.batches -= {job.id for job in jobs.values() if job.over}
+    for row in rows:
+        job = jobs.get(row.job_id or "")
+        if (is_due(row, relay.now()) or (job and job.over)) and this.has_time:
+            with this.guarded(row):
+                _advance(relay, row, job)
+
+
+def _asked(this: Run, rows: Sequence[Submitted]) -> dict[str, Job] | None:
+    """What Zendesk says of the jobs; None where it was not or could not be asked, and the rows were moved by that."""
+    relay = this.relay
+    with relay.gate.asking(relay.now) as passage:
+        if passage.closed_until is not None:
+            for row in _due(rows, relay.now()):
+                with this.guarded(row):
+                    relay.move(row, waiting.postponed(row, relay.now(), passage.closed_until))
+            return None
+        ids = dict.fromkeys(row.job_id for row in rows if row.job_id)
+        try:
+            jobs = relay.zendesk.job_statuses(ids, Deadline.after(CALL_TIME))
+        except Rejected:
+            # As if the jobs were forgotten: then the tickets themselves are looked for.
+            jobs = {}
+        except ZendeskError as error:
+            relay.heed(error, passage)
+            for row in _due(rows, relay.now()):
+                with this.guarded(row):
+                    relay.move(row, waiting.unanswered(row, error, relay.now()))
+            return None
+        relay.gate.went_well(passage)
+        return jobs
+
+
+def _due(rows: Sequence[Submitted], now: float) -> list[Submitted]:
+    return [row for row in rows if is_due(row, now)]
+
+
+def _advance(relay: Relay, row: Submitted, job: Job | None) -> None:
+    if isinstance(row, UpdateRow):
+        after = relay.settings.job_forgotten_after_seconds
+        relay.move(row, update_states.polled(row, job, relay.now(), forgotten_after=after))
+        return
+    if not ticket_states.needs_look(row, job, relay.now()):
+        relay.move(row, ticket_states.polled(row, job, relay.now()))
+        return
+    with relay.gate.asking(relay.now) as passage:
+        if passage.closed_until is not None:
+            relay.move(row, waiting.postponed(row, relay.now(), passage.closed_until))
+            return
+        try:
+            ticket_id = submit.find(relay, row, Deadline.after(CALL_TIME))
+        except ZendeskError as error:
+            relay.heed(error, passage)
+            relay.move(row, waiting.unanswered(row, error, relay.now()))
+            return
+        relay.gate.went_well(passage)
+    if ticket_id is not None:
+        relay.move(row, ticket_states.created(row, ticket_id, relay.now()))
+    else:
+        after = relay.settings.job_forgotten_after_seconds
+        relay.move(row, ticket_states.not_found(row, job, relay.now(), forgotten_after=after))

@@ -1,0 +1,1 @@
+"""What Zendesk allows, shared by all functions through the table."""

@@ -1,0 +1,67 @@
+"""What the use cases work with, put together once for each process."""
+
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from functools import cache
+
+from ticket_relay import config, observability
+from ticket_relay.config import Settings
+from ticket_relay.errors import Rejected, Throttled
+from ticket_relay.rate_limits.gate import Gate, Passage
+from ticket_relay.rate_limits.update_limits import UpdateLimits
+from ticket_relay.secrets_manager import Secrets
+from ticket_relay.storage.dynamodb import Table
+from ticket_relay.storage.rows import Row
+from ticket_relay.storage.store import Store
+from ticket_relay.zendesk.auth import Credentials
+from ticket_relay.zendesk.client import Zendesk
+from ticket_relay.zendesk.transport import Timeouts, Transport
+
+
+@dataclass(frozen=True, slots=True)
+class Relay:
+    """`now` is the wall clock in epoch seconds, `sleep` lets seconds pass; tests give others."""
+
+    settings: Settings
+    table: Table
+    store: Store
+    gate: Gate
+    zendesk: Zendesk
+    secrets: Secrets
+    limits: UpdateLimits
+    now: Callable[[], float] = time.time
+    sleep: Callable[[float], None] = time.sleep
+
+    def move[R: Row](self, old: R, new: R) -> R:
+        """Store the step and tell of it. Raises RowMoved where somebody else was first."""
+        self.store.save(old, new)
+        observability.moved(new, since=old)
+        return new
+
+    def heed(self, error: Exception, passage: Passage, tickets: Collection[int] = ()) -> None:
+        """Close the gate for everybody where Zendesk asked to be left alone; open it where it said no to this one.
+
+        Where only updates must wait, remember it for those of these `tickets`, or for all.
+        """
+        if isinstance(error, Throttled) and error.shared:
+            self.gate.close(self.now() + (error.retry_after or 0), passage)
+        elif isinstance(error, Throttled | Rejected):
+            self.gate.went_well(passage)
+        if isinstance(error, Throttled) and not error.shared:
+            self.limits.heed(tickets, error.exhausted, self.now())
+
+
+@cache
+def relay() -> Relay:
+    """The relay of this process, from its environment."""
+    settings = config.settings()
+    table = Table(settings.table_name)
+    secrets = Secrets()
+    transport = Transport(
+        settings.zendesk_base_url,
+        Timeouts(settings.zendesk_connect_timeout_seconds, settings.zendesk_read_timeout_seconds),
+    )
+    credentials = Credentials(lambda: secrets.read(settings.zendesk_secret_arn), table, transport)
+    zendesk = Zendesk(transport, credentials)
+    return Relay(settings, table, Store(table), Gate(table), zendesk, secrets, UpdateLimits(table))

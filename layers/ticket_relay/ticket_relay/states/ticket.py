@@ -1,0 +1,278 @@
+"""How a ticket request moves: pure functions from a row and what was learned to the next row.
+
+    accepted ──202 with a job──▶ submitted ──job completed──▶ created
+       ▲  │ └──found by its external_id, or 201──────────────────▲ ▲
+       │  └──Zendesk's final no, or three days──▶ failed           │
+       └──job failed, killed or forgotten: a new attempt── submitted ──the ticket's own fault──▶ failed
+
+Whatever happens, a row is either over, or has a time at which it is due. The whole picture: docs/architecture.md.
+"""
+
+import re
+
+from ticket_relay.errors import MappingFailed, Rejected, RelayError, Throttled, Uncertain, ZendeskError
+from ticket_relay.states.backoff import LEASE, YOUNG_JOB, asked_again, growing, jitter
+from ticket_relay.states.waiting import still_waiting
+from ticket_relay.storage.rows import DAY, UNFINISHED_RETENTION, Step, TicketRow, TicketState, ticket_pk
+from ticket_relay.zendesk.client import Submission
+from ticket_relay.zendesk.jobs import Job
+
+KEY_LIFE = 110 * 60.0
+"""Idempotency keys live two hours ("Idempotency"); the same request repeated later would be a new ticket."""
+RESULT_PATIENCE = 60.0
+"""Seconds to look for the ticket of a completed job that does not name it."""
+MAX_FAILURES = 20
+"""Jobs that may come to nothing before the ticket is given up: with their pauses, half a day of an incident."""
+GIVE_UP_AFTER = 3 * DAY
+LONGEST_PAUSE = 600.0
+FORGOTTEN = "job_forgotten"
+REFUSED_TOGETHER = "refused_together"
+
+LONGEST_REST = 3600.0
+"""Seconds between two attempts whose jobs came to nothing."""
+
+# A create that failed on the ticket's own content: trying again cannot help. The name is the worker's for any failure,
+# so the details must read like a validation. Real: zendesk-java-client#98, "Description: cannot be blank".
+_OWN_FAULT = frozenset({"TicketCreateFailed", "RecordInvalid"})
+_VALIDATION = re.compile(r"[A-Z][\w /-]*: \S")
+
+
+def claimed(partner: str, event_id: str, request: bytes, now: float, *, closed_until: float | None) -> TicketRow:
+    """A new request: held by whoever wins the claim, or waiting where the gate is closed."""
+    row = TicketRow(
+        pk=ticket_pk(partner, event_id),
+        state=TicketState.ACCEPTED,
+        partner=partner,
+        event_id=event_id,
+        request=request,
+        due_at=closed_until or now,
+        created_at=now,
+        updated_at=now,
+        expires_at=now + UNFINISHED_RETENTION,
+        history=(Step(state=TicketState.ACCEPTED, at=now),),
+    )
+    return row if closed_until else row.model_copy(update={"due_at": now + LEASE, "sent_at": now})
+
+
+def unmapped(partner: str, event_id: str, event: bytes, error: MappingFailed, now: float) -> TicketRow:
+    """Authentic, but not to be understood: kept whole for the person who mends the definition."""
+    return TicketRow(
+        pk=ticket_pk(partner, event_id),
+        state=TicketState.UNMAPPED,
+        partner=partner,
+        event_id=event_id,
+        event=event,
+        error_code=error.code,
+        error_sentence=error.sentence,
+        created_at=now,
+        updated_at=now,
+        expires_at=now + UNFINISHED_RETENTION,
+        history=(Step(state=TicketState.UNMAPPED, at=now, reason=error.code),),
+    )
+
+
+def held(row: TicketRow, now: float, lease: float = LEASE) -> TicketRow:
+    """Taken by a worker that is about to send: due when the lease ends, and doubtful from now on, should it die.
+
+    Once Zendesk has forgotten the key only the look-up protects, and a new key does no harm. What was suspected before
+    says nothing about the request that goes out now.
+    """
+    if row.sent_at is not None and now - row.sent_at > KEY_LIFE:
+        return row.moved(now, due_at=now + lease, sent_at=now, suspects=None, attempt=row.attempt + 1)
+    return row.moved(now, due_at=now + lease, sent_at=row.sent_at or now, suspects=None)
+
+
+def redriven(row: TicketRow, now: float) -> TicketRow:
+    """Set going again by an operator. What was sent before has a key of its own, and is looked for."""
+    return row.moved(
+        now,
+        state=TicketState.ACCEPTED,
+        attempt=row.attempt + (row.request is not None),
+        failures=0,
+        tries=0,
+        sent_at=None,
+        suspects=None,
+        job_id=None,
+        submitted_at=None,
+        redriven_at=now,
+        due_at=now,
+        error_code="redriven",
+        error_sentence="Set going again by an operator.",
+    )
+
+
+def mapped(row: TicketRow, request: bytes, now: float) -> TicketRow:
+    """Redriven from unmapped, and now understood: due at once."""
+    return row.moved(now, request=request, event=None, due_at=now)
+
+
+def still_unmapped(row: TicketRow, error: RelayError, now: float) -> TicketRow:
+    return row.moved(now, state=TicketState.UNMAPPED, error_code=error.code, error_sentence=error.sentence)
+
+
+def submitted(
+    row: TicketRow, submission: Submission, now: float, index: int = 0, *, together: bool = False
+) -> TicketRow:
+    """Taken on: in a job, as its ticket number `index`, perhaps `together` with others; or made at once."""
+    if submission.job_id is None and submission.ticket_id is not None:
+        return created(row, submission.ticket_id, now)
+    return row.moved(
+        now,
+        state=TicketState.SUBMITTED,
+        job_id=submission.job_id,
+        job_index=index,
+        together=together,
+        ticket_id=submission.ticket_id,
+        submitted_at=now,
+        suspects=None,
+        tries=0,
+        due_at=now + asked_again(0),
+        error_code=None,
+        error_sentence=None,
+    )
+
+
+def created(row: TicketRow, ticket_id: int, now: float) -> TicketRow:
+    """The end. The request, which holds a customer's words, has done its work."""
+    return row.moved(
+        now, state=TicketState.CREATED, ticket_id=ticket_id, request=None, error_code=None, error_sentence=None
+    )
+
+
+def suspecting(row: TicketRow, suspects: tuple[str, ...], now: float, *, sent_before: float | None) -> TicketRow:
+    """Not sent, because one of these unfinished jobs may be about to make the ticket."""
+    return row.moved(
+        now,
+        suspects=suspects,
+        sent_at=sent_before,
+        tries=row.tries + 1,
+        due_at=now + growing(2.0, row.tries, most=60.0),
+        error_code="job_unfinished",
+        error_sentence="An unfinished job at Zendesk may be about to make this ticket.",
+    )
+
+
+def may_suspect(row: TicketRow, now: float) -> bool:
+    """While the key lives; after that, as for the key itself, the look-up alone must do."""
+    return now - (row.sent_at or row.submitted_at or row.created_at) < KEY_LIFE
+
+
+def not_taken(
+    row: TicketRow, error: ZendeskError, now: float, *, sent_before: float | None, doubtful_pause: float
+) -> TicketRow:
+    """The request brought no success. `sent_before`, the doubt from before, outlives a certain refusal."""
+    if isinstance(error, Rejected):
+        return failed(row, error.code, error.sentence, now)
+    if now - row.begun_at > GIVE_UP_AFTER:
+        return failed(row, error.code, f"Given up after three days. The last reason: {error.sentence}", now)
+    sent_at, pause = sent_before, growing(2.0, row.tries, most=LONGEST_PAUSE)
+    if isinstance(error, Uncertain):
+        sent_at, pause = row.sent_at, growing(doubtful_pause, row.tries, most=LONGEST_PAUSE)
+    elif isinstance(error, Throttled):
+        sent_at = sent_before if error.certain else row.sent_at
+        pause = (error.retry_after or 0) + jitter(2.0)
+    return row.moved(
+        now,
+        sent_at=sent_at,
+        tries=row.tries + 1,
+        due_at=now + pause,
+        error_code=error.code,
+        error_sentence=error.sentence,
+    )
+
+
+def not_taken_together(row: TicketRow, error: ZendeskError, now: float, *, doubtful_pause: float) -> TicketRow:
+    """One of many in a request that brought no success. If somebody's fault it was, each is sent alone now, and learns
+    its own; those that must wait go together again.
+    """
+    if isinstance(error, Rejected):
+        return row.moved(now, sent_at=None, due_at=now, error_code=REFUSED_TOGETHER, error_sentence=error.sentence)
+    new = not_taken(row, error, now, sent_before=None, doubtful_pause=doubtful_pause)
+    if isinstance(error, Throttled) and new.due_at is not None:
+        return new.model_copy(update={"due_at": now + (error.retry_after or 0)})
+    return new
+
+
+def may_go_together(row: TicketRow) -> bool:
+    """Whether it may be sent with others. What is doubtful is looked for, and sent with its own key."""
+    return row.request is not None and not row.doubtful and row.error_code != REFUSED_TOGETHER
+
+
+def new_attempt(row: TicketRow, code: str, sentence: str, now: float) -> TicketRow:
+    """Back to the start with a new key: the old one would bring back the old job. Doubtful, so it is looked for."""
+    if row.failures + 1 >= MAX_FAILURES:
+        return failed(row, code, f"Given up after {MAX_FAILURES} jobs. The last one's reason: {sentence}", now)
+    return row.moved(
+        now,
+        state=TicketState.ACCEPTED,
+        attempt=row.attempt + 1,
+        failures=row.failures + 1,
+        tries=0,
+        sent_at=None,
+        job_id=None,
+        # A job that is over makes no ticket any more; one that was forgotten might still be among the unfinished.
+        suspects=None if code == FORGOTTEN else (),
+        due_at=now + growing(5.0, row.failures, most=LONGEST_REST),
+        error_code=code,
+        error_sentence=sentence,
+    )
+
+
+def failed(row: TicketRow, code: str, sentence: str, now: float) -> TicketRow:
+    return row.moved(now, state=TicketState.FAILED, error_code=code, error_sentence=sentence)
+
+
+def needs_look(row: TicketRow, job: Job | None, now: float) -> bool:
+    """Whether the ticket itself must be looked for, since even a job that failed may have left it.
+
+    The job is unknown, or will not be finished, or is over without naming the ticket.
+    """
+    if job is None:
+        return _age(row, now) > YOUNG_JOB
+    return _ticket_id(row, job) is None if job.over else _age(row, now) > GIVE_UP_AFTER
+
+
+def polled(row: TicketRow, job: Job | None, now: float) -> TicketRow:
+    """After a look at the job, where that was enough (`needs_look`)."""
+    ticket_id = _ticket_id(row, job) if job else None
+    return still_waiting(row, now) if ticket_id is None else created(row, ticket_id, now)
+
+
+def not_found(row: TicketRow, job: Job | None, now: float, *, forgotten_after: float) -> TicketRow:
+    """There is no ticket, and a job that is unknown or over: a new attempt, in time, unless the ticket is to blame."""
+    result = job.results.get(row.job_index) if job else None
+    if result and result.error in _OWN_FAULT and _VALIDATION.match(result.details):
+        return failed(row, result.error, result.details, now)
+    if job and not job.over:
+        return failed(row, "job_stuck", "Zendesk did not finish the job in three days, and there is no ticket.", now)
+    if job is None:
+        patience = forgotten_after
+    else:
+        patience = RESULT_PATIENCE if job.status == "completed" and not (result and result.error) else 0
+    if _age(row, now) < patience:
+        return still_waiting(row, now)
+    return new_attempt(row, *_reason(row, job), now)
+
+
+def _reason(row: TicketRow, job: Job | None) -> tuple[str, str]:
+    """Why a job came to nothing: a code and a sentence."""
+    if job is None:
+        return FORGOTTEN, "Zendesk no longer knows the job, and there is no ticket."
+    result = job.results.get(row.job_index)
+    if result and result.error:
+        return result.error, result.details or job.message
+    if job.status == "completed":
+        return "job_without_result", "The job was completed without naming the ticket, and there is none."
+    return f"job_{job.status}", job.message or f"The job was {job.status}."
+
+
+def _ticket_id(row: TicketRow, job: Job) -> int | None:
+    """A result that is ours and tells of no error means the announced ticket, should it not repeat the id."""
+    result = job.results.get(row.job_index)
+    if job.status != "completed" or result is None or result.error:
+        return None
+    return result.ticket_id or row.ticket_id
+
+
+def _age(row: TicketRow, now: float) -> float:
+    return now - (row.submitted_at or row.created_at)

@@ -1,0 +1,20 @@
+"""Rows that wait, be they events or updates: for the gate, or for what a job has to say."""
+
+from ticket_relay.errors import Throttled, ZendeskError
+from ticket_relay.states.backoff import asked_again, jitter
+from ticket_relay.storage.rows import Row
+
+
+def postponed[R: Row](row: R, now: float, until: float) -> R:
+    """Not sent or not asked about, because the gate is closed. Spread a little, so that not all come at once."""
+    return row.moved(now, due_at=until + jitter(2.0))
+
+
+def still_waiting[R: Row](row: R, now: float) -> R:
+    return row.moved(now, tries=row.tries + 1, due_at=now + asked_again(row.tries + 1))
+
+
+def unanswered[R: Row](row: R, error: ZendeskError, now: float) -> R:
+    """The question about the job was not answered: that says nothing about the ticket."""
+    wait = (error.retry_after or 0) + jitter(2.0) if isinstance(error, Throttled) else 0
+    return row.moved(now, tries=row.tries + 1, due_at=now + max(asked_again(row.tries + 1), wait))

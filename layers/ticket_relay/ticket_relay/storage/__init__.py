@@ -1,0 +1,1 @@
+"""What is stored in DynamoDB, and how: every write has a condition."""

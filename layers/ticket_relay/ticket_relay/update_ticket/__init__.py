@@ -1,0 +1,1 @@
+"""A Zendesk trigger's webhook becomes one safe update of its ticket."""
