@@ -9,10 +9,10 @@ from types import FrameType
 import click
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local.cloud import forget_aws_profile
+from local.aws.cloud import forget_aws_profile
 from local.hint import how_to_send
 from local.processes import log
-from local.runtime import InitError
+from local.runtimes.runtime import InitError
 from local.stack import DEFAULT_RUNTIME, Options, running
 
 

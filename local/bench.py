@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from local import artefacts
-from local.runtime import RUNTIME_PYTHON
+from local.runtimes.runtime import RUNTIME_PYTHON
 from local.stack import Options, Stack, running
 from ticket_relay.webhooks import signatures
 

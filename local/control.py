@@ -5,9 +5,9 @@ from collections.abc import Mapping
 
 from aiohttp import web
 
-from local.pool import Pool
-from local.runtime import InvocationError
-from local.schedule import Schedule
+from local.aws.schedule import Schedule
+from local.runtimes.pool import Pool
+from local.runtimes.runtime import InvocationError
 
 
 def control(pools: Mapping[str, Pool], schedule: Schedule) -> web.Application:

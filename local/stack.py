@@ -13,12 +13,14 @@ from typing import Any, Literal
 
 import yaml
 
-from local import artefacts, cloud, emulator, worker_process, zendesk
+from local import artefacts, zendesk_simulator
+from local.api_gateway.front import front, served
+from local.aws import cloud
+from local.aws.schedule import Schedule, ticking
 from local.control import control
-from local.front import front, served
-from local.pool import Pool, serving
-from local.runtime import ACCESS_KEY, REGION, Starter
-from local.schedule import Schedule, ticking
+from local.runtimes import emulator, worker_process
+from local.runtimes.pool import Pool, serving
+from local.runtimes.runtime import ACCESS_KEY, REGION, Starter
 
 type RuntimeKind = Literal["emulator", "process"]
 
@@ -53,7 +55,7 @@ class Stack:
     ready: dict[str, Any]
     pools: dict[str, Pool]
     schedule: Schedule
-    zendesk: zendesk.Account | None
+    zendesk: zendesk_simulator.Account | None
 
 
 @contextlib.asynccontextmanager
@@ -64,8 +66,10 @@ async def running(options: Options) -> AsyncIterator[Stack]:
         account = None
         zendesk_url = options.zendesk_url
         if zendesk_url is None:
-            account = zendesk.Account(client_id=options.zendesk_client_id, client_secret=options.zendesk_client_secret)
-            zendesk_url = (await started.enter_async_context(zendesk.running(account, "127.0.0.1", 0))).url
+            account = zendesk_simulator.Account(
+                client_id=options.zendesk_client_id, client_secret=options.zendesk_client_secret
+            )
+            zendesk_url = (await started.enter_async_context(zendesk_simulator.running(account, "127.0.0.1", 0))).url
 
         partners = _partners()
         webhook_secret = secrets.token_urlsafe(32)

@@ -10,7 +10,7 @@ import click
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from local.runtime import ACCESS_KEY, REGION, SECRET_KEY
+from local.runtimes.runtime import ACCESS_KEY, REGION, SECRET_KEY
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from local.gateway import Request, event, routed
-from local.gateway import Route as GatewayRoute
+from local.api_gateway.events import Request, event, routed
+from local.api_gateway.events import Route as GatewayRoute
 from ticket_relay.config import Settings
 from ticket_relay.storage.rows import RETENTION, TicketRow, TicketState, ticket_pk
 from ticket_relay.webhooks.signatures import sign

@@ -10,7 +10,7 @@ import pytest
 from moto import mock_aws
 from samtranslator.yaml_helper import yaml_parse
 
-from local import dynamodb
+from local.aws import dynamodb
 from tests import builders
 from tests.fakes import Dynamo
 from ticket_relay import observability

@@ -13,13 +13,13 @@ from typing import Any, TextIO
 import aiohttp
 import boto3
 
-from local.cloud import forget_aws_profile
+from local.aws.cloud import forget_aws_profile
 from local.demo import scenes
 from local.demo.claims import Claim
 from local.demo.partner import Partner
 from local.demo.screen import Screen
 from local.demo.stage import Stage
-from local.runtime import ACCESS_KEY, SECRET_KEY
+from local.runtimes.runtime import ACCESS_KEY, SECRET_KEY
 from local.stack import Options, Stack, running
 
 _LOG_LINES = 40

@@ -10,7 +10,7 @@ from local.demo import claims
 from local.demo.partner import Answer, Event
 from local.demo.screen import Line
 from local.demo.stage import Stage
-from local.zendesk import Fault, Trigger
+from local.zendesk_simulator import Fault, Trigger
 
 _CREATE = "/api/v2/tickets"
 _WEBHOOK = {

@@ -9,7 +9,7 @@ from typing import Any
 
 import aiohttp
 
-from local import zendesk
+from local import zendesk_simulator
 from local.demo.claims import Claim, Rows
 from local.demo.partner import Event, Partner
 from local.demo.screen import Line, Screen
@@ -25,7 +25,7 @@ class Stage:
     """
 
     screen: Screen
-    account: zendesk.Account
+    account: zendesk_simulator.Account
     http: aiohttp.ClientSession
     url: str
     webhook_secret: str

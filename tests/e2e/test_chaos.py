@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from local import dynamodb
+from local.aws import dynamodb
 from local.demo.partner import Event
 from tests.e2e.chaos.leave import ONE_ROWS_WORK, Leave
 from tests.e2e.chaos.senders import Sent

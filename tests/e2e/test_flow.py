@@ -70,7 +70,7 @@ class World:
         return [it for it in self.control("GET", "snapshot")["tickets"] if it["external_id"] == f"acme:{event_id}"]
 
     def control(self, method: str, path: str, sent: object = None) -> dict[str, Any]:
-        """The simulator's own side: local/zendesk/control.py."""
+        """The simulator's own side: local/zendesk_simulator/control.py."""
         answer = requests.request(method, f"{self.zendesk}/_control/{path}", json=sent, timeout=10)
         assert answer.status_code == 200, answer.text
         seen: dict[str, Any] = answer.json()

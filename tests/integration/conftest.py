@@ -15,7 +15,7 @@ import pytest
 from aws_lambda_powertools.utilities.parameters import SecretsProvider
 
 from layers.config import compile as definitions_compiler
-from local.zendesk import Account, Server, simulator
+from local.zendesk_simulator import Account, Server, simulator
 from tests import builders, fixtures
 from tests.fakes import Clock, Dynamo
 from ticket_relay.create_ticket import webhook

@@ -5,7 +5,7 @@ An idempotency key lives for two hours (Zendesk, "Idempotency"); the clock here 
 
 import pytest
 
-from local.zendesk import Fault, JobPlan
+from local.zendesk_simulator import Fault, JobPlan
 from tests import builders
 from tests.fakes import DOWN, Outage
 from ticket_relay.create_ticket import submit

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from functions.create_ticket import app as function
-from local.zendesk import Fault
+from local.zendesk_simulator import Fault
 from tests.builders import CANARY, ROOT, SECRETS, acme_event, body_of, http_event, signed
 from tests.fakes import DOWN, THROTTLED, Outage
 from ticket_relay.create_ticket import webhook

@@ -10,7 +10,7 @@ import pytest
 import requests
 from botocore.exceptions import ClientError
 
-from local import dynamodb
+from local.aws import dynamodb
 from tests.builders import NOW, TABLE, ticket_row
 from ticket_relay.storage.store import Store
 

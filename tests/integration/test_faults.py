@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from local.zendesk import Fault, JobPlan
+from local.zendesk_simulator import Fault, JobPlan
 from ticket_relay.errors import Uncertain, Unreached
 from ticket_relay.states.ticket import KEY_LIFE, MAX_FAILURES
 from ticket_relay.storage.rows import DAY, TicketState

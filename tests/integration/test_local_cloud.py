@@ -8,8 +8,8 @@ from typing import Any
 import boto3
 import pytest
 
-from local import cloud
-from local.gateway import Route
+from local.api_gateway.events import Route
+from local.aws import cloud
 
 TEMPLATE = """
 Transform: AWS::Serverless-2016-10-31

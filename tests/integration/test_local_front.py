@@ -10,10 +10,10 @@ import aiohttp
 import pytest
 from multidict import CIMultiDict
 
-from local.front import front, served
-from local.gateway import Route
-from local.pool import Pool
-from local.runtime import Function, FunctionError, InvocationError, NoneFreeError, RuntimeLostError
+from local.api_gateway.events import Route
+from local.api_gateway.front import front, served
+from local.runtimes.pool import Pool
+from local.runtimes.runtime import Function, FunctionError, InvocationError, NoneFreeError, RuntimeLostError
 
 ROUTE = Route("POST /orders/{shop}", "f")
 FUNCTION = Function("f", "app.handler", Path(), (), {}, timeout=3, memory=128, log_format="Text", reserved=None)

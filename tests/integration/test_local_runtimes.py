@@ -9,8 +9,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from local import emulator, worker_process
-from local.runtime import Function, FunctionError, InitError, Runtime, RuntimeLostError, Starter
+from local.runtimes import emulator, worker_process
+from local.runtimes.runtime import Function, FunctionError, InitError, Runtime, RuntimeLostError, Starter
 
 APP = """
 import os, sys, time

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from local.zendesk import Fault, JobPlan
+from local.zendesk_simulator import Fault, JobPlan
 from tests.builders import ticket_row
 from tests.fakes import DOWN, Outage
 from ticket_relay.errors import StoreUnavailable

@@ -8,8 +8,8 @@ from click.testing import CliRunner
 from moto.server import ThreadedMotoServer
 
 from local.processes import free_port
-from local.runtime import ACCESS_KEY, REGION, SECRET_KEY
-from local.zendesk import Fault
+from local.runtimes.runtime import ACCESS_KEY, REGION, SECRET_KEY
+from local.zendesk_simulator import Fault
 from relay.cli import main
 from relay.where import Place, Where
 from tests import builders, fixtures

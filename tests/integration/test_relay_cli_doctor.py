@@ -10,8 +10,8 @@ from click.testing import CliRunner
 from moto.server import ThreadedMotoServer
 from samtranslator.yaml_helper import yaml_parse
 
-from local import cloud, template
-from local.zendesk import Account, Fault, simulator
+from local.aws import cloud, template
+from local.zendesk_simulator import Account, Fault, simulator
 from relay.cli import main
 from relay.doctor import parts
 from relay.doctor.setup import CREATE, POLL, TABLE, UPDATE, Setup

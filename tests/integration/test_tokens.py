@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from local.zendesk import Fault
+from local.zendesk_simulator import Fault
 from ticket_relay.errors import Unreached
 from ticket_relay.zendesk.auth import LIFE
 from ticket_relay.zendesk.transport import Deadline

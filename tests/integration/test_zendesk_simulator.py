@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 import requests
 
-from local.zendesk import Account, Fault, Trigger, running, simulator
+from local.zendesk_simulator import Account, Fault, Trigger, running, simulator
 
 TICKET = {"ticket": {"subject": "Broken", "comment": {"body": "It broke."}, "external_id": "acme:1"}}
 TIMEOUT = (2, 5)

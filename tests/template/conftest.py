@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from local import artefacts, template
+from local import artefacts
+from local.aws import template
 
 type Stack = dict[str, dict[str, Any]]
 

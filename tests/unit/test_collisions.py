@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.zendesk.audits import change_events
+from local.zendesk_simulator.audits import change_events
 from ticket_relay.changes.conflicts import ANYTHING, changed_since, in_the_way, markers_of
 from ticket_relay.changes.diff import applied_to, fields, to_update
 from ticket_relay.zendesk.ticket_models import TicketChanges

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from local.zendesk.clock import moment, stamp
+from local.zendesk_simulator.clock import moment, stamp
 from tests.builders import NOW
 from ticket_relay.errors import Conflict, Uncertain, Unsettled
 from ticket_relay.services import Relay

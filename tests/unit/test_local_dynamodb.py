@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from local import dynamodb
+from local.aws import dynamodb
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from local.gateway import BadAnswerError, Request, Response, Route, event, message, response, routed
+from local.api_gateway.events import BadAnswerError, Request, Response, Route, event, message, response, routed
 
 DEFAULT = Route("$default", "fallback")
 PARTNER = Route("POST /webhooks/{partner}", "create")

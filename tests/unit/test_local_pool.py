@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from local import pool
-from local.pool import Pool, serving
-from local.runtime import Function, FunctionError, InitError, NoneFreeError, RuntimeLostError
+from local.runtimes import pool
+from local.runtimes.pool import Pool, serving
+from local.runtimes.runtime import Function, FunctionError, InitError, NoneFreeError, RuntimeLostError
 
 FUNCTION = Function("f", "app.handler", Path(), (), {}, timeout=3, memory=128, log_format="Text", reserved=None)
 

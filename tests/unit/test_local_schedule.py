@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from local.pool import Pool
-from local.runtime import FunctionError
-from local.schedule import Schedule, ticking
+from local.aws.schedule import Schedule, ticking
+from local.runtimes.pool import Pool
+from local.runtimes.runtime import FunctionError
 
 
 class FakePool(Pool):
@@ -47,7 +47,7 @@ def run(test: Callable[[FakePool, Schedule], Awaitable[None]], every: float | No
 
 @pytest.fixture(autouse=True)
 def no_function_name_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("local.schedule.log", lambda *_: None)
+    monkeypatch.setattr("local.aws.schedule.log", lambda *_: None)
     monkeypatch.setattr(FakePool, "function", type("Named", (), {"name": "poll_jobs"}), raising=False)
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from samtranslator.yaml_helper import yaml_parse
 
-from local import template
 from local.artefacts import ROOT
+from local.aws import template
 
 
 @pytest.fixture(scope="module")

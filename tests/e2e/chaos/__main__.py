@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from local import cloud, dynamodb
+from local.aws import cloud, dynamodb
 from tests.e2e.chaos import report, verdict
 from tests.e2e.chaos.run import Outcome, Progress, Task, run
 from tests.e2e.chaos.screen import watching

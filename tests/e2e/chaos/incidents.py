@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
 
-from local.zendesk import Fault, JobPlan
+from local.zendesk_simulator import Fault, JobPlan
 from tests.e2e.chaos.proxy import Trouble
 from tests.e2e.chaos.traps import Moment
 from tests.e2e.chaos.world import READ_TIMEOUT, World

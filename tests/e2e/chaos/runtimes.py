@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 
 import psutil
 
-from local.pool import Pool
+from local.runtimes.pool import Pool
 
 
 class Runtimes:

@@ -12,15 +12,15 @@ from typing import Any
 
 import boto3
 
-from local import zendesk
+from local import zendesk_simulator
+from local.api_gateway.front import served
+from local.aws.schedule import ticking
 from local.demo.partner import Partner
-from local.front import served
-from local.pool import serving
-from local.runtime import ACCESS_KEY, SECRET_KEY
-from local.schedule import ticking
+from local.runtimes.pool import serving
+from local.runtimes.runtime import ACCESS_KEY, SECRET_KEY
+from local.runtimes.worker_process import started
 from local.stack import Options, Stack, running
-from local.worker_process import started
-from local.zendesk import Fault, JobPlan
+from local.zendesk_simulator import Fault, JobPlan
 from tests.e2e.chaos.leave import Leave
 from tests.e2e.chaos.proxy import Proxy
 from tests.e2e.chaos.runtimes import Runtimes
@@ -44,7 +44,7 @@ class World:
     """`table` is read past the proxy. `planned` and `happened` say what was done to the relay, by name."""
 
     stack: Stack
-    account: zendesk.Account
+    account: zendesk_simulator.Account
     proxy: Proxy
     runtimes: Runtimes
     traps: Traps
@@ -93,7 +93,7 @@ async def broken_world(upstream: str, *, key_honoured: bool, seed: int, concurre
     runtimes, leave = Runtimes(), Leave()
     traps = Traps(runtimes)
     proxy = Proxy(upstream, runtimes, traps, leave, seed)
-    account = zendesk.Account(secrets.token_urlsafe(24))
+    account = zendesk_simulator.Account(secrets.token_urlsafe(24))
     # The limits of an account are a fault among others, and storms are dealt like cards: see incidents.
     account.settings.limit_account = account.settings.limit_create = account.settings.limit_index = 1_000_000
     account.settings.key_with_async = key_honoured

@@ -6,7 +6,7 @@ import time
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from local import zendesk
+from local import zendesk_simulator
 from tests.e2e.chaos.leave import Leave
 from tests.e2e.chaos.runtimes import Runtimes
 from tests.e2e.chaos.traps import Moment, Traps
@@ -17,7 +17,7 @@ TOKENS = "/oauth/tokens"
 
 
 def watched(
-    account: zendesk.Account, runtimes: Runtimes, traps: Traps, leave: Leave, issued: set[str]
+    account: zendesk_simulator.Account, runtimes: Runtimes, traps: Traps, leave: Leave, issued: set[str]
 ) -> web.Application:
     """The simulator's application; every token that it gives out goes into `issued`."""
 
@@ -32,6 +32,6 @@ def watched(
             traps.spring(Moment.AFTER_POST, pid)
         return answer
 
-    app = zendesk.application(account)
+    app = zendesk_simulator.application(account)
     app.middlewares.append(watch)
     return app

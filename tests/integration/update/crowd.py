@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from local.zendesk.journal import Entry
+from local.zendesk_simulator.journal import Entry
 from tests.builders import TABLE, body_of, signed
 from tests.fakes import Clock, Dynamo
 from tests.integration.update.desk import Desk
 from tests.integration.update.line import Line
 from tests.integration.update.turns import Turns
 from tests.integration.update.wishes import NEW, THEIRS, Wish, wish
-from ticket_relay.poll_jobs import poller
+from ticket_relay.poll_jobs.poller import run
 from ticket_relay.rate_limits import gate
 from ticket_relay.services import Relay
 from ticket_relay.storage.rows import DAY, UpdateRow, update_pk
@@ -199,7 +199,7 @@ class Crowd:
     def _polled(self, relay: Relay) -> None:
         end = self._clock() + RUN
         # Longer than was asked for: each look at what is due takes as long as any.
-        poller.run(relay, lambda: end - self._clock(), lambda seconds: self._turns.sleep(3 * seconds))
+        run(relay, lambda: end - self._clock(), lambda seconds: self._turns.sleep(3 * seconds))
 
     def _takes_a_moment(self, operation: str, _: dict[str, Any]) -> None:
         if operation in {"put_item", "update_item"}:

@@ -8,7 +8,7 @@ from typing import Any
 import requests
 from requests.adapters import HTTPAdapter
 
-from local.zendesk.audits import comments_of
+from local.zendesk_simulator.audits import comments_of
 from tests.builders import CANARY
 from tests.fakes import Clock
 

@@ -9,8 +9,8 @@ from urllib.parse import parse_qsl, urlsplit
 import requests
 from requests.adapters import BaseAdapter
 
-from local.zendesk import Account, Fault, api
-from local.zendesk.wire import Answer, Call, endpoint
+from local.zendesk_simulator import Account, Fault, api
+from local.zendesk_simulator.wire import Answer, Call, endpoint
 from tests.fakes import Killed, answered
 from tests.integration.update.turns import Turns
 

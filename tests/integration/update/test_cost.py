@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from local.zendesk.clock import stamp
+from local.zendesk_simulator.clock import stamp
 from tests.integration.update.desk import COMMENT, RAISE, TAGS
 from ticket_relay.update_ticket.webhook import Receipt
 from ticket_relay.zendesk.ticket_models import MARKER

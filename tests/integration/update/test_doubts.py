@@ -1,6 +1,6 @@
 """What is not known to have landed stays in doubt, and what was never sent is not doubted."""
 
-from local.zendesk import Fault
+from local.zendesk_simulator import Fault
 from tests.integration.update.desk import COMMENT, RAISE, TAGS
 from ticket_relay.update_ticket.webhook import resume
 from ticket_relay.zendesk.transport import Deadline

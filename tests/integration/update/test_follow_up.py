@@ -2,7 +2,7 @@
 
 import pytest
 
-from local.zendesk import Fault
+from local.zendesk_simulator import Fault
 from tests.fakes import DOWN, Killed, Outage
 from tests.integration.update.desk import COMMENT, RAISE, TAGS
 

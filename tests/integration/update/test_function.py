@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import pytest
 
 from functions.update_ticket import app as function
-from local.zendesk import Fault
-from local.zendesk.clock import stamp
+from local.zendesk_simulator import Fault
+from local.zendesk_simulator.clock import stamp
 from tests.builders import CANARY, SECRETS, body_of, http_event, signed
 from tests.fakes import DOWN, Outage
 from ticket_relay.webhooks.payload import MAX_BODY

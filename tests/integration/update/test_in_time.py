@@ -9,7 +9,7 @@ import pytest
 from samtranslator.yaml_helper import yaml_parse
 
 from functions.update_ticket import app as function
-from local.zendesk import Fault
+from local.zendesk_simulator import Fault
 from tests.builders import ROOT, body_of, http_event, signed
 from tests.fixtures import on_moto
 from tests.integration.update.desk import RAISE, TAGS

@@ -2,7 +2,7 @@
 
 import pytest
 
-from local.zendesk import Fault
+from local.zendesk_simulator import Fault
 from tests.fixtures import on_moto
 from ticket_relay.rate_limits.headers import UPDATES_OF_TICKET, Limit
 from ticket_relay.storage.rows import TicketState

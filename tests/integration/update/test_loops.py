@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from local.zendesk import Fault, Trigger
+from local.zendesk_simulator import Fault, Trigger
 from tests.builders import SECRETS
 from tests.integration.update.desk import COMMENT, RAISE, TAGS
 from ticket_relay.update_ticket import webhook

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 import requests
 
-from local.zendesk import Fault
+from local.zendesk_simulator import Fault
 from tests.integration.update.desk import COMMENT, RAISE, TAGS
 
 AFTER_EFFECT = [

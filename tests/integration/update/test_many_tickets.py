@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from local.zendesk import Fault
-from local.zendesk.audits import comments_of
-from local.zendesk.jobs import JobPlan
+from local.zendesk_simulator import Fault
+from local.zendesk_simulator.audits import comments_of
+from local.zendesk_simulator.jobs import JobPlan
 from tests.fakes import Killed
 from tests.fixtures import on_moto
 from ticket_relay.poll_jobs import send_due

@@ -2,7 +2,7 @@
 
 import pytest
 
-from local.zendesk import Fault
+from local.zendesk_simulator import Fault
 from tests.integration.update.desk import RAISE, TAGS
 from ticket_relay.update_ticket.webhook import resume
 from ticket_relay.zendesk.transport import Deadline

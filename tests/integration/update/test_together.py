@@ -2,7 +2,7 @@
 
 import pytest
 
-from local.zendesk import Fault
+from local.zendesk_simulator import Fault
 from tests.integration.update.desk import COMMENT
 from ticket_relay.zendesk.ticket_models import MARKER
 

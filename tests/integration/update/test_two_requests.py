@@ -2,7 +2,7 @@
 
 import pytest
 
-from local.zendesk import Fault
+from local.zendesk_simulator import Fault
 from relay import redrive
 from tests.fakes import Killed
 from tests.integration.update.desk import COMMENT

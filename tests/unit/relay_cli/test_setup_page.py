@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from local.zendesk.triggers import render
+from local.zendesk_simulator.triggers import render
 from relay import checkout
 from tests.builders import ROOT
 from ticket_relay.definitions.models import UpdateRule

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from local.zendesk import Account, api
-from local.zendesk.wire import Answer, Call, endpoint
+from local.zendesk_simulator import Account, api
+from local.zendesk_simulator.wire import Answer, Call, endpoint
 
 NOW = 1_795_000_000.0
 

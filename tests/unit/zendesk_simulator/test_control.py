@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from local.zendesk import control
-from local.zendesk.wire import Call
+from local.zendesk_simulator import control
+from local.zendesk_simulator.wire import Call
 
 TRIGGER = {"url": "http://relay/hook", "secret": "key", "body": "{}"}
 

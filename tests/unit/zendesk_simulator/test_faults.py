@@ -2,9 +2,9 @@ import json
 
 import pytest
 
-from local.zendesk import Fault
-from local.zendesk.faults import Faults
-from local.zendesk.wire import Answer
+from local.zendesk_simulator import Fault
+from local.zendesk_simulator.faults import Faults
+from local.zendesk_simulator.wire import Answer
 
 TRUE = Answer.json(201, {"ticket": {"id": 35436}})
 

@@ -1,6 +1,6 @@
 import pytest
 
-from local.zendesk import JobPlan
+from local.zendesk_simulator import JobPlan
 
 TICKET = {"ticket": {"subject": "Broken", "comment": {"body": "It broke."}, "external_id": "acme:1"}}
 

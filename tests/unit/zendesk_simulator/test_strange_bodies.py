@@ -3,7 +3,7 @@
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from local.zendesk.properties import _COMMENT, _EXTRA, _WRITABLE
+from local.zendesk_simulator.properties import _COMMENT, _EXTRA, _WRITABLE
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),

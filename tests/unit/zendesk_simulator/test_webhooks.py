@@ -2,9 +2,9 @@ import json
 
 import pytest
 
-from local.zendesk import Trigger
-from local.zendesk.deliveries import Invocation
-from local.zendesk.triggers import render, signed
+from local.zendesk_simulator import Trigger
+from local.zendesk_simulator.deliveries import Invocation
+from local.zendesk_simulator.triggers import render, signed
 
 BODY = (
     '{"ticket_id": "{{ticket.id}}", "updated_at": "{{ticket.updated_at_with_timestamp}}", '

@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 
 from aiohttp import web
 
-from local import gateway
-from local.pool import Pool
+from local.api_gateway import events
 from local.processes import log
-from local.runtime import InvocationError, NoneFreeError
+from local.runtimes.pool import Pool
+from local.runtimes.runtime import InvocationError, NoneFreeError
 
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html
 _LARGEST_BODY = 10 * 2**20
@@ -41,7 +41,7 @@ async def served(app: web.Application, port: int) -> AsyncIterator[str]:
         await runner.cleanup()
 
 
-def front(routes: Sequence[gateway.Route], pools: Mapping[str, Pool]) -> web.Application:
+def front(routes: Sequence[events.Route], pools: Mapping[str, Pool]) -> web.Application:
     """The API: each route's requests go to its function's pool."""
 
     async def serve(request: web.Request) -> web.Response:
@@ -49,12 +49,12 @@ def front(routes: Sequence[gateway.Route], pools: Mapping[str, Pool]) -> web.App
         headers = [(name, value) for name, value in answer.headers if name not in _HOP_BY_HOP]
         return web.Response(status=answer.status, headers=headers, body=answer.body)
 
-    async def answered(request: web.Request) -> gateway.Response:
+    async def answered(request: web.Request) -> events.Response:
         try:
             body = await request.read()
         except web.HTTPRequestEntityTooLarge:
-            return gateway.too_large()
-        received = gateway.Request(
+            return events.too_large()
+        received = events.Request(
             method=request.method,
             target=request.raw_path,
             headers=list(request.headers.items()),
@@ -62,13 +62,13 @@ def front(routes: Sequence[gateway.Route], pools: Mapping[str, Pool]) -> web.App
             source_ip=request.remote or "127.0.0.1",
             protocol=f"HTTP/{request.version.major}.{request.version.minor}",
         )
-        found = gateway.routed(routes, received)
+        found = events.routed(routes, received)
         if found is None:
-            return gateway.message(404, "Not Found")
+            return events.message(404, "Not Found")
         route, parameters = found
-        payload = json.dumps(gateway.event(received, route, parameters)).encode()
+        payload = json.dumps(events.event(received, route, parameters)).encode()
         if len(payload) > _LARGEST_EVENT:
-            return gateway.too_large()
+            return events.too_large()
         return await _invoked(pools[route.function], payload)
 
     app = web.Application(client_max_size=_LARGEST_BODY)
@@ -76,13 +76,13 @@ def front(routes: Sequence[gateway.Route], pools: Mapping[str, Pool]) -> web.App
     return app
 
 
-async def _invoked(pool: Pool, payload: bytes) -> gateway.Response:
+async def _invoked(pool: Pool, payload: bytes) -> events.Response:
     try:
-        return gateway.response(await pool.invoke(payload))
+        return events.response(await pool.invoke(payload))
     except NoneFreeError:
-        return gateway.message(503, "Service Unavailable")
-    except (InvocationError, gateway.BadAnswerError) as error:
+        return events.message(503, "Service Unavailable")
+    except (InvocationError, events.BadAnswerError) as error:
         # A function that raised, died, ran out of time or answered nonsense is all one to an HTTP API:
         # https://repost.aws/knowledge-center/api-gateway-internal-server-error
         log("front", f"{pool.function.name}: {type(error).__name__}")
-        return gateway.message(500, "Internal Server Error")
+        return events.message(500, "Internal Server Error")

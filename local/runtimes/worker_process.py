@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from local.processes import spawned
-from local.runtime import RUNTIME_PYTHON, Function, FunctionError, InitError, RuntimeLostError
+from local.runtimes.runtime import RUNTIME_PYTHON, Function, FunctionError, InitError, RuntimeLostError
 
 _WORKER = Path(__file__).with_name("worker.py")
 _INIT_SECONDS = 60.0

@@ -19,10 +19,10 @@ from mypy_boto3_cloudformation import CloudFormationClient
 from mypy_boto3_dynamodb import DynamoDBClient
 from mypy_boto3_secretsmanager import SecretsManagerClient
 
-from local import template
-from local.gateway import Route
+from local.api_gateway.events import Route
+from local.aws import template
 from local.processes import free_port, listening, spawned
-from local.runtime import ACCESS_KEY, REGION, SECRET_KEY, Function
+from local.runtimes.runtime import ACCESS_KEY, REGION, SECRET_KEY, Function
 
 _STACK = "ticket-relay"
 _TABLE = "Table"

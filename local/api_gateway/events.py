@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
-from local.runtime import ACCOUNT
+from local.runtimes.runtime import ACCOUNT
 
 API_ID = "local"
 

@@ -16,7 +16,7 @@ import aiohttp
 import psutil
 
 from local.processes import listening, spawned
-from local.runtime import RUNTIME_PYTHON, Function, FunctionError, InitError, RuntimeLostError, Starter
+from local.runtimes.runtime import RUNTIME_PYTHON, Function, FunctionError, InitError, RuntimeLostError, Starter
 
 # The emulator starts the runtime at the first invocation, not before. Bytes that are not JSON make it start and load
 # the function, and are refused by awslambdaric (`unmarshal_request` in bootstrap.py) before the function is called.

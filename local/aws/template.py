@@ -11,8 +11,8 @@ from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 from samtranslator.yaml_helper import yaml_parse
 
-from local.gateway import Route
-from local.runtime import REGION
+from local.api_gateway.events import Route
+from local.runtimes.runtime import REGION
 
 ARTEFACTS_BUCKET = "artefacts"
 

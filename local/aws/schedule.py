@@ -7,9 +7,9 @@ import time
 import uuid
 from collections.abc import AsyncIterator
 
-from local.pool import Pool
 from local.processes import log
-from local.runtime import ACCOUNT, REGION, InvocationError
+from local.runtimes.pool import Pool
+from local.runtimes.runtime import ACCOUNT, REGION, InvocationError
 
 
 class Schedule:

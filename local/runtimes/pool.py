@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator, Iterable
 
 from local.processes import log
-from local.runtime import Function, InitError, NoneFreeError, Runtime, RuntimeLostError, Starter
+from local.runtimes.runtime import Function, InitError, NoneFreeError, Runtime, RuntimeLostError, Starter
 
 # An HTTP API gives an integration 30 s at most: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html
 PATIENCE_SECONDS = 29.0

@@ -20,7 +20,7 @@ ACCOUNT = "123456789012"
 REGION = "us-east-1"
 ACCESS_KEY = SECRET_KEY = "testing"  # noqa: S105 - moto takes any; DynamoDB Local keeps tables apart by this name
 
-_RUNTIME = Path(__file__).resolve().parent.parent / ".runtime"
+_RUNTIME = Path(__file__).resolve().parents[2] / ".runtime"
 RUNTIME_PYTHON = _RUNTIME / "Scripts" / "python.exe" if os.name == "nt" else _RUNTIME / "bin" / "python"
 
 

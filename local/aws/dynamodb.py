@@ -41,7 +41,7 @@ async def dynamodb_local() -> AsyncIterator[str]:
     if reason := missing():
         raise RuntimeError(reason)
     port = free_port()
-    command = [sys.executable, "-m", "local.dynamodb", str(port)]
+    command = [sys.executable, "-m", "local.aws.dynamodb", str(port)]
     async with spawned("dynamodb", *command, env=os.environ, cwd=ROOT, talks=True) as process:
         await listening(f"127.0.0.1:{port}", process, within=60)
         yield f"http://127.0.0.1:{port}"

@@ -1,0 +1,1 @@
+"""The AWS side: the stack made from the template, DynamoDB, and the schedule."""

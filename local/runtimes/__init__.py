@@ -1,0 +1,1 @@
+"""Execution environments of the functions: the real Lambda runtime, or plain Python processes."""
