@@ -7,11 +7,11 @@ import pytest
 from click.testing import CliRunner
 from moto.server import ThreadedMotoServer
 
+from cli.main import main
+from cli.where import Place, Where
 from local.processes import free_port
 from local.runtimes.runtime import ACCESS_KEY, REGION, SECRET_KEY
 from local.zendesk_simulator import Fault
-from relay.cli import main
-from relay.where import Place, Where
 from tests import builders, fixtures
 from ticket_relay.storage.dynamodb import Table
 from ticket_relay.storage.rows import TicketState

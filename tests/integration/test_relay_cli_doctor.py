@@ -10,12 +10,12 @@ from click.testing import CliRunner
 from moto.server import ThreadedMotoServer
 from samtranslator.yaml_helper import yaml_parse
 
+from cli.doctor import parts
+from cli.doctor.setup import CREATE, POLL, TABLE, UPDATE, Setup
+from cli.main import main
+from cli.where import Where
 from local.aws import cloud, template
 from local.zendesk_simulator import Account, Fault, simulator
-from relay.cli import main
-from relay.doctor import parts
-from relay.doctor.setup import CREATE, POLL, TABLE, UPDATE, Setup
-from relay.where import Where
 from tests import builders, fixtures
 from ticket_relay.rate_limits.gate import Gate
 from ticket_relay.storage.dynamodb import Table

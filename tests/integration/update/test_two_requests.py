@@ -2,8 +2,8 @@
 
 import pytest
 
+from cli import redrive
 from local.zendesk_simulator import Fault
-from relay import redrive
 from tests.fakes import Killed
 from tests.integration.update.desk import COMMENT
 

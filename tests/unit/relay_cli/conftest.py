@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from relay.cli import main
-from relay.where import Place, Where
+from cli.main import main
+from cli.where import Place, Where
 from tests import fixtures
 from tests.builders import TABLE
 from tests.fakes import Dynamo

@@ -3,10 +3,10 @@ import json
 import pytest
 from botocore.exceptions import ClientError
 
-from relay.doctor import keys
-from relay.doctor.finding import NotGood, Status
-from relay.doctor.setup import CREATE, POLL, UPDATE, Setup
-from relay.where import Where
+from cli.doctor import keys
+from cli.doctor.finding import NotGood, Status
+from cli.doctor.setup import CREATE, POLL, UPDATE, Setup
+from cli.where import Where
 from tests import builders, fixtures
 
 CANARY = "canary-7f3a"

@@ -4,11 +4,11 @@ import zipfile
 import pytest
 from botocore.exceptions import ClientError
 
-from relay.doctor import parts
-from relay.doctor.examination import examine
-from relay.doctor.finding import NotGood, Status
-from relay.doctor.setup import CREATE, POLL, TABLE, UPDATE, Setup
-from relay.where import Where
+from cli.doctor import parts
+from cli.doctor.examination import examine
+from cli.doctor.finding import NotGood, Status
+from cli.doctor.setup import CREATE, POLL, TABLE, UPDATE, Setup
+from cli.where import Where
 from tests import builders, fixtures
 from ticket_relay.rate_limits.gate import Gate
 

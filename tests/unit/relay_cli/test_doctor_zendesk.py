@@ -5,11 +5,11 @@ from email.utils import format_datetime
 import pytest
 import requests
 
-from relay.doctor import line, zendesk
-from relay.doctor.finding import NotGood, Status
-from relay.doctor.line import Line
-from relay.doctor.setup import POLL, Setup
-from relay.where import Where
+from cli.doctor import line, zendesk
+from cli.doctor.finding import NotGood, Status
+from cli.doctor.line import Line
+from cli.doctor.setup import POLL, Setup
+from cli.where import Where
 from tests import builders
 from tests.fakes import ZENDESK, Wire, answered
 

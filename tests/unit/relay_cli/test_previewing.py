@@ -4,8 +4,8 @@ import boto3
 import pytest
 from click.testing import CliRunner
 
-from relay import checkout, previewing
-from relay.cli import main
+from cli import checkout, previewing
+from cli.main import main
 from tests.builders import CANARY, ROOT
 from ticket_relay.definitions.models import UpdateRule
 

@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from relay import cli
-from relay.redriving import again
+from cli import main
+from cli.redriving import again
 from tests.builders import NOW, ticket_row
 from tests.fakes import THROTTLED, Outage
 from ticket_relay.errors import MappingFailed, StoreUnavailable
@@ -140,7 +140,7 @@ def test_one_row_that_moved_does_not_stop_the_others(run, store, failed, monkeyp
     def asked(*_words, **_options):
         store.save(rows[1], ticket_states.redriven(rows[1], NOW))
 
-    monkeypatch.setattr(cli.click, "confirm", asked)
+    monkeypatch.setattr(main.click, "confirm", asked)
     result = run("redrive", "--state", "failed", "--json")
     assert result.exit_code == 1
     assert [row["outcome"] for row in json.loads(result.stdout)["rows"]] == ["redriven", "moved", "redriven"]
@@ -154,7 +154,7 @@ def test_what_was_done_is_told_even_if_the_table_fails_then(run, failed, monkeyp
             raise StoreUnavailable("DynamoDB answered ThrottlingException.")
         return again(store, pk, *rest)
 
-    monkeypatch.setattr(cli, "again", failing)
+    monkeypatch.setattr(main, "again", failing)
     result = run("redrive", "--state", "failed", "--yes")
     assert (result.exit_code, outcomes(result)) == (1, [["redriven", rows[0].pk, "accepted", "2"]])
     assert result.stderr == "Error: DynamoDB answered ThrottlingException.\n"

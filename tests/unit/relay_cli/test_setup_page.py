@@ -5,8 +5,8 @@ import re
 
 import pytest
 
+from cli import checkout
 from local.zendesk_simulator.triggers import render
-from relay import checkout
 from tests.builders import ROOT
 from ticket_relay.definitions.models import UpdateRule
 from ticket_relay.update_ticket import rules

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from relay import shown
+from cli import shown
 
 
 class Terminal(io.StringIO):

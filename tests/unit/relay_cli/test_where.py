@@ -6,8 +6,8 @@ import pytest
 from botocore.exceptions import ClientError
 from click.testing import CliRunner
 
-from relay.cli import main
-from relay.where import Place, Where
+from cli.main import main
+from cli.where import Place, Where
 from tests import fixtures
 from tests.builders import TABLE, ticket_row
 

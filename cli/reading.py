@@ -10,7 +10,7 @@ from typing import Any
 
 from boto3.dynamodb.types import TypeDeserializer
 
-from relay.where import Place
+from cli.where import Place
 from ticket_relay.rate_limits import gate
 from ticket_relay.storage.rows import TicketRow, UpdateRow
 from ticket_relay.zendesk import auth

@@ -8,8 +8,8 @@ from typing import Any, override
 
 import click
 
-from relay.reading import FIELDS, Wanted
-from relay.where import DEFAULT_STACK, Where
+from cli.reading import FIELDS, Wanted
+from cli.where import DEFAULT_STACK, Where
 from ticket_relay.storage.rows import TicketState, UpdateState, ticket_pk
 
 STATES = list(dict.fromkeys(map(str, [*TicketState, *UpdateState])))

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from relay import checkout
-from relay.doctor.finding import NotGood, wrong
-from relay.doctor.setup import CREATE, POLL, UPDATE, Setup
+from cli import checkout
+from cli.doctor.finding import NotGood, wrong
+from cli.doctor.setup import CREATE, POLL, UPDATE, Setup
 from ticket_relay.errors import SecretsUnavailable, SignatureRefused
 from ticket_relay.update_ticket.webhook import SENDER
 from ticket_relay.webhooks import signatures

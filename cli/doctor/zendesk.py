@@ -5,9 +5,9 @@ import re
 from datetime import UTC, date, datetime
 from typing import Any
 
-from relay.doctor.finding import NotGood, Status, unchecked, wrong
-from relay.doctor.line import Line, Unshared
-from relay.doctor.setup import CREATE, POLL, UPDATE, Setup
+from cli.doctor.finding import NotGood, Status, unchecked, wrong
+from cli.doctor.line import Line, Unshared
+from cli.doctor.setup import CREATE, POLL, UPDATE, Setup
 from ticket_relay.errors import Rejected, ZendeskError
 from ticket_relay.webhooks.signatures import TOLERANCE
 from ticket_relay.zendesk.auth import SCOPE, Credentials

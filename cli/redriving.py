@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from relay.redrive import NotRedrivable, redrive
+from cli.redrive import NotRedrivable, redrive
 from ticket_relay.errors import RowMoved
 from ticket_relay.storage.rows import TicketState, UpdateState
 from ticket_relay.storage.store import Store

@@ -7,15 +7,15 @@ from typing import Any, BinaryIO, override
 
 import click
 
-from relay import checkout, previewing, reading, shown
-from relay.doctor.examination import examine
-from relay.doctor.finding import Status
-from relay.failures import told
-from relay.options import STATES, a_row, a_stack, json_too, pk_of, selecting, somewhere
-from relay.reading import Record, Wanted
-from relay.redriving import STATES as REDRIVABLE
-from relay.redriving import Outcome, again
-from relay.where import Place, Where
+from cli import checkout, previewing, reading, shown
+from cli.doctor.examination import examine
+from cli.doctor.finding import Status
+from cli.failures import told
+from cli.options import STATES, a_row, a_stack, json_too, pk_of, selecting, somewhere
+from cli.reading import Record, Wanted
+from cli.redriving import STATES as REDRIVABLE
+from cli.redriving import Outcome, again
+from cli.where import Place, Where
 from ticket_relay.storage.dynamodb import Table
 from ticket_relay.storage.store import Store
 

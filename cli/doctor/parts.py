@@ -6,10 +6,10 @@ from typing import Any
 import click
 from pydantic import ValidationError
 
-from relay import reading, shown
-from relay.doctor.finding import unchecked, wrong
-from relay.doctor.setup import CREATE, POLL, TABLE, UPDATE, Setup
-from relay.where import Place
+from cli import reading, shown
+from cli.doctor.finding import unchecked, wrong
+from cli.doctor.setup import CREATE, POLL, TABLE, UPDATE, Setup
+from cli.where import Place
 from ticket_relay.config import Settings
 from ticket_relay.storage.dynamodb import DUE_INDEX
 

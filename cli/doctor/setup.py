@@ -6,9 +6,9 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.parameters import SecretsProvider
 
-from relay.doctor.finding import unchecked
-from relay.doctor.line import Line
-from relay.where import Where
+from cli.doctor.finding import unchecked
+from cli.doctor.line import Line
+from cli.where import Where
 from ticket_relay.config import Settings
 from ticket_relay.secrets_manager import Secrets
 from ticket_relay.zendesk.transport import Auth

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from relay import checkout
+from cli import checkout
 from ticket_relay.changes import diff
 from ticket_relay.definitions.models import UpdateRule
 from ticket_relay.errors import PayloadRefused

@@ -5,11 +5,11 @@ from functools import partial
 
 import click
 
-from relay.doctor import keys, parts, zendesk
-from relay.doctor.finding import Finding, NotGood, Status
-from relay.doctor.setup import CREATE, POLL, UPDATE, Setup
-from relay.failures import told
-from relay.where import Where
+from cli.doctor import keys, parts, zendesk
+from cli.doctor.finding import Finding, NotGood, Status
+from cli.doctor.setup import CREATE, POLL, UPDATE, Setup
+from cli.failures import told
+from cli.where import Where
 
 type Check = Callable[[Setup], str]
 """Its good finding; anything else it raises, as NotGood or what `told` knows."""
