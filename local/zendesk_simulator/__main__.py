@@ -1,4 +1,7 @@
-"""`python -m local.zendesk_simulator PORT`: the simulator alone; its OAuth client is `ticket-relay`, with the secret `local`."""
+"""`python -m local.zendesk_simulator PORT`: the simulator alone.
+
+Its OAuth client is `ticket-relay`, with the secret `local`.
+"""
 
 import sys
 

@@ -38,9 +38,7 @@ def answer(account: Account, call: Call) -> Answer:
     """The answer of a path under `PREFIX`."""
     handler = _HANDLERS.get((call.method, call.path.removeprefix(PREFIX)))
     if handler is None:
-        return Answer.json(
-            404, {"error": "not_found", "message": "No such control: see local/zendesk_simulator/control.py."}
-        )
+        return Answer.json(404, {"error": "not_found", "message": "No such control: see control.py of the simulator."})
     with account.lock:
         account.settle()
         try:
