@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from cli.redrive import NotRedrivable, redrive
-from ticket_relay.errors import RowMoved
+from ticket_relay.errors import StaleRow
 from ticket_relay.storage.rows import TicketState, UpdateState
 from ticket_relay.storage.store import Store
 
@@ -41,6 +41,6 @@ def again(store: Store, pk: str, now: float, state: str | None = None) -> Outcom
         new = redrive(store, row, now)
     except NotRedrivable as error:
         return Outcome(pk, "refused", row.state, row.attempt, error.sentence)
-    except RowMoved as error:
+    except StaleRow as error:
         return Outcome(pk, "moved", reason=error.sentence)
     return Outcome(pk, "redriven", new.state, new.attempt)

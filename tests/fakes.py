@@ -15,8 +15,8 @@ from botocore.exceptions import ClientError, ConnectTimeoutError
 from requests.adapters import BaseAdapter, HTTPAdapter
 from urllib3 import HTTPResponse
 
-from ticket_relay.errors import RowMoved
-from ticket_relay.rate_limits.gate import OPEN, Passage
+from ticket_relay.errors import StaleRow
+from ticket_relay.rate_limits.gate import OPEN, Permit
 from ticket_relay.storage.rows import Row, TicketRow, Work
 from ticket_relay.zendesk.client import Shown, Submission
 from ticket_relay.zendesk.jobs import Job, Result
@@ -151,7 +151,7 @@ class MemoryStore:
                 raise Killed
         there = self.rows.get(old.pk)
         if there is None or (there.state, there.version) != (old.state, old.version):
-            raise RowMoved("The row is elsewhere.")
+            raise StaleRow("The row is elsewhere.")
         self.rows[old.pk] = new
 
     def due(self, work: Work, until: float, limit: int) -> list[Row]:
@@ -163,7 +163,7 @@ class MemoryStore:
     def jobs_waited_for(self) -> set[str]:
         return {row.job_id for row in self.rows.values() if isinstance(row, TicketRow) and row.due_at and row.job_id}
 
-    def put_off(self, pk: str, until: float) -> None:
+    def defer(self, pk: str, until: float) -> None:
         self.rows[pk] = self.rows[pk].model_copy(update={"due_at": until})
 
 
@@ -174,17 +174,17 @@ class OpenGate:
         self.told: list[str] = []
 
     @contextmanager
-    def asking(self, _now: Callable[[], float]) -> Iterator[Passage]:
+    def permit(self, _now: Callable[[], float]) -> Iterator[Permit]:
         yield OPEN
 
     def closed_until(self, _now: float) -> None:
         return None
 
-    def close(self, _until: float, _passage: Passage = OPEN) -> None:
+    def close(self, _until: float, _passage: Permit = OPEN) -> None:
         self.told.append("close")
 
-    def went_well(self, _passage: Passage) -> None:
-        self.told.append("went_well")
+    def record_success(self, _passage: Permit) -> None:
+        self.told.append("record_success")
 
 
 class Killed(BaseException):

@@ -8,7 +8,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from ticket_relay import api_gateway, config, observability
 from ticket_relay.create_ticket.webhook import receive
 from ticket_relay.definitions.models import partners
-from ticket_relay.services import relay
+from ticket_relay.services import services
 from ticket_relay.zendesk.transport import Deadline
 
 ANSWER_WITHIN = 3.0
@@ -21,7 +21,7 @@ app = api_gateway.resolver()
 def webhook(partner: str) -> Response[str]:
     event = app.current_event
     by = Deadline.after(ANSWER_WITHIN)
-    receipt = receive(relay(), partner, event.headers, api_gateway.raw_body(event.raw_event), by)
+    receipt = receive(services(), partner, event.headers, api_gateway.raw_body(event.raw_event), by)
     body: dict[str, Any] = {"state": receipt.state, "id": receipt.event_id}
     if receipt.ticket_id is not None:
         body["ticket_id"] = receipt.ticket_id
@@ -35,5 +35,5 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 # At the end of the module, so that Lambda's init phase pays for it and not the first partner.
 if config.in_lambda():
-    relay()
+    services()
     partners()

@@ -6,14 +6,14 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from ticket_relay import config, observability
 from ticket_relay.poll_jobs import poller
-from ticket_relay.services import relay
+from ticket_relay.services import services
 
 
 @observability.lambda_handler
 def handler(_: dict[str, Any], context: LambdaContext) -> None:
-    poller.run(relay(), lambda: context.get_remaining_time_in_millis() / 1000)
+    poller.run(services(), lambda: context.get_remaining_time_in_millis() / 1000)
 
 
 # At the end of the module, so that Lambda's init phase pays for it.
 if config.in_lambda():
-    relay()
+    services()

@@ -7,7 +7,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from ticket_relay import api_gateway, config, observability
 from ticket_relay.definitions.models import rules
-from ticket_relay.services import relay
+from ticket_relay.services import services
 from ticket_relay.update_ticket.webhook import receive
 from ticket_relay.zendesk.transport import Deadline
 
@@ -20,7 +20,7 @@ app = api_gateway.resolver()
 @app.post("/zendesk/ticket-updates")
 def webhook() -> Response[str]:
     event = app.current_event
-    receipt = receive(relay(), event.headers, api_gateway.raw_body(event.raw_event), Deadline.after(ANSWER_WITHIN))
+    receipt = receive(services(), event.headers, api_gateway.raw_body(event.raw_event), Deadline.after(ANSWER_WITHIN))
     body = {"state": receipt.state, "id": receipt.invocation_id, "ticket_id": receipt.ticket_id}
     return api_gateway.answer(200 if receipt.state == "ignored" else 202, body)
 
@@ -32,5 +32,5 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 # At the end of the module, so that Lambda's init phase pays for it and not the first webhook.
 if config.in_lambda():
-    relay()
+    services()
     rules()

@@ -24,7 +24,7 @@ from ticket_relay.poll_jobs import poller
 from ticket_relay.rate_limits.gate import Gate
 from ticket_relay.rate_limits.update_limits import UpdateLimits
 from ticket_relay.secrets_manager import Secrets
-from ticket_relay.services import Relay
+from ticket_relay.services import Services
 from ticket_relay.storage.dynamodb import Table
 from ticket_relay.storage.rows import TicketRow, Work
 from ticket_relay.storage.store import Store
@@ -98,16 +98,16 @@ def secrets(aws: None, zendesk: Server) -> Secrets:
 
 
 @pytest.fixture
-def another_relay(clock: Clock, zendesk: Server, table: Table, secrets: Secrets) -> Callable[[], Relay]:
+def other_services(clock: Clock, zendesk: Server, table: Table, secrets: Secrets) -> Callable[[], Services]:
     """Makes relays as of processes of their own: they share the table, the secrets and Zendesk, and nothing else."""
 
-    def make() -> Relay:
+    def make() -> Services:
         settings = builders.settings(zendesk.url)
         timeouts = Timeouts(settings.zendesk_connect_timeout_seconds, settings.zendesk_read_timeout_seconds)
         transport = Transport(settings.zendesk_base_url, timeouts)
         credentials = Credentials(lambda: secrets.read(settings.zendesk_secret_arn), table, transport, clock)
         zendesk_client = Zendesk(transport, credentials)
-        return Relay(
+        return Services(
             settings,
             table,
             Store(table),
@@ -123,8 +123,8 @@ def another_relay(clock: Clock, zendesk: Server, table: Table, secrets: Secrets)
 
 
 @pytest.fixture
-def relay(another_relay: Callable[[], Relay]) -> Relay:
-    return another_relay()
+def services(other_services: Callable[[], Services]) -> Services:
+    return other_services()
 
 
 @pytest.fixture
@@ -132,11 +132,11 @@ def deliver(clock: Clock) -> Callable[..., webhook.Receipt]:
     """A partner sends an event, signed now."""
 
     def deliver(
-        relay: Relay, event_id: str = "evt_1", content: Any = None, partner: str = "acme", seconds: float = 3
+        services: Services, event_id: str = "evt_1", content: Any = None, partner: str = "acme", seconds: float = 3
     ) -> webhook.Receipt:
         body = builders.body_of(builders.acme_event() if content is None else content)
         headers = builders.signed(body, sender=partner, id=event_id, at=clock())
-        return webhook.receive(relay, partner, headers, body, Deadline.after(seconds))
+        return webhook.receive(services, partner, headers, body, Deadline.after(seconds))
 
     return deliver
 
@@ -148,10 +148,10 @@ def tickets(zendesk: Server) -> Callable[..., list[dict[str, Any]]]:
 
 
 @pytest.fixture
-def run_poller(clock: Clock, zendesk: Server) -> Callable[[Relay], None]:
+def run_poller(clock: Clock, zendesk: Server) -> Callable[[Services], None]:
     """One run of the poller, which takes up to 50 s of the clock and none of ours."""
 
-    def run(relay: Relay) -> None:
+    def run(services: Services) -> None:
         end = clock() + 50
 
         def nap(seconds: float) -> None:
@@ -159,20 +159,20 @@ def run_poller(clock: Clock, zendesk: Server) -> Callable[[Relay], None]:
             clock.advance(3 * seconds)
             zendesk.account.settle()
 
-        poller.run(relay, lambda: end - clock(), nap)
+        poller.run(services, lambda: end - clock(), nap)
 
     return run
 
 
 @pytest.fixture
-def drive(run_poller: Callable[[Relay], None], clock: Clock, zendesk: Server) -> Callable[..., None]:
+def drive(run_poller: Callable[[Services], None], clock: Clock, zendesk: Server) -> Callable[..., None]:
     """Minutes pass, with a run of the poller in each, until nothing is unfinished or so many are over."""
 
-    def drive(relay: Relay, *, minutes: int = 15) -> None:
+    def drive(services: Services, *, minutes: int = 15) -> None:
         for _ in range(minutes):
             start = clock()
-            run_poller(relay)
-            if not any(list(relay.store.due(work, clock() + 7 * 24 * 3600, limit=1)) for work in Work):
+            run_poller(services)
+            if not any(list(services.store.due(work, clock() + 7 * 24 * 3600, limit=1)) for work in Work):
                 return
             clock.advance(max(0.0, start + 60 - clock()))
             zendesk.account.settle()
@@ -181,11 +181,11 @@ def drive(run_poller: Callable[[Relay], None], clock: Clock, zendesk: Server) ->
 
 
 @pytest.fixture
-def stored(relay: Relay) -> Callable[..., TicketRow]:
+def stored(services: Services) -> Callable[..., TicketRow]:
     """The row of a partner's event as it is in the table."""
 
     def read(event_id: str = "evt_1", partner: str = "acme") -> TicketRow:
-        row = relay.store.get(f"ticket#{partner}#{event_id}")
+        row = services.store.get(f"ticket#{partner}#{event_id}")
         assert isinstance(row, TicketRow)
         return row
 

@@ -36,15 +36,15 @@ def done(dynamo: Any) -> Callable[[], Any]:
     return collecting
 
 
-def test_creating_takes_what_its_role_allows(done, relay, deliver):
+def test_creating_takes_what_its_role_allows(done, services, deliver):
     with done() as names:
-        deliver(relay)
-        deliver(relay)
+        deliver(services)
+        deliver(services)
     assert names <= allowed("CreateTicketRole")
     assert "PutItem" in names
 
 
-def test_updating_takes_what_its_role_allows(done, relay, zendesk, clock):
+def test_updating_takes_what_its_role_allows(done, services, zendesk, clock):
     account = zendesk.account
     ticket, _ = account.tickets.create(
         {"comment": {"body": "It burns"}}, account.users.add("A", "a@example.com", "agent")
@@ -52,18 +52,18 @@ def test_updating_takes_what_its_role_allows(done, relay, zendesk, clock):
     body = builders.body_of({"ticket_id": ticket["id"], "actor_id": 7, "changes": {"tags": {"add": ["vip"]}}})
     headers = builders.signed(body, sender="zendesk", at=clock())
     with done() as names:
-        assert webhook.receive(relay, headers, body, Deadline.after(20)).state == "applied"
-        webhook.receive(relay, headers, body, Deadline.after(20))
+        assert webhook.receive(services, headers, body, Deadline.after(20)).state == "applied"
+        webhook.receive(services, headers, body, Deadline.after(20))
     assert names <= allowed("UpdateTicketRole")
     assert "BatchGetItem" in names
 
 
-def test_polling_takes_what_its_role_allows(done, relay, deliver, run_poller, clock):
-    relay.gate.close(clock() + 5)
+def test_polling_takes_what_its_role_allows(done, services, deliver, run_poller, clock):
+    services.gate.close(clock() + 5)
     for number in range(12):
-        deliver(relay, f"evt_{number}")
+        deliver(services, f"evt_{number}")
     clock.advance(6)
     with done() as names:
-        run_poller(relay)
+        run_poller(services)
     assert names <= allowed("PollJobsRole")
     assert "Query" in names

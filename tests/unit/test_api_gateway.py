@@ -5,7 +5,7 @@ import pytest
 
 from tests.builders import CANARY, http_event
 from ticket_relay import api_gateway
-from ticket_relay.errors import PayloadRefused, RowMoved, SignatureRefused, StoreUnavailable, UnknownPartner
+from ticket_relay.errors import PayloadRefused, SignatureRefused, StaleRow, StoreUnavailable, UnknownPartner
 
 
 @pytest.fixture(autouse=True)
@@ -39,7 +39,7 @@ def answered(app, event):
         (PayloadRefused("body_too_large", "Too large.", status=413), 413, "body_too_large"),
         (UnknownPartner(), 404, "unknown_partner"),
         (StoreUnavailable("DynamoDB answered X."), 503, "store_unavailable"),
-        (RowMoved("Elsewhere."), 503, "row_moved"),
+        (StaleRow("Elsewhere."), 503, "row_moved"),
     ],
 )
 def test_each_error_of_the_tree_is_json_with_its_status(error, status, code):

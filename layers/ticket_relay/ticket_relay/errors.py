@@ -108,7 +108,7 @@ class SecretsUnavailable(Unavailable):
     code = "secrets_unavailable"
 
 
-class RowMoved(RelayError):
+class StaleRow(RelayError):
     """Somebody else moved the row since it was read. Leave it to them; do not repeat the write."""
 
     code = "row_moved"
@@ -139,7 +139,7 @@ class Throttled(ZendeskError):
         return not self.exhausted
 
 
-class Unreached(ZendeskError):
+class NotSent(ZendeskError):
     """No effect for certain: no connection, no valid token, or no time left to ask. Repeating is safe."""
 
     def __init__(self, code: str, sentence: str) -> None:
@@ -147,14 +147,14 @@ class Unreached(ZendeskError):
         self.code = code
 
 
-class Unsettled(Unreached):
+class Unsettled(NotSent):
     """The ticket was being changed while it was read, so that no stamp can tell its states apart. Look again, soon."""
 
     def __init__(self) -> None:
         super().__init__("ticket_unsettled", "The ticket was being changed while it was read.")
 
 
-class Uncertain(ZendeskError):
+class OutcomeUnknown(ZendeskError):
     """A time-out, a broken connection, a 5xx or an unreadable success may have had its effect: look, then repeat."""
 
     def __init__(self, code: str, sentence: str) -> None:

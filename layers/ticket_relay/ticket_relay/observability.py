@@ -43,7 +43,7 @@ def moved(row: Row, *, since: Row | None = None) -> None:
 
     Zendesk's own sentence stays in the row.
     """
-    about = {"pk": row.pk, "state": row.state, "attempt": row.attempt, "tries": row.tries, "reason": row.error_code}
+    about = {"pk": row.pk, "state": row.state, "attempt": row.attempt, "tries": row.retries, "reason": row.error_code}
     if since and since.state == row.state:
         logger().debug("row kept", extra=about)
         return

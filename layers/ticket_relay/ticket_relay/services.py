@@ -8,7 +8,7 @@ from functools import cache
 from ticket_relay import config, observability
 from ticket_relay.config import Settings
 from ticket_relay.errors import Rejected, Throttled
-from ticket_relay.rate_limits.gate import Gate, Passage
+from ticket_relay.rate_limits.gate import Gate, Permit
 from ticket_relay.rate_limits.update_limits import UpdateLimits
 from ticket_relay.secrets_manager import Secrets
 from ticket_relay.storage.dynamodb import Table
@@ -20,7 +20,7 @@ from ticket_relay.zendesk.transport import Timeouts, Transport
 
 
 @dataclass(frozen=True, slots=True)
-class Relay:
+class Services:
     """`now` is the wall clock in epoch seconds, `sleep` lets seconds pass; tests give others."""
 
     settings: Settings
@@ -39,21 +39,21 @@ class Relay:
         observability.moved(new, since=old)
         return new
 
-    def heed(self, error: Exception, passage: Passage, tickets: Collection[int] = ()) -> None:
+    def record_throttling(self, error: Exception, permit: Permit, tickets: Collection[int] = ()) -> None:
         """Close the gate for everybody where Zendesk asked to be left alone; open it where it said no to this one.
 
         Where only updates must wait, remember it for those of these `tickets`, or for all.
         """
         if isinstance(error, Throttled) and error.shared:
-            self.gate.close(self.now() + (error.retry_after or 0), passage)
+            self.gate.close(self.now() + (error.retry_after or 0), permit)
         elif isinstance(error, Throttled | Rejected):
-            self.gate.went_well(passage)
+            self.gate.record_success(permit)
         if isinstance(error, Throttled) and not error.shared:
-            self.limits.heed(tickets, error.exhausted, self.now())
+            self.limits.record_throttling(tickets, error.exhausted, self.now())
 
 
 @cache
-def relay() -> Relay:
+def services() -> Services:
     """The relay of this process, from its environment."""
     settings = config.settings()
     table = Table(settings.table_name)
@@ -64,4 +64,4 @@ def relay() -> Relay:
     )
     credentials = Credentials(lambda: secrets.read(settings.zendesk_secret_arn), table, transport)
     zendesk = Zendesk(transport, credentials)
-    return Relay(settings, table, Store(table), Gate(table), zendesk, secrets, UpdateLimits(table))
+    return Services(settings, table, Store(table), Gate(table), zendesk, secrets, UpdateLimits(table))

@@ -37,14 +37,14 @@ def answer(dynamo, monkeypatch):
     return read
 
 
-def test_a_failed_event_is_found_redriven_and_becomes_a_ticket(answer, relay, zendesk, deliver, drive, tickets):
+def test_a_failed_event_is_found_redriven_and_becomes_a_ticket(answer, services, zendesk, deliver, drive, tickets):
     zendesk.account.faults.add(Fault(**REFUSAL, method="POST", path="/api/v2/tickets"))
-    deliver(relay)
+    deliver(services)
     (row,) = answer("list", "--state", "failed")["rows"]
     assert row["error_code"] == "RecordInvalid"
 
     assert answer("redrive", row["partner"], row["event_id"])["rows"][0]["outcome"] == "redriven"
-    drive(relay)
+    drive(services)
     told = answer("show", row["pk"])
     (ticket,) = tickets()
     assert (told["state"], told["ticket_id"]) == ("created", ticket["id"])
@@ -53,10 +53,10 @@ def test_a_failed_event_is_found_redriven_and_becomes_a_ticket(answer, relay, ze
     assert builders.CANARY not in json.dumps(told)
 
 
-def test_an_event_that_still_cannot_be_mapped_is_unmapped_again(answer, relay, deliver, drive, stored):
-    deliver(relay, content={"incident": {}})
+def test_an_event_that_still_cannot_be_mapped_is_unmapped_again(answer, services, deliver, drive, stored):
+    deliver(services, content={"incident": {}})
     assert [row["outcome"] for row in answer("redrive", "--state", "unmapped")["rows"]] == ["redriven"]
-    drive(relay)
+    drive(services)
     assert stored().state is TicketState.UNMAPPED
     assert [step["state"] for step in answer("show", "acme", "evt_1")["history"]] == [
         "unmapped",
@@ -65,8 +65,8 @@ def test_an_event_that_still_cannot_be_mapped_is_unmapped_again(answer, relay, d
     ]
 
 
-def test_the_stats_tell_of_the_token_without_its_value(answer, relay, deliver, table):
-    deliver(relay)
+def test_the_stats_tell_of_the_token_without_its_value(answer, services, deliver, table):
+    deliver(services)
     value = table.get("token")["access_token"]
     stats = answer("stats")
     assert stats["token"]["fetched_at"] < stats["token"]["renew_at"] < stats["token"]["valid_until"]

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from local.zendesk_simulator import Fault, JobPlan
-from ticket_relay.errors import Uncertain, Unreached
+from ticket_relay.errors import NotSent, OutcomeUnknown
 from ticket_relay.states.ticket import KEY_LIFE, MAX_FAILURES
 from ticket_relay.storage.rows import DAY, TicketState
 from ticket_relay.zendesk.transport import Deadline, Timeouts, Transport
@@ -54,13 +54,13 @@ def looked_before_every_repetition(zendesk):
     """Asserts that no request that may have had its effect was sent again without a look."""
 
     def check():
-        doubtful = looked = False
+        in_doubt = looked = False
         for entry in zendesk.account.journal.calls(path=CREATE["path"]):
             if entry.method == "GET":
                 looked = looked or entry.status == 200
                 continue
-            assert looked or not doubtful
-            doubtful, looked = doubtful or entry.status not in {401, 429}, False
+            assert looked or not in_doubt
+            in_doubt, looked = in_doubt or entry.status not in {401, 429}, False
 
     return check
 
@@ -68,13 +68,13 @@ def looked_before_every_repetition(zendesk):
 @pytest.mark.usefixtures("_both_worlds")
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
 def test_a_fault_of_the_creation_leaves_one_ticket(
-    relay, zendesk, deliver, drive, tickets, stored, looked_before_every_repetition, fault
+    services, zendesk, deliver, drive, tickets, stored, looked_before_every_repetition, fault
 ):
     zendesk.account.faults.add(Fault(**fault, **CREATE, times=1 if fault.get("delay") else 3))
-    assert deliver(relay).state in {"accepted", "submitted"}
+    assert deliver(services).state in {"accepted", "submitted"}
     while not zendesk.account.journal.calls(**CREATE):  # It notes a delayed call when it is over.
         time.sleep(0.02)
-    drive(relay)
+    drive(services)
     assert [ticket["id"] for ticket in tickets()] == [stored().ticket_id]
     assert stored().state == TicketState.CREATED
     looked_before_every_repetition()
@@ -83,12 +83,12 @@ def test_a_fault_of_the_creation_leaves_one_ticket(
 @pytest.mark.usefixtures("_both_worlds")
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
 def test_a_fault_of_the_look_leaves_one_ticket(
-    relay, zendesk, deliver, drive, tickets, stored, looked_before_every_repetition, fault
+    services, zendesk, deliver, drive, tickets, stored, looked_before_every_repetition, fault
 ):
     zendesk.account.faults.add(Fault("drop", effect="before", **CREATE))
     zendesk.account.faults.add(Fault(**fault, **LOOK, times=1 if fault.get("delay") else 3))
-    deliver(relay)
-    drive(relay)
+    deliver(services)
+    drive(services)
     assert [ticket["id"] for ticket in tickets()] == [stored().ticket_id]
     assert stored().state == TicketState.CREATED
     looked_before_every_repetition()
@@ -96,11 +96,11 @@ def test_a_fault_of_the_look_leaves_one_ticket(
 
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
 def test_a_fault_of_the_question_after_the_job_leaves_one_ticket(
-    relay, zendesk, deliver, drive, tickets, stored, fault
+    services, zendesk, deliver, drive, tickets, stored, fault
 ):
     zendesk.account.faults.add(Fault(**fault, **ASK, times=1 if fault.get("delay") else 3))
-    deliver(relay)
-    drive(relay)
+    deliver(services)
+    drive(services)
     assert [ticket["id"] for ticket in tickets()] == [stored().ticket_id]
     assert (stored().state, stored().attempt) == (TicketState.CREATED, 1)
 
@@ -127,35 +127,35 @@ JOBS: dict[str, dict[str, Any]] = {
 @pytest.mark.usefixtures("_both_worlds")
 @pytest.mark.parametrize("plan", JOBS.values(), ids=JOBS)
 def test_whatever_becomes_of_the_job_there_is_one_ticket(
-    relay, zendesk, clock, deliver, drive, tickets, stored, looked_before_every_repetition, plan
+    services, zendesk, clock, deliver, drive, tickets, stored, looked_before_every_repetition, plan
 ):
     zendesk.account.jobs.plans.append(JobPlan(**plan))
-    deliver(relay)
-    drive(relay, minutes=8)
+    deliver(services)
+    drive(services, minutes=8)
     if stored().state != TicketState.CREATED:
         assert stored().state == TicketState.SUBMITTED
         clock.advance(3 * 3600)
-        drive(relay)
+        drive(services)
     assert [ticket["id"] for ticket in tickets()] == [stored().ticket_id]
     assert stored().state == TicketState.CREATED
     looked_before_every_repetition()
 
 
 @pytest.mark.parametrize("outcome", ["failed", "failed_row"])
-def test_a_job_that_blames_the_ticket_is_the_end_of_it(relay, zendesk, deliver, drive, tickets, stored, outcome):
+def test_a_job_that_blames_the_ticket_is_the_end_of_it(services, zendesk, deliver, drive, tickets, stored, outcome):
     zendesk.account.jobs.plans.append(JobPlan(outcome))
-    deliver(relay)
-    drive(relay)
+    deliver(services)
+    drive(services)
     assert (stored().state, stored().error_code) == (TicketState.FAILED, "TicketCreateFailed")
     assert stored().error_sentence == "Description: cannot be blank"
     assert tickets() == []
 
 
-def test_jobs_that_always_fail_are_given_up_in_the_end(relay, zendesk, clock, deliver, run_poller, tickets, stored):
+def test_jobs_that_always_fail_are_given_up_in_the_end(services, zendesk, clock, deliver, run_poller, tickets, stored):
     zendesk.account.jobs.plans.append(JobPlan("killed", times=None))
-    deliver(relay)
+    deliver(services)
     for _ in range(40):
-        run_poller(relay)
+        run_poller(services)
         clock.advance(1800)
     assert (stored().state, stored().error_code) == (TicketState.FAILED, "job_killed")
     assert len(list(zendesk.account.jobs)) == stored().attempt == MAX_FAILURES
@@ -165,25 +165,25 @@ def test_jobs_that_always_fail_are_given_up_in_the_end(relay, zendesk, clock, de
 @pytest.mark.usefixtures("_both_worlds")
 @pytest.mark.parametrize("fault", ["reset after effect", "500 after effect", "malformed JSON", "time-out with effect"])
 def test_an_answer_that_is_lost_while_the_queue_is_long_leaves_one_ticket(
-    relay, zendesk, deliver, drive, tickets, stored, fault
+    services, zendesk, deliver, drive, tickets, stored, fault
 ):
     zendesk.account.settings.job_queued_seconds = 150
     zendesk.account.faults.add(Fault(**FAULTS[fault], **CREATE))
-    deliver(relay)
-    deliver(relay, "evt_2")
-    drive(relay, minutes=20)
+    deliver(services)
+    deliver(services, "evt_2")
+    drive(services, minutes=20)
     assert [ticket["id"] for ticket in tickets()] == [stored().ticket_id]
     assert len(tickets("evt_2")) == 1
 
 
 def test_a_job_that_never_finishes_is_known_as_failed_after_three_days(
-    relay, zendesk, clock, deliver, run_poller, stored
+    services, zendesk, clock, deliver, run_poller, stored
 ):
     zendesk.account.settings.job_retention_seconds = 30 * DAY
     zendesk.account.jobs.plans.append(JobPlan("never_finishes"))
-    deliver(relay)
+    deliver(services)
     for _ in range(10):
-        run_poller(relay)
+        run_poller(services)
         clock.advance(DAY / 3)
     assert (stored().state, stored().error_code) == (TicketState.FAILED, "job_stuck")
 
@@ -198,61 +198,61 @@ def test_a_job_that_never_finishes_is_known_as_failed_after_three_days(
         (422, '{"error":"RecordInvalid","description":"Requester is suspended"}', "RecordInvalid"),
     ],
 )
-def test_a_final_no_fails_the_row_with_zendesks_reason(relay, zendesk, deliver, drive, stored, status, body, code):
+def test_a_final_no_fails_the_row_with_zendesks_reason(services, zendesk, deliver, drive, stored, status, body, code):
     zendesk.account.faults.add(Fault("status", status=status, body=body, **CREATE))
-    assert deliver(relay).state == "failed"
-    drive(relay)
+    assert deliver(services).state == "failed"
+    drive(services)
     assert (stored().state, stored().error_code) == (TicketState.FAILED, code)
     assert len(zendesk.account.journal.calls(**CREATE)) == 1
 
 
 @pytest.mark.usefixtures("_both_worlds")
-def test_an_outage_is_survived_and_zendesk_is_not_hammered(relay, zendesk, clock, deliver, drive, tickets, stored):
+def test_an_outage_is_survived_and_zendesk_is_not_hammered(services, zendesk, clock, deliver, drive, tickets, stored):
     outage = Fault("status", status=500, path="/api/*", times=None)
     zendesk.account.faults.add(outage)
-    deliver(relay)
-    drive(relay, minutes=20)
+    deliver(services)
+    drive(services, minutes=20)
     assert stored().state == TicketState.ACCEPTED
     assert len(zendesk.account.journal.calls(path="/api/*")) < 20
     zendesk.account.faults.clear()
-    drive(relay)
+    drive(services)
     assert len(tickets()) == 1
     assert stored().state == TicketState.CREATED
 
 
 @pytest.mark.usefixtures("_both_worlds")
-def test_a_key_that_zendesk_has_forgotten_is_not_used_again(relay, zendesk, clock, deliver, drive, tickets, stored):
+def test_a_key_that_zendesk_has_forgotten_is_not_used_again(services, zendesk, clock, deliver, drive, tickets, stored):
     zendesk.account.faults.add(Fault("drop", **CREATE))
-    deliver(relay)
+    deliver(services)
     clock.advance(KEY_LIFE + 60)
-    drive(relay)
+    drive(services)
     assert len(tickets()) == 1
     assert stored().attempt == 2
     keys = [entry.idempotency_key for entry in zendesk.account.journal.calls(**CREATE)]
     assert len(set(keys)) == len(keys) == 2
 
 
-def test_a_429_keeps_everybody_away_until_its_time_is_over(relay, zendesk, clock, deliver, drive, tickets):
+def test_a_429_keeps_everybody_away_until_its_time_is_over(services, zendesk, clock, deliver, drive, tickets):
     zendesk.account.faults.add(Fault("status", status=429, headers={"Retry-After": "40"}, **CREATE))
     start = clock()
     for number in range(5):
-        assert deliver(relay, f"evt_{number}").state == "accepted"
+        assert deliver(services, f"evt_{number}").state == "accepted"
     assert len(zendesk.account.journal.calls(**CREATE)) == 1
-    drive(relay)
+    drive(services)
     later = zendesk.account.journal.calls(path="/api/*")[1:]
     assert all(entry.at >= start + 40 for entry in later)
     assert all(len(tickets(f"evt_{number}")) == 1 for number in range(5))
 
 
-def test_many_events_in_bad_times_become_one_ticket_each(relay, zendesk, clock, deliver, drive, tickets, stored):
+def test_many_events_in_bad_times_become_one_ticket_each(services, zendesk, clock, deliver, drive, tickets, stored):
     zendesk.account.settings.job_working_seconds = 5
     for fault in ("reset after effect", "500", "malformed JSON", "429 with text", "500 after effect"):
         zendesk.account.faults.add(Fault(**FAULTS[fault], path="/api/*", times=4, rate=0.5))
     events = [f"evt_{number}" for number in range(8)]
     for event_id in events:
-        deliver(relay, event_id)
+        deliver(services, event_id)
         clock.advance(3)
-    drive(relay, minutes=30)
+    drive(services, minutes=30)
     assert {stored(event_id).state for event_id in events} == {TicketState.CREATED}
     assert [len(tickets(event_id)) for event_id in events] == [1] * len(events)
 
@@ -307,7 +307,7 @@ def drip(head):
 )
 def test_an_answer_that_comes_byte_by_byte_ends_at_the_deadline(head):
     start = time.monotonic()
-    with server(drip(head)) as url, pytest.raises(Uncertain):
+    with server(drip(head)) as url, pytest.raises(OutcomeUnknown):
         ask(url)
     assert time.monotonic() - start < 1.6
 
@@ -320,7 +320,7 @@ def test_an_answer_that_stops_in_its_middle_ends_at_the_deadline():
 
     start = time.monotonic()
     with server(answer) as url:
-        with pytest.raises(Uncertain):
+        with pytest.raises(OutcomeUnknown):
             ask(url, seconds=1, read=2)
         assert time.monotonic() - start < 1.3
 
@@ -338,14 +338,14 @@ def test_an_answer_that_stops_in_its_middle_ends_at_the_deadline():
     ],
 )
 def test_what_is_no_answer_leaves_the_outcome_unknown(nonsense):
-    with server(lambda connection: connection.sendall(nonsense)) as url, pytest.raises(Uncertain):
+    with server(lambda connection: connection.sendall(nonsense)) as url, pytest.raises(OutcomeUnknown):
         ask(url)
 
 
 def test_a_closed_port_was_certainly_not_reached():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    with pytest.raises(Unreached):
+    with pytest.raises(NotSent):
         ask(f"http://127.0.0.1:{port}")
 
 
@@ -363,6 +363,6 @@ def test_a_redirect_takes_no_credentials_to_another_host():
         redirect = f"HTTP/1.1 307 Temporary Redirect\r\nLocation: {elsewhere}/\r\nContent-Length: 0\r\n\r\n".encode()
         with server(lambda connection: connection.sendall(redirect)) as url:
             transport = Transport(url, Timeouts(0.5, 0.5))
-            with pytest.raises(Unreached):
+            with pytest.raises(NotSent):
                 transport.call("GET", "/api/v2/users/me", auth=Bearer(), by=Deadline.after(2))
     assert reached == []

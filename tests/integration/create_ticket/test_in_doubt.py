@@ -31,79 +31,81 @@ def sent(zendesk):
 
 
 @pytest.mark.usefixtures("honoured")
-def test_a_doubtful_ticket_is_not_looked_for_before_the_pause_is_over(relay, zendesk, clock, deliver, drive, tickets):
+def test_a_ticket_in_doubt_is_not_looked_for_before_the_pause(services, zendesk, clock, deliver, drive, tickets):
     zendesk.account.faults.add(Fault("drop", effect="before", **CREATE))
     start = clock()
-    deliver(relay)
-    drive(relay)
+    deliver(services)
+    drive(services)
     (look,) = zendesk.account.journal.calls(**LOOK)
     assert look.at >= start + builders.settings().doubtful_pause_seconds
     assert len(tickets()) == 1
 
 
 @pytest.mark.usefixtures("honoured")
-def test_a_ticket_that_is_found_is_not_sent_again(relay, zendesk, deliver, drive, tickets, sent, stored):
+def test_a_ticket_that_is_found_is_not_sent_again(services, zendesk, deliver, drive, tickets, sent, stored):
     zendesk.account.faults.add(Fault("drop", effect="before", **CREATE))
-    deliver(relay)
-    drive(relay)
+    deliver(services)
+    drive(services)
     assert len(sent()) == len(tickets()) == 1
     assert stored().state == TicketState.CREATED
 
 
 @pytest.mark.usefixtures("honoured")
-def test_what_is_not_found_is_sent_again_under_the_same_key(relay, zendesk, deliver, drive, tickets, sent):
+def test_what_is_not_found_is_sent_again_under_the_same_key(services, zendesk, deliver, drive, tickets, sent):
     zendesk.account.faults.add(Fault("drop", **CREATE, times=2))
-    deliver(relay)
-    drive(relay)
+    deliver(services)
+    drive(services)
     assert len(sent()) == 3
     assert len(set(sent())) == len(tickets()) == 1
 
 
 def test_a_repetition_brings_back_the_first_job_where_the_key_is_honoured(
-    relay, zendesk, deliver, drive, tickets, sent, stored
+    services, zendesk, deliver, drive, tickets, sent, stored
 ):
     """Its bytes were the same, or Zendesk would have refused them."""
     zendesk.account.jobs.plans.append(JobPlan("forgotten", effect=False))
     zendesk.account.faults.add(Fault("drop", effect="before", **CREATE))
-    deliver(relay)
-    drive(relay, minutes=2)
+    deliver(services)
+    drive(services, minutes=2)
     (job,) = zendesk.account.jobs
     assert (stored().state, stored().job_id) == (TicketState.SUBMITTED, job.id)
     assert len(set(sent())) == 1
-    drive(relay)
+    drive(services)
     assert len(tickets()) == 1
 
 
 @pytest.mark.usefixtures("honoured")
 @pytest.mark.parametrize(("minutes", "keys"), [(100, 1), (111, 2)])
-def test_a_key_is_used_for_less_than_its_two_hours(relay, zendesk, clock, deliver, drive, tickets, sent, minutes, keys):
+def test_a_key_is_used_for_less_than_its_two_hours(
+    services, zendesk, clock, deliver, drive, tickets, sent, minutes, keys
+):
     zendesk.account.faults.add(Fault("drop", **CREATE))
-    deliver(relay)
+    deliver(services)
     clock.advance(minutes * 60)
-    drive(relay)
+    drive(services)
     assert len(set(sent())) == keys
     assert len(sent()) == 2
     assert len(tickets()) == 1
 
 
 @pytest.mark.usefixtures("honoured")
-def test_when_the_key_is_forgotten_the_look_alone_protects(relay, zendesk, clock, deliver, drive, tickets, sent):
+def test_when_the_key_is_forgotten_the_look_alone_protects(services, zendesk, clock, deliver, drive, tickets, sent):
     zendesk.account.faults.add(Fault("drop", effect="before", **CREATE))
-    deliver(relay)
+    deliver(services)
     clock.advance(KEY_LIFE + 60)
     zendesk.account.settle()
-    drive(relay)
+    drive(services)
     assert len(sent()) == len(tickets()) == 1
 
 
 @pytest.mark.usefixtures("honoured")
 @pytest.mark.parametrize("outcome", ["killed", "failed_without_results"])
 def test_a_failed_job_is_followed_by_a_look_and_an_attempt_with_a_key_of_its_own(
-    relay, zendesk, deliver, drive, tickets, sent, stored, outcome
+    services, zendesk, deliver, drive, tickets, sent, stored, outcome
 ):
     zendesk.account.jobs.plans.append(JobPlan(outcome, times=2))
-    deliver(relay)
-    drive(relay)
+    deliver(services)
+    drive(services)
     calls = zendesk.account.journal.calls(path=CREATE["path"])
     assert [call.method for call in calls if call.status] == ["POST", "GET", "GET", "POST", "GET", "GET", "POST"]
     assert len(set(sent())) == len(sent()) == stored().attempt == 3
@@ -112,18 +114,18 @@ def test_a_failed_job_is_followed_by_a_look_and_an_attempt_with_a_key_of_its_own
 
 @pytest.mark.usefixtures("honoured")
 def test_a_job_of_many_whose_worker_died_while_it_told_them_makes_no_second_ticket(
-    relay, clock, zendesk, dynamo, tickets, drive
+    services, clock, zendesk, dynamo, tickets, drive
 ):
     rows = [builders.ticket_row(f"evt_{number}", now=clock()) for number in range(6)]
     for row in rows:
-        relay.store.claim(row)
+        services.store.claim(row)
     # Six are held and three are told of the job, which is under way for longer than the lease.
     zendesk.account.jobs.plans.append(JobPlan(queued_seconds=60))
     writes = iter(range(100))
     dynamo.outages.append(Outage(("put_item",), DOWN, fits=lambda _: next(writes) >= 9))
     with pytest.raises(StoreUnavailable):
-        submit.send_together(relay, rows, Deadline.after(8))
+        submit.send_together(services, rows, Deadline.after(8))
     clock.advance(45)
     zendesk.account.settle()
-    drive(relay)
+    drive(services)
     assert [len(tickets(f"evt_{number}")) for number in range(6)] == [1] * 6

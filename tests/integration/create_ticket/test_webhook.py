@@ -23,9 +23,9 @@ CREATE = {"method": "POST", "path": "/api/v2/tickets"}
 
 
 @pytest.fixture
-def post(relay, monkeypatch):
+def post(services, monkeypatch):
     """Calls the function as the HTTP API does. Returns status, body and headers."""
-    monkeypatch.setattr(function, "relay", lambda: relay)
+    monkeypatch.setattr(function, "services", lambda: services)
 
     def post(body, headers, **request):
         answer = function.app.resolve(http_event(body, headers, **request), None)
@@ -43,37 +43,37 @@ def test_an_event_is_claimed_submitted_and_answered_202(post, clock, stored, zen
     assert (sent.query, sent.idempotency_key) == ("async=true", stored().idempotency_key)
 
 
-def test_a_duplicate_is_answered_with_the_state_that_the_first_has_reached(relay, deliver, drive, tickets):
-    assert deliver(relay).state == "submitted"
-    drive(relay)
-    again = deliver(relay)
+def test_a_duplicate_is_answered_with_the_state_that_the_first_has_reached(services, deliver, drive, tickets):
+    assert deliver(services).state == "submitted"
+    drive(services)
+    again = deliver(services)
     assert (again.state, again.ticket_id) == ("created", tickets()[0]["id"])
     assert len(tickets()) == 1
 
 
-def test_an_event_that_comes_often_at_once_is_one_ticket(another_relay, deliver, drive, tickets, zendesk):
+def test_an_event_that_comes_often_at_once_is_one_ticket(other_services, deliver, drive, tickets, zendesk):
     together, receipts = threading.Barrier(6), []
 
-    def send(relay):
+    def send(services):
         together.wait()
-        receipts.append(deliver(relay))
+        receipts.append(deliver(services))
 
-    threads = [threading.Thread(target=send, args=(another_relay(),)) for _ in range(6)]
+    threads = [threading.Thread(target=send, args=(other_services(),)) for _ in range(6)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert len(receipts) == 6
     assert {receipt.state for receipt in receipts} <= {"accepted", "submitted"}
-    drive(another_relay())
+    drive(other_services())
     assert len(tickets()) == 1
     assert len(zendesk.account.journal.calls(**CREATE)) == 1
 
 
-def test_the_same_id_of_two_partners_is_two_tickets(relay, deliver, stored):
-    deliver(relay)
+def test_the_same_id_of_two_partners_is_two_tickets(services, deliver, stored):
+    deliver(services)
     refund = json.loads((ROOT / "events/globex-refund-requested.json").read_bytes())
-    deliver(relay, content=refund, partner="globex")
+    deliver(services, content=refund, partner="globex")
     assert stored().state == stored(partner="globex").state == TicketState.SUBMITTED
     assert stored().idempotency_key != stored(partner="globex").idempotency_key
 
@@ -89,10 +89,10 @@ def test_an_event_that_cannot_be_mapped_is_kept_whole(post, clock, stored, zende
     assert zendesk.account.journal.calls(**CREATE) == []
 
 
-def test_an_event_that_nobody_wants_is_not_stored(relay, deliver, counted):
+def test_an_event_that_nobody_wants_is_not_stored(services, deliver, counted):
     refund = json.loads((ROOT / "events/globex-refund-requested.json").read_bytes()) | {"event": "order.shipped"}
-    assert deliver(relay, content=refund, partner="globex").state == "ignored"
-    assert relay.store.get("ticket#globex#evt_1") is None
+    assert deliver(services, content=refund, partner="globex").state == "ignored"
+    assert services.store.get("ticket#globex#evt_1") is None
     assert counted("EventIgnored") == 1
 
 
@@ -161,10 +161,10 @@ def test_a_wrong_method_or_path_is_a_4xx_in_json(post, method, path):
     assert set(answer) == {"error", "message"}
 
 
-def test_what_goes_well_shows_no_payload_and_no_secret_either(post, drive, relay, clock, zendesk, capfd):
+def test_what_goes_well_shows_no_payload_and_no_secret_either(post, drive, services, clock, zendesk, capfd):
     post(GOOD, signed(GOOD, at=clock()))
     post(GOOD, signed(GOOD, at=clock()))
-    drive(relay)
+    drive(services)
     printed = "".join(capfd.readouterr())
     assert '"state":"created"' in printed
     for secret in (CANARY, zendesk.client_secret, *SECRETS.values(), "acme.example.com", "Bearer", "v1,"):
@@ -174,20 +174,20 @@ def test_what_goes_well_shows_no_payload_and_no_secret_either(post, drive, relay
 @pytest.mark.parametrize("error", [THROTTLED, DOWN])
 @pytest.mark.parametrize("landed", [False, True])
 def test_what_could_not_be_stored_is_answered_503_and_is_one_ticket_when_it_comes_again(
-    post, relay, clock, dynamo, drive, tickets, error, landed
+    post, services, clock, dynamo, drive, tickets, error, landed
 ):
     dynamo.outages.append(Outage(("put_item",), error, landed=landed))
     status, answer, headers = post(GOOD, signed(GOOD, at=clock()))
     assert (status, answer["error"], headers["Retry-After"]) == (503, "store_unavailable", "5")
     assert tickets() == []
     assert post(GOOD, signed(GOOD, at=clock()))[0] == 202
-    drive(relay)
+    drive(services)
     assert len(tickets()) == 1
 
 
 @pytest.mark.parametrize("landed", [False, True])
 def test_when_the_store_fails_after_the_claim_it_is_answered_202_and_the_poller_goes_on(
-    post, relay, clock, dynamo, drive, tickets, stored, counted, landed
+    post, services, clock, dynamo, drive, tickets, stored, counted, landed
 ):
     moving = Outage(
         ("put_item",), DOWN, landed=landed, fits=lambda request: "version" in request["ConditionExpression"]
@@ -196,7 +196,7 @@ def test_when_the_store_fails_after_the_claim_it_is_answered_202_and_the_poller_
     status, answer, _ = post(GOOD, signed(GOOD, at=clock()))
     assert (status, answer["state"]) == (202, "accepted")
     assert counted("ClaimLeftToPoller") == 1
-    drive(relay)
+    drive(services)
     assert len(tickets()) == 1
     assert stored().state == TicketState.CREATED
 
@@ -207,45 +207,45 @@ def test_a_gate_that_cannot_be_read_is_503_with_nothing_stored(post, clock, dyna
     assert dynamo.scan(TableName="relay")["Count"] == 0
 
 
-def test_the_partner_is_answered_in_time_however_slow_zendesk_is(relay, zendesk, deliver):
+def test_the_partner_is_answered_in_time_however_slow_zendesk_is(services, zendesk, deliver):
     zendesk.account.faults.add(Fault("delay", delay=2.5, path="*", times=None))
     start = time.monotonic()
-    assert deliver(relay, seconds=1).state == "accepted"
+    assert deliver(services, seconds=1).state == "accepted"
     assert time.monotonic() - start < 1.5
 
 
-def test_behind_a_closed_gate_an_event_waits_and_is_not_doubtful(relay, clock, deliver, stored, zendesk):
-    relay.gate.close(clock() + 30)
-    assert deliver(relay).state == "accepted"
-    assert (stored().due_at, stored().doubtful) == (clock() + 30, False)
+def test_behind_a_closed_gate_an_event_waits_and_is_not_doubtful(services, clock, deliver, stored, zendesk):
+    services.gate.close(clock() + 30)
+    assert deliver(services).state == "accepted"
+    assert (stored().due_at, stored().in_doubt) == (clock() + 30, False)
     assert zendesk.account.journal.calls() == []
 
 
-def test_a_duplicate_does_not_keep_the_gate_closed_for_others(relay, clock, deliver):
-    deliver(relay)
-    relay.gate.close(clock())
+def test_a_duplicate_does_not_keep_the_gate_closed_for_others(services, clock, deliver):
+    deliver(services)
+    services.gate.close(clock())
     clock.advance(1)
-    deliver(relay)
-    assert deliver(relay, "evt_2").state == "submitted"
+    deliver(services)
+    assert deliver(services, "evt_2").state == "submitted"
 
 
-def test_zendesks_no_to_one_ticket_opens_the_gate_for_others(relay, clock, deliver, zendesk):
-    relay.gate.close(clock())
+def test_zendesks_no_to_one_ticket_opens_the_gate_for_others(services, clock, deliver, zendesk):
+    services.gate.close(clock())
     clock.advance(PROBE_TIME)
     zendesk.account.faults.add(Fault("status", status=422, body='{"error":"RecordInvalid"}', **CREATE))
-    assert deliver(relay).state == "failed"
-    assert deliver(relay, "evt_2").state == "submitted"
+    assert deliver(services).state == "failed"
+    assert deliver(services, "evt_2").state == "submitted"
 
 
 def test_a_killed_function_leaves_a_claim_and_the_poller_looks_before_it_sends(
-    relay, clock, deliver, drive, tickets, stored, zendesk, monkeypatch
+    services, clock, deliver, drive, tickets, stored, zendesk, monkeypatch
 ):
     monkeypatch.setattr(webhook.submit, "send", lambda *_, **__: sys.exit("killed"))
     with pytest.raises(SystemExit):
-        deliver(relay)
+        deliver(services)
     monkeypatch.undo()
-    assert (stored().state, stored().doubtful) == (TicketState.ACCEPTED, True)
-    drive(relay)
+    assert (stored().state, stored().in_doubt) == (TicketState.ACCEPTED, True)
+    drive(services)
     assert len(tickets()) == 1
     calls = [(entry.method, entry.query[:11]) for entry in zendesk.account.journal.calls(path="/api/v2/tickets")]
     assert calls == [("GET", "external_id"), ("POST", "async=true")]
@@ -257,34 +257,34 @@ def test_a_killed_function_leaves_a_claim_and_the_poller_looks_before_it_sends(
     ids=["job over", "job still queued", "key ignored and job over"],
 )
 def test_a_function_killed_after_the_request_leaves_one_ticket(
-    relay, deliver, drive, tickets, stored, zendesk, monkeypatch, key_with_async, job_seconds
+    services, deliver, drive, tickets, stored, zendesk, monkeypatch, key_with_async, job_seconds
 ):
     zendesk.account.settings.key_with_async = key_with_async
     zendesk.account.settings.job_queued_seconds = job_seconds
     monkeypatch.setattr("ticket_relay.states.ticket.submitted", lambda *_: sys.exit("killed"))
     with pytest.raises(SystemExit):
-        deliver(relay)
+        deliver(services)
     monkeypatch.undo()
-    drive(relay)
+    drive(services)
     assert len(tickets()) == 1
     assert (stored().state, stored().ticket_id) == (TicketState.CREATED, tickets()[0]["id"])
 
 
-def test_without_signing_secrets_nobody_is_believed(relay, clock, deliver, post):
-    relay.secrets._provider.client.put_secret_value(SecretId="signing-secrets", SecretString="{}")
+def test_without_signing_secrets_nobody_is_believed(services, clock, deliver, post):
+    services.secrets._provider.client.put_secret_value(SecretId="signing-secrets", SecretString="{}")
     status, answer, _ = post(GOOD, signed(GOOD, at=clock()))
     assert (status, answer["error"]) == (401, "no_secret")
 
 
-def test_an_unreachable_secret_store_is_503(post, clock, relay, dynamo):
-    relay.secrets._provider.client.put_secret_value(SecretId="signing-secrets", SecretString="no JSON")
+def test_an_unreachable_secret_store_is_503(post, clock, services, dynamo):
+    services.secrets._provider.client.put_secret_value(SecretId="signing-secrets", SecretString="no JSON")
     status, answer, _ = post(GOOD, signed(GOOD, at=clock()))
     assert (status, answer["error"]) == (503, "secrets_unavailable")
     assert dynamo.scan(TableName="relay")["Count"] == 0
 
 
-def test_the_claim_survives_a_row_that_is_gone_before_it_was_looked_at(relay, clock, dynamo, deliver):
-    deliver(relay)
+def test_the_claim_survives_a_row_that_is_gone_before_it_was_looked_at(services, clock, dynamo, deliver):
+    deliver(services)
 
     def taken_away(operation, _request):
         if operation == "get_item" and "gate" not in str(_request):
@@ -294,7 +294,7 @@ def test_the_claim_survives_a_row_that_is_gone_before_it_was_looked_at(relay, cl
     dynamo.before = taken_away
     body = body_of(acme_event())
     with pytest.raises(StoreUnavailable):
-        webhook.receive(relay, "acme", signed(body, at=clock()), body, Deadline.after(3))
+        webhook.receive(services, "acme", signed(body, at=clock()), body, Deadline.after(3))
 
 
 def test_importing_the_function_loads_neither_x_ray_nor_openapi_models():

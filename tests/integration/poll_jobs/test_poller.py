@@ -16,78 +16,78 @@ CREATE = {"method": "POST", "path": "/api/v2/tickets"}
 
 
 @pytest.fixture
-def accepted(relay, clock):
+def accepted(services, clock):
     """Rows that nobody has sent yet, due now."""
 
     def accept(count, **changes):
         rows = [ticket_row(f"evt_{number}", now=clock(), **changes) for number in range(count)]
         for row in rows:
-            assert relay.store.claim(row) is None
+            assert services.store.claim(row) is None
         return rows
 
     return accept
 
 
-def test_without_work_a_run_ends_at_once_and_asks_nobody(relay, zendesk):
-    poller.run(relay, lambda: 60, nap=lambda _: pytest.fail("slept"))
+def test_without_work_a_run_ends_at_once_and_asks_nobody(services, zendesk):
+    poller.run(services, lambda: 60, nap=lambda _: pytest.fail("slept"))
     assert zendesk.account.journal.calls() == []
 
 
 def test_twenty_tickets_in_flight_cost_a_create_each_and_one_poll_together(
-    relay, deliver, run_poller, clock, zendesk, stored
+    services, deliver, run_poller, clock, zendesk, stored
 ):
     for number in range(20):
-        deliver(relay, f"evt_{number}")
+        deliver(services, f"evt_{number}")
         clock.advance(0.05)
-    run_poller(relay)
+    run_poller(services)
     assert {stored(f"evt_{number}").state for number in range(20)} == {TicketState.CREATED}
     calls = [entry for entry in zendesk.account.journal.calls() if entry.path != "/oauth/tokens"]
     assert [entry.method for entry in calls] == ["POST"] * 20 + ["GET"]
 
 
-def test_a_ticket_is_known_as_created_within_the_run_in_which_it_is(relay, deliver, run_poller, clock, stored):
+def test_a_ticket_is_known_as_created_within_the_run_in_which_it_is(services, deliver, run_poller, clock, stored):
     start = clock()
-    deliver(relay)
-    run_poller(relay)
+    deliver(services)
+    run_poller(services)
     assert stored().state == TicketState.CREATED
     assert stored().updated_at - start < 10
 
 
-def test_many_jobs_are_one_question(relay, deliver, run_poller, zendesk, stored):
+def test_many_jobs_are_one_question(services, deliver, run_poller, zendesk, stored):
     for number in range(12):
-        deliver(relay, f"evt_{number}")
-    run_poller(relay)
+        deliver(services, f"evt_{number}")
+    run_poller(services)
     assert {stored(f"evt_{number}").state for number in range(12)} == {TicketState.CREATED}
     assert len(zendesk.account.journal.calls("GET", "/api/v2/job_statuses/show_many")) == 1
 
 
-def test_rows_that_wait_are_sent(relay, accepted, drive, tickets):
+def test_rows_that_wait_are_sent(services, accepted, drive, tickets):
     accepted(5)
-    drive(relay)
+    drive(services)
     assert [len(tickets(f"evt_{number}")) for number in range(5)] == [1] * 5
 
 
-def test_a_row_that_was_never_sent_is_sent_without_a_look(relay, accepted, run_poller, zendesk):
+def test_a_row_that_was_never_sent_is_sent_without_a_look(services, accepted, run_poller, zendesk):
     accepted(1)
-    run_poller(relay)
+    run_poller(services)
     assert zendesk.account.journal.calls("GET", "/api/v2/tickets") == []
 
 
 def test_a_doubtful_row_whose_ticket_exists_is_not_sent(
-    relay, deliver, drive, clock, accepted, tickets, zendesk, stored
+    services, deliver, drive, clock, accepted, tickets, zendesk, stored
 ):
-    deliver(relay)
+    deliver(services)
     clock.advance(5)
     zendesk.account.settle()
     row = stored()
     lost = row.moved(clock(), state=TicketState.ACCEPTED, job_id=None, ticket_id=None, due_at=clock())
-    relay.store.save(row, lost)
-    drive(relay)
+    services.store.save(row, lost)
+    drive(services)
     assert (stored().state, stored().ticket_id) == (TicketState.CREATED, tickets()[0]["id"])
     assert len(zendesk.account.journal.calls(**CREATE)) == 1
 
 
-def test_pollers_that_overlap_send_each_row_once(another_relay, accepted, clock, zendesk, tickets):
+def test_pollers_that_overlap_send_each_row_once(other_services, accepted, clock, zendesk, tickets):
     zendesk.account.settings.key_with_async = False
     accepted(8)
     together, end = threading.Barrier(3), clock() + 30
@@ -96,11 +96,11 @@ def test_pollers_that_overlap_send_each_row_once(another_relay, accepted, clock,
         clock.advance(seconds)
         zendesk.account.settle()
 
-    def run(relay):
+    def run(services):
         together.wait()
-        poller.run(relay, lambda: end - clock(), nap)
+        poller.run(services, lambda: end - clock(), nap)
 
-    threads = [threading.Thread(target=run, args=(another_relay(),)) for _ in range(3)]
+    threads = [threading.Thread(target=run, args=(other_services(),)) for _ in range(3)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -110,10 +110,10 @@ def test_pollers_that_overlap_send_each_row_once(another_relay, accepted, clock,
 
 
 def test_who_reads_a_row_that_another_has_taken_meanwhile_does_not_send_it(
-    relay, another_relay, accepted, clock, dynamo, run_poller, zendesk
+    services, other_services, accepted, clock, dynamo, run_poller, zendesk
 ):
     accepted(1)
-    other = another_relay()
+    other = other_services()
 
     def another_takes_it(operation, request):
         if operation == "put_item" and "version" in request["ConditionExpression"]:
@@ -121,21 +121,21 @@ def test_who_reads_a_row_that_another_has_taken_meanwhile_does_not_send_it(
             run_poller(other)
 
     dynamo.before = another_takes_it
-    run_poller(relay)
+    run_poller(services)
     assert len(zendesk.account.journal.calls(**CREATE)) == 1
 
 
-def test_a_run_that_is_cut_off_is_continued_by_the_next(relay, accepted, drive, clock, tickets, zendesk):
+def test_a_run_that_is_cut_off_is_continued_by_the_next(services, accepted, drive, clock, tickets, zendesk):
     accepted(4)
     left = iter([50.0, 50.0, 50.0])
     with pytest.raises(StopIteration):
-        poller.run(relay, lambda: next(left), nap=lambda _: None)
-    drive(relay)
+        poller.run(services, lambda: next(left), nap=lambda _: None)
+    drive(services)
     assert [len(tickets(f"evt_{number}")) for number in range(4)] == [1] * 4
 
 
 def test_a_poller_killed_between_request_and_row_leaves_one_ticket(
-    relay, accepted, run_poller, drive, tickets, dynamo, stored
+    services, accepted, run_poller, drive, tickets, dynamo, stored
 ):
     accepted(1)
     moves = []
@@ -148,93 +148,95 @@ def test_a_poller_killed_between_request_and_row_leaves_one_ticket(
 
     dynamo.before = killed_at_the_second_move
     with pytest.raises(KeyboardInterrupt):
-        run_poller(relay)
-    assert (stored("evt_0").state, stored("evt_0").doubtful) == (TicketState.ACCEPTED, True)
-    drive(relay)
+        run_poller(services)
+    assert (stored("evt_0").state, stored("evt_0").in_doubt) == (TicketState.ACCEPTED, True)
+    drive(services)
     assert stored("evt_0").state == TicketState.CREATED
     assert len(tickets("evt_0")) == 1
 
 
 def test_a_row_that_cannot_be_read_stops_nobody_and_makes_the_run_fail(
-    relay, table, accepted, clock, run_poller, tickets
+    services, table, accepted, clock, run_poller, tickets
 ):
     item = {"pk": "ticket#acme#broken", "due_shard": "send0", "due_at": clock() - 60}
     table.put(item, only_if="attribute_not_exists(pk)")
     accepted(2)
     with pytest.raises(poller.Unfinished):
-        run_poller(relay)
+        run_poller(services)
     assert [len(tickets(f"evt_{number}")) for number in range(2)] == [1, 1]
-    # Put off, or a hundred of them would leave no room for others.
-    assert table.get("ticket#acme#broken") == item | {"due_at": pytest.approx(clock() + poll_run.PUT_OFF, abs=60)}
+    # Deferred, or a hundred of them would leave no room for others.
+    assert table.get("ticket#acme#broken") == item | {
+        "due_at": pytest.approx(clock() + poll_run.DEFERRED_SECONDS, abs=60)
+    }
 
 
 def test_a_bug_met_by_one_row_stops_nobody_and_makes_the_run_fail(
-    relay, accepted, run_poller, tickets, capfd, monkeypatch
+    services, accepted, run_poller, tickets, capfd, monkeypatch
 ):
     accepted(3)
-    create_ticket = relay.zendesk.create_ticket
+    create_ticket = services.zendesk.create_ticket
 
     def buggy(request, key, by):
         return create_ticket(request, key, by) if b"evt_1" not in request else {}[request]
 
-    monkeypatch.setattr(relay.zendesk, "create_ticket", buggy)
+    monkeypatch.setattr(services.zendesk, "create_ticket", buggy)
     with pytest.raises(poller.Unfinished):
-        run_poller(relay)
+        run_poller(services)
     assert [len(tickets(f"evt_{number}")) for number in range(3)] == [1, 0, 1]
     printed = capfd.readouterr().out
     assert "KeyError" in printed
     assert "It burns" not in printed
 
 
-def test_a_store_that_fails_for_one_row_leaves_it_to_the_next_run(relay, accepted, drive, dynamo, tickets, counted):
+def test_a_store_that_fails_for_one_row_leaves_it_to_the_next_run(services, accepted, drive, dynamo, tickets, counted):
     accepted(3)
     dynamo.outages.append(Outage(("put_item",), DOWN, times=2))
-    drive(relay)
+    drive(services)
     assert [len(tickets(f"evt_{number}")) for number in range(3)] == [1] * 3
 
 
-def test_a_store_that_is_down_ends_the_run(relay, accepted, run_poller, dynamo, zendesk):
+def test_a_store_that_is_down_ends_the_run(services, accepted, run_poller, dynamo, zendesk):
     accepted(1)
     dynamo.outages.append(Outage(("query",), DOWN))
     with pytest.raises(StoreUnavailable):
-        run_poller(relay)
+        run_poller(services)
     assert zendesk.account.journal.calls() == []
 
 
-def test_a_run_ends_before_its_time_is_up(relay, deliver, clock, zendesk):
+def test_a_run_ends_before_its_time_is_up(services, deliver, clock, zendesk):
     zendesk.account.jobs.plans.append(JobPlan("never_finishes"))
-    deliver(relay)
+    deliver(services)
     end = clock() + 50
-    poller.run(relay, lambda: end - clock(), nap=clock.advance)
+    poller.run(services, lambda: end - clock(), nap=clock.advance)
     assert clock() <= end - poll_run.CALL_TIME + poller.LONGEST_NAP
 
 
-def test_behind_a_closed_gate_jobs_are_not_asked_after(relay, deliver, run_poller, clock, zendesk, stored):
-    deliver(relay)
-    relay.gate.close(clock() + 300)
+def test_behind_a_closed_gate_jobs_are_not_asked_after(services, deliver, run_poller, clock, zendesk, stored):
+    deliver(services)
+    services.gate.close(clock() + 300)
     before = len(zendesk.account.journal.calls())
-    run_poller(relay)
+    run_poller(services)
     assert len(zendesk.account.journal.calls()) == before
     assert stored().due_at >= clock() + 200
 
 
-def test_when_the_gate_opens_one_asks_first(relay, accepted, run_poller, clock, zendesk):
+def test_when_the_gate_opens_one_asks_first(services, accepted, run_poller, clock, zendesk):
     accepted(6)
-    relay.gate.close(clock())
+    services.gate.close(clock())
     zendesk.account.faults.add(Fault("status", status=429, headers={"Retry-After": "120"}, **CREATE))
     clock.advance(1)
-    run_poller(relay)
+    run_poller(services)
     assert len(zendesk.account.journal.calls(**CREATE)) == 1
 
 
-def test_the_age_of_what_waits_longest_is_measured(relay, accepted, clock, run_poller, counted):
+def test_the_age_of_what_waits_longest_is_measured(services, accepted, clock, run_poller, counted):
     accepted(1, created_at=clock() - 500)
-    run_poller(relay)
+    run_poller(services)
     assert counted("OldestUnfinished") >= 500
 
 
-def test_a_lease_keeps_others_away(relay, accepted, clock, run_poller, zendesk):
+def test_a_lease_keeps_others_away(services, accepted, clock, run_poller, zendesk):
     (row,) = accepted(1)
-    relay.store.save(row, row.moved(clock(), due_at=clock() + LEASE + 60, sent_at=clock()))
-    run_poller(relay)
+    services.store.save(row, row.moved(clock(), due_at=clock() + LEASE + 60, sent_at=clock()))
+    run_poller(services)
     assert zendesk.account.journal.calls(**CREATE) == []

@@ -4,7 +4,7 @@ import pytest
 
 from tests.builders import NOW, ticket_row
 from tests.fakes import DOWN, Outage
-from ticket_relay.errors import RowMoved, StoreUnavailable
+from ticket_relay.errors import StaleRow, StoreUnavailable
 from ticket_relay.states import ticket as ticket_states
 from ticket_relay.storage.rows import TicketState, Work
 from ticket_relay.storage.store import Store, Unreadable
@@ -54,7 +54,7 @@ def test_of_many_who_claim_at_once_one_wins(table):
 def test_of_two_who_read_the_same_row_one_moves_it(store):
     row = claimed(store)
     store.save(row, ticket_states.held(row, NOW))
-    with pytest.raises(RowMoved):
+    with pytest.raises(StaleRow):
         store.save(row, ticket_states.failed(row, "late", "Too late.", NOW))
     assert store.get(row.pk) == ticket_states.held(row, NOW)
 
@@ -62,13 +62,13 @@ def test_of_two_who_read_the_same_row_one_moves_it(store):
 def test_the_state_counts_as_well_as_the_version(store):
     row = claimed(store)
     other = row.model_copy(update={"state": TicketState.SUBMITTED})
-    with pytest.raises(RowMoved):
+    with pytest.raises(StaleRow):
         store.save(other, ticket_states.created(other, 7, NOW))
 
 
 def test_a_row_that_is_gone_is_not_made_anew(store):
     row = ticket_row()
-    with pytest.raises(RowMoved):
+    with pytest.raises(StaleRow):
         store.save(row, ticket_states.held(row, NOW))
     assert store.get(row.pk) is None
 

@@ -51,7 +51,7 @@ class Wire(HTTPAdapter):
         return [json.loads(request.body or b"")["ticket"] for request in self.puts]
 
 
-class Desk:
+class Agent:
     """An agent at the simulated Zendesk, with one ticket."""
 
     def __init__(self, account: Any, clock: Clock) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.builders import body_of, signed
-from tests.integration.update_ticket.agent import Desk, Wire
+from tests.integration.update_ticket.agent import Agent, Wire
 from ticket_relay.definitions import models
 from ticket_relay.definitions.models import UpdateRule
 from ticket_relay.storage.rows import UpdateRow, update_pk
@@ -20,30 +20,30 @@ def wire(clock) -> Wire:
 
 
 @pytest.fixture
-def another_relay(another_relay, wire):
+def other_services(other_services, wire):
     def make():
-        relay = another_relay()
-        relay.zendesk._transport._session.mount("http://", wire)
-        return relay
+        services = other_services()
+        services.zendesk._transport._session.mount("http://", wire)
+        return services
 
     return make
 
 
 @pytest.fixture
-def desk(zendesk, clock) -> Desk:
-    return Desk(zendesk.account, clock)
+def agent(zendesk, clock) -> Agent:
+    return Agent(zendesk.account, clock)
 
 
 @pytest.fixture
-def webhook(relay, desk) -> Callable[..., Receipt]:
+def webhook(services, agent) -> Callable[..., Receipt]:
     """Zendesk tells the relay of the ticket as it is now."""
 
-    def send(invocation: str = "inv_1", *, by=relay, at: float | None = None, **body: Any) -> Receipt:
-        given = {"ticket_id": str(desk.id), "actor_id": str(desk.agent.id)}
+    def send(invocation: str = "inv_1", *, by=services, at: float | None = None, **body: Any) -> Receipt:
+        given = {"ticket_id": str(agent.id), "actor_id": str(agent.agent.id)}
         if "updated_at" not in body:
-            given["updated_at"] = desk.ticket["updated_at"]
+            given["updated_at"] = agent.ticket["updated_at"]
         content = body_of({name: value for name, value in (given | body).items() if value is not ...})
-        headers = signed(content, sender="zendesk", id=invocation, at=desk.clock() if at is None else at)
+        headers = signed(content, sender="zendesk", id=invocation, at=agent.clock() if at is None else at)
         # Real seconds: a slow machine must not decide how far one delivery gets.
         return receive(by, headers, content, Deadline.after(20))
 
@@ -51,9 +51,9 @@ def webhook(relay, desk) -> Callable[..., Receipt]:
 
 
 @pytest.fixture
-def row(relay, desk) -> Callable[..., UpdateRow]:
+def row(services, agent) -> Callable[..., UpdateRow]:
     def read(invocation: str = "inv_1", ticket_id: int | None = None) -> UpdateRow:
-        found = relay.store.get(update_pk(ticket_id or desk.id, invocation))
+        found = services.store.get(update_pk(ticket_id or agent.id, invocation))
         assert isinstance(found, UpdateRow)
         return found
 
@@ -61,11 +61,11 @@ def row(relay, desk) -> Callable[..., UpdateRow]:
 
 
 @pytest.fixture
-def wait(relay, webhook, clock) -> Callable[..., None]:
+def wait(services, webhook, clock) -> Callable[..., None]:
     """Webhooks that come, one each second, while the gate is closed: inv_1, inv_2, and so on."""
 
     def come(*bodies: dict[str, Any]) -> None:
-        relay.gate.close(clock() + len(bodies) + 10)
+        services.gate.close(clock() + len(bodies) + 10)
         for number, body in enumerate(bodies, start=1):
             clock.advance(1)
             assert webhook(f"inv_{number}", **body).state == "accepted"
@@ -74,10 +74,10 @@ def wait(relay, webhook, clock) -> Callable[..., None]:
 
 
 @pytest.fixture
-def go_on(relay, row, clock) -> Callable[..., UpdateRow]:
+def go_on(services, row, clock) -> Callable[..., UpdateRow]:
     """The poller comes to the row as soon as it is due."""
 
-    def again(by=relay) -> UpdateRow:
+    def again(by=services) -> UpdateRow:
         found = row()
         clock.advance(max(0.0, found.due_at - clock()))
         resume(by, [found], Deadline.after(8))
@@ -87,12 +87,12 @@ def go_on(relay, row, clock) -> Callable[..., UpdateRow]:
 
 
 @pytest.fixture
-def polled(relay, run_poller, clock) -> Callable[[], None]:
+def polled(services, run_poller, clock) -> Callable[[], None]:
     """A minute later, the poller runs."""
 
     def run() -> None:
         clock.advance(60)
-        run_poller(relay)
+        run_poller(services)
 
     return run
 

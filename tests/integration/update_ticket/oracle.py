@@ -56,7 +56,7 @@ def _each_landed_on_what_it_was_decided_on(story: Story) -> None:
         if markers_of(audit):
             assert state == expected, "landed on another ticket than it was decided on"
         else:
-            assert audit["author_id"] == story.agent.desk.agent.id, "an update without a marker"
+            assert audit["author_id"] == story.agent.agent.agent.id, "an update without a marker"
         met.append(state)
         met_by.append(len(met) - 1)
     for update in story.updates:

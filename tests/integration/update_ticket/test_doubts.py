@@ -6,44 +6,44 @@ from ticket_relay.update_ticket.webhook import resume
 from ticket_relay.zendesk.transport import Deadline
 
 
-def test_a_ticket_that_is_not_found_for_a_moment_does_not_make_a_lost_answer_forgotten(webhook, desk, row, go_on):
-    desk.account.faults.add(Fault("drop", method="PUT", effect="before"))
+def test_a_ticket_that_is_not_found_for_a_moment_does_not_make_a_lost_answer_forgotten(webhook, agent, row, go_on):
+    agent.account.faults.add(Fault("drop", method="PUT", effect="before"))
     webhook(changes=RAISE)
-    desk.account.faults.add(Fault("status", status=404, method="GET", path="/api/v2/tickets/*"))
+    agent.account.faults.add(Fault("status", status=404, method="GET", path="/api/v2/tickets/*"))
     assert go_on().error_code == "ticket_not_found"
     assert go_on().state == "applied"
-    assert desk.comments == ["It burns", COMMENT["body"]]
+    assert agent.comments == ["It burns", COMMENT["body"]]
 
 
-def test_a_reading_that_fails_leaves_no_doubt_since_nothing_was_sent(webhook, desk, row):
-    desk.account.faults.add(Fault("drop", method="GET", path="/api/v2/tickets/*"))
+def test_a_reading_that_fails_leaves_no_doubt_since_nothing_was_sent(webhook, agent, row):
+    agent.account.faults.add(Fault("drop", method="GET", path="/api/v2/tickets/*"))
     webhook(changes=TAGS)
     assert (row().state, row().sent_at) == ("accepted", None)
 
 
-def test_who_was_held_for_a_first_try_and_is_not_in_the_second_is_let_go(webhook, desk, wire, relay, row, clock):
-    cc = desk.account.users.add("C", "c@example.com", "end-user")
-    desk.edit(email_ccs=[{"user_id": cc.id}])
-    relay.gate.close(clock() + 5)
+def test_who_was_held_for_a_first_try_and_is_not_in_the_second_is_let_go(webhook, agent, wire, services, row, clock):
+    cc = agent.account.users.add("C", "c@example.com", "end-user")
+    agent.edit(email_ccs=[{"user_id": cc.id}])
+    services.gate.close(clock() + 5)
     webhook("a", changes={"email_ccs": [{"user_id": cc.id}], "comment": {"body": "n", "public": False}})
     clock.advance(0.1)
     webhook("b", changes={"tags": {"add": ["y"], "remove": []}})
     clock.advance(30)
-    wire.meanwhile["GET"] = [lambda: desk.edit(email_ccs=[{"user_id": cc.id, "action": "delete"}])]
-    resume(relay, [row("a"), row("b")], Deadline.after(20))
+    wire.meanwhile["GET"] = [lambda: agent.edit(email_ccs=[{"user_id": cc.id, "action": "delete"}])]
+    resume(services, [row("a"), row("b")], Deadline.after(20))
     # Now "a" takes two requests, and goes alone.
     assert row("a").rest is not None
     assert (row("b").state, row("b").sent_at) == ("accepted", None)
     assert row("b").due_at <= clock()
 
 
-def test_a_follow_up_waits_until_the_ticket_is_closed_indeed(webhook, desk, wire, relay, row, clock):
-    relay.gate.close(clock() + 5)
+def test_a_follow_up_waits_until_the_ticket_is_closed_indeed(webhook, agent, wire, services, row, clock):
+    services.gate.close(clock() + 5)
     webhook("a", changes={"status": "closed"})
     clock.advance(0.1)
     webhook("b", changes={"comment": {"body": "more"}}, on_closed="follow_up")
     clock.advance(30)
-    wire.before = lambda request: request.method == "PUT" and desk.tag(f"t{len(wire.puts)}")
-    resume(relay, [row("a"), row("b")], Deadline.after(20))
-    assert desk.ticket["status"] == "new"
+    wire.before = lambda request: request.method == "PUT" and agent.tag(f"t{len(wire.puts)}")
+    resume(services, [row("a"), row("b")], Deadline.after(20))
+    assert agent.ticket["status"] == "new"
     assert row("b").state == "accepted"

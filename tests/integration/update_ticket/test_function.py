@@ -30,9 +30,9 @@ def ticket(zendesk):
 
 
 @pytest.fixture
-def post(relay, ticket, clock, monkeypatch):
+def post(services, ticket, clock, monkeypatch):
     """Sends a body, raw or as what differs from an ordinary one. Returns status, body and headers."""
-    monkeypatch.setattr(function, "relay", lambda: relay)
+    monkeypatch.setattr(function, "services", lambda: services)
 
     def send(content=None, *, secret=None, **headers):
         ordinary = {
@@ -129,8 +129,8 @@ def test_a_request_that_we_do_not_take_is_refused_with_a_reason_and_not_stored(
     assert CANARY not in out
 
 
-def test_a_fixed_secret_list_lets_both_secrets_of_a_rotation_sign(post, relay, monkeypatch):
-    monkeypatch.setattr(type(relay.secrets), "signing", lambda *_: ["new", SECRETS["zendesk"]])
+def test_a_fixed_secret_list_lets_both_secrets_of_a_rotation_sign(post, services, monkeypatch):
+    monkeypatch.setattr(type(services.secrets), "signing", lambda *_: ["new", SECRETS["zendesk"]])
     assert post()[0] == 202
     assert post(secret="new")[0] == 202
 

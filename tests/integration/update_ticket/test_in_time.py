@@ -43,24 +43,24 @@ def clock():
 
 
 @pytest.fixture
-def relay(another_relay):
+def services(other_services):
     """With the time-outs that are deployed."""
     given = yaml_parse((ROOT / "template.yaml").read_text())["Parameters"]
     timeouts = [float(given[f"Zendesk{name}TimeoutSeconds"]["Default"]) for name in ("Connect", "Read")]
-    relay = another_relay()
-    relay.zendesk._transport._timeouts = Timeouts(*timeouts)
-    relay.zendesk._auth._transport._timeouts = Timeouts(*timeouts)
-    return relay
+    services = other_services()
+    services.zendesk._transport._timeouts = Timeouts(*timeouts)
+    services.zendesk._auth._transport._timeouts = Timeouts(*timeouts)
+    return services
 
 
 @pytest.fixture
-def answered(relay, desk, monkeypatch):
+def answered(services, agent, monkeypatch):
     """The function's answer to a webhook, and the seconds that it took."""
-    monkeypatch.setattr(function, "relay", lambda: relay)
+    monkeypatch.setattr(function, "services", lambda: services)
 
     def send():
-        stamp = desk.ticket["updated_at"]
-        body = body_of({"ticket_id": str(desk.id), "updated_at": stamp, "actor_id": "7", "changes": RAISE | TAGS})
+        stamp = agent.ticket["updated_at"]
+        body = body_of({"ticket_id": str(agent.id), "updated_at": stamp, "actor_id": "7", "changes": RAISE | TAGS})
         event = http_event(body, signed(body, sender="zendesk", at=time.time()), path="/zendesk/ticket-updates")
         start = time.monotonic()
         answer = function.handler(event, CONTEXT)

@@ -14,25 +14,25 @@ from ticket_relay.zendesk.transport import Deadline
 
 
 @pytest.fixture
-def triggered(zendesk, desk) -> Callable[..., list[str]]:
+def triggered(zendesk, agent) -> Callable[..., list[str]]:
     """Zendesk's own trigger fires at each update; the relay gets what it sends, until there is nothing more."""
     delivered = 0
 
-    def run(relay: Any, body: dict[str, Any]) -> list[str]:
+    def run(services: Any, body: dict[str, Any]) -> list[str]:
         nonlocal delivered
         # Nobody listens at this address: the test itself carries the webhooks.
         zendesk.account.triggers.rules = [Trigger("http://127.0.0.1:9/", SECRETS["zendesk"], json.dumps(body))]
-        desk.tag("begin")
+        agent.tag("begin")
         states = []
         while (invocations := zendesk.account.deliveries.invocations[delivered:]) and len(states) < 10:
             delivered += len(invocations)
             for invocation in invocations:
                 headers = {
-                    **invocation.headers(desk.clock()),
+                    **invocation.headers(agent.clock()),
                     "x-zendesk-webhook-invocation-id": invocation.id,
                     "content-type": "application/json",
                 }
-                states.append(webhook.receive(relay, headers, invocation.body, Deadline.after(3.5)).state)
+                states.append(webhook.receive(services, headers, invocation.body, Deadline.after(3.5)).state)
         return states
 
     return run
@@ -48,18 +48,18 @@ def pasted(**body: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("precision", ["minute", "second"])
-def test_our_own_update_fires_the_trigger_again_and_is_ignored(triggered, relay, desk, precision):
-    desk.account.settings.stamp_precision = precision
-    assert triggered(relay, pasted(changes=RAISE | TAGS)) == ["applied", "ignored"]
-    assert desk.ticket["tags"] == ["begin", "ours", "vip_customer"]
-    assert desk.comments == ["It burns", COMMENT["body"]]
+def test_our_own_update_fires_the_trigger_again_and_is_ignored(triggered, services, agent, precision):
+    agent.account.settings.stamp_precision = precision
+    assert triggered(services, pasted(changes=RAISE | TAGS)) == ["applied", "ignored"]
+    assert agent.ticket["tags"] == ["begin", "ours", "vip_customer"]
+    assert agent.comments == ["It burns", COMMENT["body"]]
 
 
 @pytest.mark.parametrize("status", [403, 404, 500])
-def test_where_zendesk_does_not_say_who_the_relay_is_its_first_update_does(triggered, relay, desk, status):
-    desk.account.faults.add(Fault("status", status=status, path="/api/v2/users/me", times=None))
-    assert triggered(relay, pasted(changes=RAISE | TAGS)) == ["applied", "ignored"]
-    assert desk.comments == ["It burns", COMMENT["body"]]
+def test_where_zendesk_does_not_say_who_the_relay_is_its_first_update_does(triggered, services, agent, status):
+    agent.account.faults.add(Fault("status", status=status, path="/api/v2/users/me", times=None))
+    assert triggered(services, pasted(changes=RAISE | TAGS)) == ["applied", "ignored"]
+    assert agent.comments == ["It burns", COMMENT["body"]]
 
 
 def anonymous(**body: Any) -> dict[str, Any]:
@@ -68,11 +68,11 @@ def anonymous(**body: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("precision", ["minute", "second"])
-def test_without_an_actor_the_relay_finds_its_changes_true_and_the_circle_ends(triggered, relay, desk, precision):
-    desk.account.settings.stamp_precision = precision
-    assert triggered(relay, anonymous(changes={"priority": "high"} | TAGS)) == ["applied", "applied"]
-    assert [call for call, _ in desk.calls()] == ["GET", "PUT", "GET"]
+def test_without_an_actor_the_relay_finds_its_changes_true_and_the_circle_ends(triggered, services, agent, precision):
+    agent.account.settings.stamp_precision = precision
+    assert triggered(services, anonymous(changes={"priority": "high"} | TAGS)) == ["applied", "applied"]
+    assert [call for call, _ in agent.calls()] == ["GET", "PUT", "GET"]
 
 
-def test_a_rule_that_undoes_its_own_condition_ends_the_circle_by_itself(triggered, relay):
-    assert triggered(relay, anonymous(rule="escalate-vip")) == ["applied", "skipped"]
+def test_a_rule_that_undoes_its_own_condition_ends_the_circle_by_itself(triggered, services):
+    assert triggered(services, anonymous(rule="escalate-vip")) == ["applied", "skipped"]

@@ -13,14 +13,14 @@ from tests.integration.update_ticket.updates import RULES
 from ticket_relay.changes import conflicts
 from ticket_relay.definitions import models
 from ticket_relay.update_ticket import safe_update
-from ticket_relay.update_ticket.fresh_read import Looks
+from ticket_relay.update_ticket.fresh_read import TicketReader
 from ticket_relay.zendesk import transport
 
 type Play = Callable[..., Story]
 
 
 @pytest.fixture
-def play(desk, clock, dynamo, another_relay, monkeypatch) -> Iterator[Play]:
+def play(agent, clock, dynamo, other_services, monkeypatch) -> Iterator[Play]:
     """A crowd's story, from the number that decides all of it."""
     monkeypatch.setattr(models, "rules", lambda: {rule.rule: rule for rule in RULES})
     # Deadlines are kept by the real clock: how fast a machine is must not decide how far anybody gets.
@@ -29,7 +29,7 @@ def play(desk, clock, dynamo, another_relay, monkeypatch) -> Iterator[Play]:
     def tell(seed: int, size: int, *, troubles: int | None = None, edits: int = 20, pollers: int = 2) -> Story:
         most = size + 4 if troubles is None else troubles
         crowd = Crowd(
-            desk, clock, dynamo, another_relay, seed=seed, size=size, troubles=most, edits=edits, pollers=pollers
+            agent, clock, dynamo, other_services, seed=seed, size=size, troubles=most, edits=edits, pollers=pollers
         )
         return crowd.play()
 
@@ -55,11 +55,11 @@ def _without_stamp(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _without_waiting_for_the_second_to_be_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    def read(looks: Looks, ticket_id: int, by: transport.Deadline) -> dict | None:
-        shown = looks.relay.zendesk.show_ticket(ticket_id, by)
+    def read(reader: TicketReader, ticket_id: int, by: transport.Deadline) -> dict | None:
+        shown = reader.services.zendesk.show_ticket(ticket_id, by)
         return shown.ticket if shown else None
 
-    monkeypatch.setattr(Looks, "read", read)
+    monkeypatch.setattr(TicketReader, "read", read)
 
 
 def _without_looking_for_markers(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,14 +107,14 @@ def test_where_nothing_fails_a_decision_that_is_sent_takes_two_calls_and_a_look_
     story = play(0, size, troubles=0, edits=0, pollers=1)
     judge(story)
     changed: set[int] = set()
-    looks = sent = early = 0
+    reader = sent = early = 0
     for call in story.calls:
         if call.method == "PUT":
             sent += 1
             changed |= {int(call.at)} if call.status == 200 else set()
         else:
             assert call.path.endswith(f"/{story.ticket['id']}")
-            looks += 1
+            reader += 1
             early += not changed.isdisjoint({int(call.at), int(call.at) - 1})
-    assert looks <= sent + early + needless(story)
-    assert looks + sent <= 4 * size
+    assert reader <= sent + early + needless(story)
+    assert reader + sent <= 4 * size

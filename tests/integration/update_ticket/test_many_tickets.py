@@ -22,11 +22,11 @@ def note(number):
 class Crowd:
     """As many tickets as go together, and what is told of them."""
 
-    def __init__(self, desk, wire, row):
-        self._desk = desk
+    def __init__(self, agent, wire, row):
+        self._desk = agent
         self._wire = wire
         self._row = row
-        self.ids = [desk.new(subject=f"Fire {number}") for number in MANY]
+        self.ids = [agent.new(subject=f"Fire {number}") for number in MANY]
 
     def ticket(self, number):
         return self._desk.account.tickets.get(self.ids[number])
@@ -69,16 +69,16 @@ class Crowd:
 
 
 @pytest.fixture
-def crowd(desk, wire, row):
-    return Crowd(desk, wire, row)
+def crowd(agent, wire, row):
+    return Crowd(agent, wire, row)
 
 
 @pytest.fixture
-def all_wait(crowd, relay, webhook, clock):
+def all_wait(crowd, services, webhook, clock):
     """A webhook for each ticket comes while the gate is closed; `more` says what differs, by number."""
 
     def wait(more=None):
-        relay.gate.close(clock() + 30)
+        services.gate.close(clock() + 30)
         for number, ticket_id in enumerate(crowd.ids):
             clock.advance(1)
             given = {"changes": {"priority": "high", "comment": note(number)}} | (more or {}).get(number, {})
@@ -93,11 +93,11 @@ def next_job(zendesk):
     return lambda outcome, **how: zendesk.account.jobs.plans.append(JobPlan(outcome, **how))
 
 
-def test_the_updates_of_many_tickets_are_read_together_and_go_out_in_one_job(all_wait, crowd, polled, desk, zendesk):
+def test_the_updates_of_many_tickets_are_read_together_and_go_out_in_one_job(all_wait, crowd, polled, agent, zendesk):
     all_wait()
     polled()
     assert crowd.served_once()
-    assert desk.calls() == [("GET", 200), ("PUT", 200)]
+    assert agent.calls() == [("GET", 200), ("PUT", 200)]
     paths = {entry.path for entry in zendesk.account.journal.calls(path="/api/v2/tickets*")}
     assert paths == {"/api/v2/tickets/show_many", "/api/v2/tickets/update_many"}
     assert {entry.path for entry in zendesk.account.journal.calls(path="/api/v2/job*")} == {
@@ -118,8 +118,8 @@ def test_each_ticket_of_a_job_has_its_own_stamp_and_markers(all_wait, crowd, pol
     assert [sent[number]["metadata"]["ticket_relay"] for number in MANY] == [crowd.row(it).marker for it in MANY]
 
 
-def test_fewer_tickets_are_updated_one_by_one(all_wait, crowd, polled, webhook, relay, clock):
-    relay.gate.close(clock() + 30)
+def test_fewer_tickets_are_updated_one_by_one(all_wait, crowd, polled, webhook, services, clock):
+    services.gate.close(clock() + 30)
     for number in list(MANY)[1:]:
         clock.advance(1)
         webhook(f"inv_{number}", ticket_id=str(crowd.ids[number]), changes={"priority": "high"})
@@ -171,7 +171,7 @@ def test_a_conflict_in_the_jobs_results_is_decided_again_on_the_newer_ticket(all
 
 
 @on_moto
-def test_a_ticket_that_was_closed_before_the_job_came_to_it_is_closed(all_wait, crowd, polled, wire, relay, drive):
+def test_a_ticket_that_was_closed_before_the_job_came_to_it_is_closed(all_wait, crowd, polled, wire, services, drive):
     all_wait({3: {"on_closed": "follow_up", "changes": {"comment": note(3)}}})
 
     def close():
@@ -180,7 +180,7 @@ def test_a_ticket_that_was_closed_before_the_job_came_to_it_is_closed(all_wait, 
 
     wire.meanwhile["PUT"] = [close]
     polled()
-    drive(relay)
+    drive(services)
     assert (crowd.row(3).state, crowd.row(3).error_code) == ("applied", "followed_up")
     assert (crowd.row(4).state, crowd.row(4).error_code) == ("failed", "ticket_closed")
     assert len(crowd.ticket(3)["followup_ids"]) == 1
@@ -211,11 +211,11 @@ def test_another_error_in_the_results_fails_its_update_with_its_text_and_no_othe
         ("row_missing", True),
     ],
 )
-def test_where_the_job_does_not_tell_the_audits_do(all_wait, crowd, relay, drive, next_job, outcome, effect, clock):
+def test_where_the_job_does_not_tell_the_audits_do(all_wait, crowd, services, drive, next_job, outcome, effect, clock):
     next_job(outcome, effect=effect)
     all_wait()
     clock.advance(60)
-    drive(relay)
+    drive(services)
     assert crowd.served_once()
 
 
@@ -239,22 +239,22 @@ def test_a_young_job_that_is_not_to_be_seen_yet_is_waited_for(all_wait, crowd, p
 
 
 @on_moto
-def test_a_job_that_is_queued_for_long_is_waited_for(all_wait, crowd, relay, drive, next_job, clock):
+def test_a_job_that_is_queued_for_long_is_waited_for(all_wait, crowd, services, drive, next_job, clock):
     next_job("completed", queued_seconds=600)
     all_wait()
     clock.advance(60)
-    drive(relay)
+    drive(services)
     assert crowd.served_once()
     assert (len(crowd.jobs), crowd.alone) == (1, [])
 
 
 @on_moto
-def test_a_job_that_never_ends_is_given_up_after_a_day(all_wait, crowd, relay, polled, drive, next_job, clock):
+def test_a_job_that_never_ends_is_given_up_after_a_day(all_wait, crowd, services, polled, drive, next_job, clock):
     next_job("never_finishes")
     all_wait()
     polled()
     clock.advance(update_states.GIVE_UP_AFTER)
-    drive(relay)
+    drive(services)
     assert crowd.states() == ["failed"] * len(MANY)
     assert (len(crowd.jobs), crowd.alone) == (1, [])
 
@@ -304,13 +304,13 @@ def test_of_a_batch_whose_answer_was_lost_the_audits_tell(all_wait, crowd, polle
 
 
 def test_a_batch_whose_answer_was_lost_and_whose_job_runs_late_has_no_second_effect(
-    all_wait, crowd, relay, drive, zendesk, next_job, clock
+    all_wait, crowd, services, drive, zendesk, next_job, clock
 ):
     next_job("completed", queued_seconds=300)
     zendesk.account.faults.add(Fault("drop", path="/api/v2/tickets/update_many", effect="before"))
     all_wait()
     clock.advance(60)
-    drive(relay)
+    drive(services)
     clock.advance(600)
     zendesk.account.settle()
     assert crowd.served_once()
@@ -348,7 +348,7 @@ def test_a_ticket_that_is_changed_within_the_second_of_the_reading_is_read_again
     assert crowd.jobs[0].keys() == set(MANY) - {6}
 
 
-def test_an_update_that_may_have_landed_is_looked_for_alone(crowd, all_wait, webhook, relay, polled, zendesk, row):
+def test_an_update_that_may_have_landed_is_looked_for_alone(crowd, all_wait, webhook, services, polled, zendesk, row):
     zendesk.account.faults.add(Fault("drop", method="PUT", effect="before"))
     webhook("lost", ticket_id=str(crowd.ids[0]), changes={"comment": {"body": "Lost"}})
     all_wait()
@@ -376,11 +376,11 @@ def test_a_ticket_that_is_not_there_does_not_hold_up_the_others(all_wait, crowd,
 
 
 def test_a_row_that_somebody_else_has_taken_is_left_out_and_the_others_still_go_together(
-    all_wait, crowd, polled, wire, relay, clock
+    all_wait, crowd, polled, wire, services, clock
 ):
     def take(request):
         if "show_many" in request.path_url and crowd.row(4).sent_at is None:
-            relay.move(crowd.row(4), update_states.held(crowd.row(4), clock()))
+            services.move(crowd.row(4), update_states.held(crowd.row(4), clock()))
 
     all_wait()
     wire.before = take
@@ -389,12 +389,12 @@ def test_a_row_that_somebody_else_has_taken_is_left_out_and_the_others_still_go_
     assert len(crowd.jobs[0]) == len(MANY) - 1
 
 
-def test_a_row_that_somebody_else_has_ended_leaves_the_others_together(all_wait, crowd, polled, wire, relay, clock):
+def test_a_row_that_somebody_else_has_ended_leaves_the_others_together(all_wait, crowd, polled, wire, services, clock):
     """Its own end, which needs no request, comes too late."""
 
     def take(request):
         if "show_many" in request.path_url and crowd.row(4).state == "accepted":
-            relay.move(crowd.row(4), update_states.skipped(crowd.row(4), clock()))
+            services.move(crowd.row(4), update_states.skipped(crowd.row(4), clock()))
 
     all_wait({4: {"changes": {"tags": {"add": ["vip_customer"]}}}})
     wire.before = take
@@ -433,26 +433,26 @@ def test_a_job_that_is_stuck_does_not_hold_up_later_updates_for_long(all_wait, c
 @on_moto
 @pytest.mark.parametrize("outcome", ["killed", "forgotten", "results_null"])
 def test_two_updates_in_one_place_of_a_job_that_does_not_tell_are_both_found(
-    all_wait, webhook, crowd, relay, drive, next_job, outcome, clock
+    all_wait, webhook, crowd, services, drive, next_job, outcome, clock
 ):
     next_job(outcome, effect=True)
     all_wait()
     webhook("more", ticket_id=str(crowd.ids[4]), changes={"tags": {"add": ["one"]}})
     clock.advance(60)
-    drive(relay)
+    drive(services)
     assert crowd.served_once()
     assert crowd.row(4, "more").state == "applied"
     assert crowd.alone == []
 
 
 @on_moto
-def test_more_tickets_than_one_job_takes_go_out_in_several(relay, webhook, desk, clock, polled, wire):
-    relay.gate.close(clock() + 300)
-    ids = [desk.new(subject=f"Fire {number}") for number in range(105)]
+def test_more_tickets_than_one_job_takes_go_out_in_several(services, webhook, agent, clock, polled, wire):
+    services.gate.close(clock() + 300)
+    ids = [agent.new(subject=f"Fire {number}") for number in range(105)]
     for number, ticket_id in enumerate(ids):
         webhook(f"inv_{number}", ticket_id=str(ticket_id), changes={"priority": "high", "subject": f"{number}"})
     clock.advance(300)
     polled()
     sizes = [len(json.loads(put.body)["tickets"]) for put in wire.puts if "update_many" in put.path_url]
     assert sizes == [100, 5]
-    assert {desk.account.tickets.get(ticket_id)["priority"] for ticket_id in ids} == {"high"}
+    assert {agent.account.tickets.get(ticket_id)["priority"] for ticket_id in ids} == {"high"}

@@ -12,46 +12,46 @@ from ticket_relay.update_ticket.webhook import receive
 from ticket_relay.zendesk.transport import Deadline
 
 
-def test_the_same_invocation_again_is_told_how_far_it_is(webhook, desk, counted):
+def test_the_same_invocation_again_is_told_how_far_it_is(webhook, agent, counted):
     webhook(changes=RAISE)
     assert webhook(changes=RAISE).state == "applied"
-    assert desk.calls() == [("PUT", 200)]
+    assert agent.calls() == [("PUT", 200)]
     assert counted("UpdateDuplicate") == 1
 
 
-def test_another_attempt_of_an_invocation_is_signed_anew_and_still_the_same(webhook, desk, clock):
-    updated_at = desk.ticket["updated_at"]
+def test_another_attempt_of_an_invocation_is_signed_anew_and_still_the_same(webhook, agent, clock):
+    updated_at = agent.ticket["updated_at"]
     webhook(changes=RAISE)
     clock.advance(5)
     assert webhook(changes=RAISE, updated_at=updated_at).state == "applied"
-    assert desk.calls() == [("PUT", 200)]
+    assert agent.calls() == [("PUT", 200)]
 
 
-def test_a_captured_request_under_another_invocation_id_has_no_effect(webhook, desk, clock, stored):
-    captured = {"at": clock(), "updated_at": desk.ticket["updated_at"], "changes": RAISE}
+def test_a_captured_request_under_another_invocation_id_has_no_effect(webhook, agent, clock, stored):
+    captured = {"at": clock(), "updated_at": agent.ticket["updated_at"], "changes": RAISE}
     webhook("inv_1", **captured)
     before = stored()
     clock.advance(30)
     assert webhook("inv_2", **captured).state == "applied"
-    assert desk.calls() == [("PUT", 200)]
+    assert agent.calls() == [("PUT", 200)]
     assert stored() == before
 
 
 @pytest.mark.parametrize("again", ["inv_1", "inv_2"])
-def test_what_was_seen_but_not_stored_is_taken_the_next_time_under_whatever_id(webhook, desk, dynamo, again):
+def test_what_was_seen_but_not_stored_is_taken_the_next_time_under_whatever_id(webhook, agent, dynamo, again):
     dynamo.outages = [Outage(("put_item",), DOWN, fits=lambda put: put["Item"]["pk"]["S"].startswith("update#"))]
     with pytest.raises(StoreUnavailable):
         webhook("inv_1", changes=RAISE)
     assert webhook(again, changes=RAISE).state == "applied"
-    assert desk.comments == ["It burns", COMMENT["body"]]
+    assert agent.comments == ["It burns", COMMENT["body"]]
 
 
-def test_what_the_relay_did_itself_is_ignored_once_it_knows_itself(webhook, desk, stored):
-    own = str(desk.account.relay.id)
+def test_what_the_relay_did_itself_is_ignored_once_it_knows_itself(webhook, agent, stored):
+    own = str(agent.account.relay.id)
     assert webhook("inv_1", changes=RAISE, actor_id=own).state == "skipped"
     before = stored()
     assert webhook("inv_2", changes=RAISE, actor_id=own).state == "ignored"
-    assert not desk.calls()
+    assert not agent.calls()
     assert stored() == before
 
 
@@ -70,30 +70,30 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("code", "body"), REFUSED.items())
-def test_what_no_retry_mends_is_refused_and_not_stored(webhook, desk, stored, code, body):
+def test_what_no_retry_mends_is_refused_and_not_stored(webhook, agent, stored, code, body):
     with pytest.raises(Refused) as refused:
         webhook(**body)
     assert (refused.value.code, refused.value.status) == (code, 400)
     assert CANARY not in str(refused.value)
     assert not stored()
-    assert not desk.calls()
+    assert not agent.calls()
 
 
 @pytest.mark.parametrize(
     ("body", "code"),
     [(b"", "body_empty"), (b"{", "body_not_json"), (b"[]", "body_not_an_object"), (b"\xff", "body_not_utf8")],
 )
-def test_a_signed_body_that_is_no_object_is_refused(relay, clock, stored, body, code):
+def test_a_signed_body_that_is_no_object_is_refused(services, clock, stored, body, code):
     with pytest.raises(Refused) as refused:
-        receive(relay, signed(body, sender="zendesk", at=clock()), body, Deadline.after(3))
+        receive(services, signed(body, sender="zendesk", at=clock()), body, Deadline.after(3))
     assert refused.value.code == code
     assert not stored()
 
 
-def test_a_forged_signature_is_refused_before_the_body_is_read(relay, clock, stored):
+def test_a_forged_signature_is_refused_before_the_body_is_read(services, clock, stored):
     headers = signed(b"{", sender="zendesk", at=clock(), secret="another")
     with pytest.raises(Refused) as refused:
-        receive(relay, headers, b"{", Deadline.after(3))
+        receive(services, headers, b"{", Deadline.after(3))
     assert (refused.value.code, refused.value.status) == ("wrong_signature", 401)
     assert not stored()
 
@@ -107,16 +107,16 @@ def test_a_delivery_from_another_time_is_refused(webhook, clock, stored, passed,
 
 
 @pytest.mark.parametrize("prefix", ["seen#", "update#"])
-def test_what_could_not_be_stored_is_not_answered_with_success(webhook, desk, dynamo, prefix):
+def test_what_could_not_be_stored_is_not_answered_with_success(webhook, agent, dynamo, prefix):
     dynamo.outages = [Outage(("put_item",), DOWN, fits=lambda put: put["Item"]["pk"]["S"].startswith(prefix))]
     with pytest.raises(StoreUnavailable) as unavailable:
         webhook(changes=RAISE)
     assert (unavailable.value.status, unavailable.value.retry_after) == (503, 5)
-    assert not desk.calls()
+    assert not agent.calls()
 
 
 @pytest.mark.parametrize("landed", [True, False])
-def test_from_the_claim_on_the_answer_is_success_and_the_effect_is_there_once(webhook, desk, dynamo, go_on, landed):
+def test_from_the_claim_on_the_answer_is_success_and_the_effect_is_there_once(webhook, agent, dynamo, go_on, landed):
     def is_later(put: dict[str, Any]) -> bool:
         return put["Item"]["pk"]["S"].startswith("update#") and "attribute_not_exists" not in put["ConditionExpression"]
 
@@ -124,5 +124,5 @@ def test_from_the_claim_on_the_answer_is_success_and_the_effect_is_there_once(we
     assert webhook(changes=RAISE).state == "accepted"
     if not landed:
         assert go_on().state == "applied"
-    assert desk.comments == ["It burns", COMMENT["body"]]
-    assert [call for call in desk.calls() if call[0] == "PUT"] == [("PUT", 200)]
+    assert agent.comments == ["It burns", COMMENT["body"]]
+    assert [call for call in agent.calls() if call[0] == "PUT"] == [("PUT", 200)]

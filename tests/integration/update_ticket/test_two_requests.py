@@ -13,14 +13,14 @@ ONCE = ["It burns", COMMENT["body"]]
 
 
 @pytest.fixture
-def complete(desk, wire, row):
+def complete(agent, wire, row):
     """All of it is there, once."""
 
     def check():
         assert row().state == "applied"
-        assert desk.comments == ONCE
-        assert len(desk.ticket["email_cc_ids"]) == 1
-        assert desk.ticket["priority"] == "high"
+        assert agent.comments == ONCE
+        assert len(agent.ticket["email_cc_ids"]) == 1
+        assert agent.ticket["priority"] == "high"
         return True
 
     return check
@@ -32,12 +32,12 @@ def halves(wire):
 
 
 @pytest.mark.parametrize("public", [False, None])
-def test_the_ccs_go_first_and_the_note_follows_when_the_second_is_over(webhook, polled, wire, row, desk, public):
+def test_the_ccs_go_first_and_the_note_follows_when_the_second_is_over(webhook, polled, wire, row, agent, public):
     note = COMMENT if public is False else {"body": COMMENT["body"]}
     assert webhook(changes=CHANGES | {"comment": note}).state == "accepted"
-    assert (row().sent_at, desk.comments, len(desk.ticket["email_cc_ids"])) == (None, ["It burns"], 1)
+    assert (row().sent_at, agent.comments, len(agent.ticket["email_cc_ids"])) == (None, ["It burns"], 1)
     polled()
-    assert (row().state, desk.comments) == ("applied", ONCE)
+    assert (row().state, agent.comments) == ("applied", ONCE)
     assert halves(wire) == ["ccs", "note"]
 
 
@@ -49,18 +49,18 @@ def test_a_public_comment_takes_one_request(webhook, wire, complete):
 
 @pytest.mark.parametrize("effect", ["before", "never"])
 @pytest.mark.parametrize("number", [1, 2])
-def test_a_lost_answer_to_either_leaves_all_of_it_there_once(webhook, polled, desk, wire, complete, number, effect):
+def test_a_lost_answer_to_either_leaves_all_of_it_there_once(webhook, polled, agent, wire, complete, number, effect):
     lost = Fault("drop", method="PUT", effect=effect)
-    wire.before = lambda request: request.method == "PUT" and len(wire.puts) == number - 1 and _once(desk, lost)
+    wire.before = lambda request: request.method == "PUT" and len(wire.puts) == number - 1 and _once(agent, lost)
     webhook(changes=CHANGES)
     polled()
     assert complete()
     assert halves(wire).count("note") == (2 if (number, effect) == (2, "never") else 1)
 
 
-def _once(desk, fault):
-    if fault not in desk.account.faults.planned:
-        desk.account.faults.add(fault)
+def _once(agent, fault):
+    if fault not in agent.account.faults.planned:
+        agent.account.faults.add(fault)
 
 
 def die():
@@ -101,17 +101,17 @@ def test_a_worker_that_dies_at_the_second_posts_no_second_note(webhook, polled, 
     assert halves(wire) == ["ccs", "note"]
 
 
-def test_a_conflict_at_the_first_costs_neither(webhook, polled, desk, wire, complete):
-    wire.before = lambda request: request.method == "PUT" and not wire.puts and desk.tag("theirs")
+def test_a_conflict_at_the_first_costs_neither(webhook, polled, agent, wire, complete):
+    wire.before = lambda request: request.method == "PUT" and not wire.puts and agent.tag("theirs")
     webhook(changes=CHANGES)
     polled()
     assert halves(wire) == ["ccs", "ccs", "note"]
     assert complete()
-    assert "theirs" in desk.ticket["tags"]
+    assert "theirs" in agent.ticket["tags"]
 
 
-def test_a_conflict_at_the_second_costs_no_second_note(webhook, polled, desk, wire, complete):
-    wire.before = lambda request: request.method == "PUT" and len(wire.puts) == 1 and desk.tag("theirs")
+def test_a_conflict_at_the_second_costs_no_second_note(webhook, polled, agent, wire, complete):
+    wire.before = lambda request: request.method == "PUT" and len(wire.puts) == 1 and agent.tag("theirs")
     webhook(changes=CHANGES)
     polled()
     assert halves(wire) == ["ccs", "note", "note"]
@@ -119,8 +119,8 @@ def test_a_conflict_at_the_second_costs_no_second_note(webhook, polled, desk, wi
 
 
 @pytest.mark.parametrize("status", [409, 429, 500, 503])
-def test_a_refusal_of_the_first_for_a_while_costs_neither(webhook, polled, desk, complete, status):
-    desk.account.faults.add(Fault("status", status=status, method="PUT", headers={"Retry-After": "3"}))
+def test_a_refusal_of_the_first_for_a_while_costs_neither(webhook, polled, agent, complete, status):
+    agent.account.faults.add(Fault("status", status=status, method="PUT", headers={"Retry-After": "3"}))
     webhook(changes=CHANGES)
     polled()
     assert complete()
@@ -131,53 +131,53 @@ RULE = {"comment": COMMENT, "email_ccs": [CC], "priority": "high"}
 
 @pytest.mark.parametrize("lost", [False, True])
 def test_a_rule_that_no_longer_holds_after_the_first_half_still_sends_the_note(
-    webhook, polled, desk, rule, complete, lost
+    webhook, polled, agent, rule, complete, lost
 ):
     if lost:
-        desk.account.faults.add(Fault("drop", method="PUT", effect="before"))
+        agent.account.faults.add(Fault("drop", method="PUT", effect="before"))
     webhook(rule=rule(RULE, when="ticket.priority != 'high'"))
     polled()
     assert complete()
 
 
-def test_others_who_change_the_ticket_between_the_two_are_in_nobodys_way(webhook, polled, desk, complete):
+def test_others_who_change_the_ticket_between_the_two_are_in_nobodys_way(webhook, polled, agent, complete):
     webhook(changes=CHANGES, on_conflict="skip")
-    desk.clock.advance(2)
-    desk.edit(subject="Theirs")
+    agent.clock.advance(2)
+    agent.edit(subject="Theirs")
     polled()
     assert complete()
-    assert desk.ticket["subject"] == "Theirs"
+    assert agent.ticket["subject"] == "Theirs"
 
 
-def test_a_ticket_that_is_closed_between_the_two_fails_the_update_and_says_so(webhook, polled, desk, row):
+def test_a_ticket_that_is_closed_between_the_two_fails_the_update_and_says_so(webhook, polled, agent, row):
     webhook(changes=CHANGES)
-    desk.clock.advance(2)
-    desk.edit(status="closed")
+    agent.clock.advance(2)
+    agent.edit(status="closed")
     polled()
     assert (row().state, row().error_code) == ("failed", "ticket_closed")
-    assert desk.comments == ["It burns"]
+    assert agent.comments == ["It burns"]
 
 
 def test_an_update_that_takes_two_requests_lets_earlier_and_later_ones_go_before_and_after(
-    wait, polled, desk, wire, row
+    wait, polled, agent, wire, row
 ):
     wait({"changes": {"subject": "Before"}}, {"changes": CHANGES}, {"changes": {"subject": "After"}})
     polled()
     assert [row(f"inv_{number}").state for number in (1, 2, 3)] == ["applied"] * 3
-    assert (desk.ticket["subject"], desk.comments) == ("After", ONCE)
+    assert (agent.ticket["subject"], agent.comments) == ("After", ONCE)
     assert [sent.get("subject", "ccs" if "email_ccs" in sent else "note") for sent in wire.sent()][:2] == [
         "Before",
         "ccs",
     ]
 
 
-def test_a_rejected_note_that_an_operator_sets_going_again_sends_no_ccs_twice(webhook, polled, desk, wire, relay, row):
+def test_a_rejected_note_that_is_redriven_sends_no_ccs_twice(webhook, polled, agent, wire, services, row):
     rejected = Fault("status", status=422, method="PUT", body='{"error": "RecordInvalid", "description": "No."}')
     webhook(changes=CHANGES)
-    desk.account.faults.add(rejected)
+    agent.account.faults.add(rejected)
     polled()
     assert (row().state, row().error_code) == ("failed", "RecordInvalid")
-    redrive.redrive(relay.store, row(), desk.clock())
+    redrive.redrive(services.store, row(), agent.clock())
     polled()
-    assert (row().state, desk.comments) == ("applied", ONCE)
+    assert (row().state, agent.comments) == ("applied", ONCE)
     assert halves(wire) == ["ccs", "note", "note"]

@@ -11,13 +11,13 @@ from typing import Any
 from local.zendesk_simulator.journal import Entry
 from tests.builders import TABLE, body_of, signed
 from tests.fakes import Clock, Dynamo
-from tests.integration.update_ticket.agent import Desk
+from tests.integration.update_ticket.agent import Agent
 from tests.integration.update_ticket.faulty_link import Line
 from tests.integration.update_ticket.turns import Turns
 from tests.integration.update_ticket.updates import NEW, THEIRS, Wish, wish
 from ticket_relay.poll_jobs.poller import run
 from ticket_relay.rate_limits import gate
-from ticket_relay.services import Relay
+from ticket_relay.services import Services
 from ticket_relay.storage.rows import DAY, UpdateRow, update_pk
 from ticket_relay.update_ticket import own_user as identity
 from ticket_relay.update_ticket import webhook
@@ -35,7 +35,7 @@ LONGEST = 3600.0
 class Agent:
     """Edits what no rule touches (the subject, a custom field, tags of her own), and what rules touch, too."""
 
-    desk: Desk
+    agent: Agent
     person: int
     chance: random.Random
     subject: str = "Fire"
@@ -48,31 +48,31 @@ class Agent:
         match self.chance.randrange(10):
             case 0 | 1:
                 self.tags.add(f"theirs{word}")
-                self.desk.tag(f"theirs{word}")
+                self.agent.tag(f"theirs{word}")
             case 2:
                 tag = self.chance.choice(sorted(self.tags))
                 self.tags.remove(tag)
-                self.desk.edit(remove_tags=[tag])
+                self.agent.edit(remove_tags=[tag])
                 self.tags.add("stays")
-                self.desk.tag("stays")
+                self.agent.tag("stays")
             case 3:
                 self.subject = f"Subject {word}"
-                self.desk.edit(subject=self.subject)
+                self.agent.edit(subject=self.subject)
             case 4:
                 self.value = word
-                self.desk.edit(custom_fields=[{"id": THEIRS, "value": word}])
+                self.agent.edit(custom_fields=[{"id": THEIRS, "value": word}])
             case 5:
                 self.comments.append(f"I see {word}")
-                self.desk.edit(comment={"body": f"I see {word}"})
+                self.agent.edit(comment={"body": f"I see {word}"})
             case 6:
-                self.desk.edit(priority=self.chance.choice(["low", "normal", "urgent"]))
+                self.agent.edit(priority=self.chance.choice(["low", "normal", "urgent"]))
             case 7:
-                ours = [tag for tag in self.desk.ticket["tags"] if tag.startswith(("add", "both", "counted"))]
-                self.desk.edit(remove_tags=ours[:1] or ["escalated"])
+                ours = [tag for tag in self.agent.ticket["tags"] if tag.startswith(("add", "both", "counted"))]
+                self.agent.edit(remove_tags=ours[:1] or ["escalated"])
             case 8:
-                self.desk.edit(additional_tags=["vip", "triage"], remove_tags=["escalated"])
+                self.agent.edit(additional_tags=["vip", "triage"], remove_tags=["escalated"])
             case 9:
-                self.desk.edit(email_ccs=[{"user_id": self.person, "action": "delete"}])
+                self.agent.edit(email_ccs=[{"user_id": self.person, "action": "delete"}])
 
 
 @dataclass(frozen=True)
@@ -103,10 +103,10 @@ class Crowd:
 
     def __init__(
         self,
-        desk: Desk,
+        agent: Agent,
         clock: Clock,
         dynamo: Dynamo,
-        another_relay: Callable[[], Relay],
+        other_services: Callable[[], Services],
         *,
         seed: int,
         size: int,
@@ -119,31 +119,31 @@ class Crowd:
         dynamo.delete_item(TableName=TABLE, Key={"pk": {"S": gate.PK}})
         random.seed(seed)  # the relay's own jitter
         self._chance = random.Random(seed)  # noqa: S311 - a number that failed can be tried again
-        self._clock, self._desk, self._another_relay = clock, desk, another_relay
+        self._clock, self._desk, self._another_relay = clock, agent, other_services
         self._turns = Turns(clock)
         rate = self._chance.choice([0.15, 0.4])
-        self._line = Line(desk.account, self._turns, self._chance, troubles=troubles, rate=rate)
+        self._line = Line(agent.account, self._turns, self._chance, troubles=troubles, rate=rate)
         dynamo.before = self._takes_a_moment
         for limit in ("limit_account", "limit_update", "limit_ticket_updates"):
-            setattr(desk.account.settings, limit, 100_000)
-        desk.id = desk.new(**NEW)
+            setattr(agent.account.settings, limit, 100_000)
+        agent.id = agent.new(**NEW)
         clock.advance(2)
-        person = desk.account.users.add("Person", "person@example.com", "end-user").id
-        self._agent = Agent(desk, person, self._chance)
+        person = agent.account.users.add("Person", "person@example.com", "end-user").id
+        self._agent = Agent(agent, person, self._chance)
         self._edits, self._pace = edits, self._chance.choice([0.2, 0.7, 2.0])
         self._wishes = [wish(number, size, person, self._chance) for number in range(size)]
         self._since: dict[int, int] = {}
         self._relays = [self._relay() for _ in range(size)]
         self._pollers = [self._relay() for _ in range(pollers)]
-        for relay in [*self._relays, *self._pollers]:
-            relay.zendesk.own_user_id(Deadline.after(3))  # Waiting for another's token would take real time.
-        identity.remember(self._pollers[0], desk.account.relay.id)
+        for services in [*self._relays, *self._pollers]:
+            services.zendesk.own_user_id(Deadline.after(3))  # Waiting for another's token would take real time.
+        identity.remember(self._pollers[0], agent.account.relay.id)
 
     def play(self) -> Story:
         began = self._clock()
-        for number, relay in enumerate(self._relays):
+        for number, services in enumerate(self._relays):
             body = self._webhook(number)
-            self._turns.begin(partial(self._delivered, relay, number, body), after=self._soon())
+            self._turns.begin(partial(self._delivered, services, number, body), after=self._soon())
             if self._chance.random() < 0.15:
                 other = self._chance.choice(self._relays)
                 self._turns.begin(partial(self._delivered, other, number, body), after=self._soon())
@@ -166,11 +166,11 @@ class Crowd:
             self._desk.account.journal.calls(path=path),
         )
 
-    def _relay(self) -> Relay:
+    def _relay(self) -> Services:
         """One whose clock is a little wrong."""
-        relay, wrong = self._another_relay(), self._chance.uniform(-2, 2)
-        relay.zendesk._transport._session.mount("http://", self._line)
-        return dataclasses.replace(relay, now=lambda: self._clock() + wrong, sleep=self._turns.sleep)
+        services, wrong = self._another_relay(), self._chance.uniform(-2, 2)
+        services.zendesk._transport._session.mount("http://", self._line)
+        return dataclasses.replace(services, now=lambda: self._clock() + wrong, sleep=self._turns.sleep)
 
     def _soon(self) -> float:
         return self._chance.choice([0.0, 0.0, 0.0, 0.3, 1.0]) + self._chance.random() * 0.1
@@ -186,20 +186,20 @@ class Crowd:
         }
         return body_of(told | self._wishes[number].asks)
 
-    def _delivered(self, relay: Relay, number: int, body: bytes) -> None:
+    def _delivered(self, services: Services, number: int, body: bytes) -> None:
         self._since.setdefault(number, len(self._desk.account.tickets.audits(self._desk.id)))
         headers = signed(body, sender="zendesk", id=f"inv_{number}", at=self._clock())
-        webhook.receive(relay, headers, body, Deadline.after(ANSWER_WITHIN))
+        webhook.receive(services, headers, body, Deadline.after(ANSWER_WITHIN))
 
     def _edited(self) -> None:
         for _ in range(self._edits):
             self._turns.sleep(self._chance.expovariate(1 / self._pace))
             self._agent.edit()
 
-    def _polled(self, relay: Relay) -> None:
+    def _polled(self, services: Services) -> None:
         end = self._clock() + RUN
         # Longer than was asked for: each look at what is due takes as long as any.
-        run(relay, lambda: end - self._clock(), lambda seconds: self._turns.sleep(3 * seconds))
+        run(services, lambda: end - self._clock(), lambda seconds: self._turns.sleep(3 * seconds))
 
     def _takes_a_moment(self, operation: str, _: dict[str, Any]) -> None:
         if operation in {"put_item", "update_item"}:

@@ -5,7 +5,7 @@ import pytest
 
 from tests.builders import NOW
 from tests.fakes import Clock
-from ticket_relay.errors import Rejected, SecretsUnavailable, Throttled, Uncertain, Unreached
+from ticket_relay.errors import NotSent, OutcomeUnknown, Rejected, SecretsUnavailable, Throttled
 from ticket_relay.zendesk.auth import EARLY, LIFE, RENEWAL_TIME, SCOPE, Credentials
 from ticket_relay.zendesk.transport import Answer, Deadline
 
@@ -101,7 +101,7 @@ def test_who_has_no_token_waits_for_the_one_that_is_being_fetched(process, endpo
     renew = endpoint.call
 
     def slow(*given, **request):
-        with pytest.raises(Unreached) as raised:
+        with pytest.raises(NotSent) as raised:
             header(second, seconds=0.5)
         seen.append(raised.value.code)
         return renew(*given, **request)
@@ -156,14 +156,14 @@ def test_a_refused_token_is_replaced_by_the_one_another_has_fetched_meanwhile(pr
 @pytest.mark.parametrize(
     ("error", "code"),
     [
-        (Uncertain("zendesk_500", "Zendesk answered 500."), "zendesk_500"),
-        (Unreached("zendesk_unreachable", "No connection."), "zendesk_unreachable"),
+        (OutcomeUnknown("zendesk_500", "Zendesk answered 500."), "zendesk_500"),
+        (NotSent("zendesk_unreachable", "No connection."), "zendesk_unreachable"),
         (Rejected(400, "invalid_client", "No such client"), "zendesk_unauthorized"),
     ],
 )
 def test_without_the_token_endpoint_nothing_was_sent_for_certain(process, endpoint, error, code):
     endpoint.error = error
-    with pytest.raises(Unreached) as raised:
+    with pytest.raises(NotSent) as raised:
         header(process())
     assert raised.value.code == code
     assert "No such client" not in raised.value.sentence
@@ -178,7 +178,7 @@ def test_a_throttled_token_endpoint_says_when_to_come_back(process, endpoint):
 @pytest.mark.parametrize("answer", [{"access_token": None}, {"access_token": 7}])
 def test_an_answer_without_a_token_is_no_token(process, endpoint, answer):
     endpoint.answer = answer
-    with pytest.raises(Unreached):
+    with pytest.raises(NotSent):
         header(process())
 
 
@@ -200,7 +200,7 @@ def test_basic_is_the_legacy_way_and_cannot_be_renewed(process, endpoint):
 
 @pytest.mark.parametrize("secret", [{}, {"client_id": "a"}, {"client_id": 1, "client_secret": 2}, {"email": "a"}])
 def test_a_secret_that_is_neither_is_an_outage_and_is_not_quoted(process, secret):
-    with pytest.raises(Unreached) as raised:
+    with pytest.raises(NotSent) as raised:
         header(process(secret))
     assert raised.value.code == "zendesk_secret_malformed"
 
@@ -209,6 +209,6 @@ def test_an_unreachable_secret_store_means_that_nothing_was_sent(table, endpoint
     def unreachable():
         raise SecretsUnavailable("The secret store could not be read.")
 
-    with pytest.raises(Unreached) as raised:
+    with pytest.raises(NotSent) as raised:
         header(Credentials(unreachable, table, endpoint))
     assert raised.value.code == "secrets_unavailable"

@@ -3,9 +3,9 @@ import pytest
 from tests.builders import NOW, settings, ticket_row
 from tests.fakes import Clock, FakeZendesk, Killed, MemoryStore, OpenGate
 from ticket_relay.create_ticket import submit
-from ticket_relay.errors import Rejected, Throttled, Uncertain, Unreached
+from ticket_relay.errors import NotSent, OutcomeUnknown, Rejected, Throttled
 from ticket_relay.rate_limits.gate import OPEN
-from ticket_relay.services import Relay
+from ticket_relay.services import Services
 from ticket_relay.storage.rows import TicketState
 from ticket_relay.zendesk.transport import Deadline
 
@@ -21,18 +21,18 @@ def zendesk():
 
 
 @pytest.fixture
-def relay(zendesk):
+def services(zendesk):
     clock = Clock()
     clock.time = NOW
-    return Relay(settings(), None, MemoryStore(), OpenGate(), zendesk, None, None, now=clock, sleep=clock.advance)
+    return Services(settings(), None, MemoryStore(), OpenGate(), zendesk, None, None, now=clock, sleep=clock.advance)
 
 
 @pytest.fixture
-def resume(relay):
+def resume(services):
     def resume(**changes):
         row = ticket_row(**changes)
-        relay.store.claim(row)
-        return submit.resume(relay, row, Deadline.after(5))
+        services.store.claim(row)
+        return submit.resume(services, row, Deadline.after(5))
 
     return resume
 
@@ -76,93 +76,93 @@ def test_of_two_tickets_the_older_is_kept_and_the_other_counted(resume, zendesk,
     "error",
     [
         Rejected(403, "Forbidden", "No access"),
-        Uncertain("zendesk_500", "Zendesk answered 500."),
-        Unreached("zendesk_unreachable", "No connection."),
+        OutcomeUnknown("zendesk_500", "Zendesk answered 500."),
+        NotSent("zendesk_unreachable", "No connection."),
         Throttled(429, 30),
     ],
 )
 def test_without_an_answer_to_the_look_nothing_is_sent_and_the_doubt_remains(resume, zendesk, error):
     zendesk.before.append(("find_tickets", error))
     row = resume(sent_at=NOW - 60)
-    assert (row.state, row.doubtful) == (TicketState.ACCEPTED, True)
+    assert (row.state, row.in_doubt) == (TicketState.ACCEPTED, True)
     assert row.due_at > NOW
     assert "create_ticket" not in zendesk.calls
 
 
-def test_while_an_unfinished_job_may_make_the_ticket_nothing_is_sent(relay, zendesk):
+def test_while_an_unfinished_job_may_make_the_ticket_nothing_is_sent(services, zendesk):
     zendesk.key_honoured = False
     zendesk.next_job.append(("queued", True, None))
-    zendesk.after.append(("create_ticket", Uncertain("zendesk_timeout", "No answer.")))
+    zendesk.after.append(("create_ticket", OutcomeUnknown("zendesk_timeout", "No answer.")))
     row = ticket_row()
-    relay.store.claim(row)
+    services.store.claim(row)
     for _ in range(4):
-        row = submit.resume(relay, row, Deadline.after(5))
-        relay.sleep(60)
-    assert (row.state, row.suspects) == (TicketState.ACCEPTED, ("V3-0",))
+        row = submit.resume(services, row, Deadline.after(5))
+        services.sleep(60)
+    assert (row.state, row.candidate_jobs) == (TicketState.ACCEPTED, ("V3-0",))
     zendesk.queue_moves_on()
-    row = submit.resume(relay, row, Deadline.after(5))
+    row = submit.resume(services, row, Deadline.after(5))
     assert (row.state, len(zendesk.tickets)) == (TicketState.CREATED, 1)
 
 
-def test_a_job_that_another_row_waits_for_is_not_suspected(resume, relay, zendesk):
+def test_a_job_that_another_row_waits_for_is_not_suspected(resume, services, zendesk):
     zendesk.next_job.append(("queued", True, None))
     other = ticket_row("evt_2")
-    relay.store.claim(other)
-    submit.resume(relay, other, Deadline.after(5))
+    services.store.claim(other)
+    submit.resume(services, other, Deadline.after(5))
     assert resume(sent_at=NOW - 60).state == TicketState.SUBMITTED
 
 
-def test_jobs_that_were_queued_later_do_not_keep_a_row_waiting(relay, zendesk):
+def test_jobs_that_were_queued_later_do_not_keep_a_row_waiting(services, zendesk):
     zendesk.next_job += [("queued", True, None)] * 2
     zendesk._create("somebody:else")
     row = ticket_row(sent_at=NOW - 60)
-    relay.store.claim(row)
-    row = submit.resume(relay, row, Deadline.after(5))
-    assert row.suspects == ("V3-0",)
+    services.store.claim(row)
+    row = submit.resume(services, row, Deadline.after(5))
+    assert row.candidate_jobs == ("V3-0",)
     zendesk.queue_moves_on()
     zendesk._create("somebody:elses other")
-    assert submit.resume(relay, row, Deadline.after(5)).state == TicketState.SUBMITTED
+    assert submit.resume(services, row, Deadline.after(5)).state == TicketState.SUBMITTED
 
 
-def test_what_was_suspected_before_says_nothing_about_a_request_that_was_sent_since(relay, zendesk):
+def test_what_was_suspected_before_says_nothing_about_a_request_that_was_sent_since(services, zendesk):
     zendesk.key_honoured = False
     zendesk.next_job += [("queued", True, None), ("queued", True, None)]
     zendesk._create("somebody:else")
     row = ticket_row(sent_at=NOW - 60)
-    relay.store.claim(row)
-    row = submit.resume(relay, row, Deadline.after(5))
+    services.store.claim(row)
+    row = submit.resume(services, row, Deadline.after(5))
     zendesk.queue_moves_on()
     zendesk.after.append(("create_ticket", Killed()))
     with pytest.raises(Killed):
-        submit.resume(relay, row, Deadline.after(5))
-    row = submit.resume(relay, relay.store.get(row.pk), Deadline.after(5))
-    assert (row.state, row.suspects) == (TicketState.ACCEPTED, ("V3-1",))
+        submit.resume(services, row, Deadline.after(5))
+    row = submit.resume(services, services.store.get(row.pk), Deadline.after(5))
+    assert (row.state, row.candidate_jobs) == (TicketState.ACCEPTED, ("V3-1",))
 
 
-def test_the_row_is_held_before_anything_is_sent(resume, relay, zendesk, monkeypatch):
+def test_the_row_is_held_before_anything_is_sent(resume, services, zendesk, monkeypatch):
     seen = []
     send = zendesk.create_ticket
     monkeypatch.setattr(
-        zendesk, "create_ticket", lambda *given: (seen.append(relay.store.get("ticket#acme#evt_1")), send(*given))[1]
+        zendesk, "create_ticket", lambda *given: (seen.append(services.store.get("ticket#acme#evt_1")), send(*given))[1]
     )
     resume()
-    assert (seen[0].version, seen[0].due_at > NOW, seen[0].doubtful) == (2, True, True)
+    assert (seen[0].version, seen[0].due_at > NOW, seen[0].in_doubt) == (2, True, True)
 
 
-def test_the_job_is_written_down_before_anything_else_is_done(relay, zendesk, monkeypatch):
+def test_the_job_is_written_down_before_anything_else_is_done(services, zendesk, monkeypatch):
     row = ticket_row()
-    relay.store.claim(row)
-    monkeypatch.setattr(relay.gate, "went_well", lambda _: 1 / 0)
+    services.store.claim(row)
+    monkeypatch.setattr(services.gate, "record_success", lambda _: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        submit.send(relay, row, OPEN, Deadline.after(5), sent_before=None)
-    assert relay.store.get(row.pk).job_id == "V3-0"
+        submit.send(services, row, OPEN, Deadline.after(5), sent_before=None)
+    assert services.store.get(row.pk).job_id == "V3-0"
 
 
 @pytest.mark.parametrize(
     ("error", "told"),
-    [(Throttled(429, 30), ["close"]), (Rejected(422, "X", "Y"), ["went_well"]), (Uncertain("x", "y"), [])],
+    [(Throttled(429, 30), ["close"]), (Rejected(422, "X", "Y"), ["record_success"]), (OutcomeUnknown("x", "y"), [])],
 )
-def test_the_gate_learns_of_every_answer(resume, relay, zendesk, error, told):
+def test_the_gate_learns_of_every_answer(resume, services, zendesk, error, told):
     zendesk.before.append(("create_ticket", error))
     resume()
-    assert relay.gate.told == told
+    assert services.gate.told == told

@@ -5,8 +5,8 @@ from tests.fakes import Clock, FakeZendesk, Killed, MemoryStore, OpenGate
 from ticket_relay.create_ticket import webhook
 from ticket_relay.definitions import models
 from ticket_relay.definitions.models import PartnerDefinition
-from ticket_relay.errors import PayloadRefused, SignatureRefused, StoreUnavailable, UnknownPartner, Unreached
-from ticket_relay.services import Relay
+from ticket_relay.errors import NotSent, PayloadRefused, SignatureRefused, StoreUnavailable, UnknownPartner
+from ticket_relay.services import Services
 from ticket_relay.storage.rows import TicketState
 from ticket_relay.zendesk.transport import Deadline
 
@@ -37,51 +37,51 @@ def zendesk():
 
 
 @pytest.fixture
-def relay(zendesk):
+def services(zendesk):
     clock = Clock()
     clock.time = NOW
-    return Relay(
+    return Services(
         settings(), None, MemoryStore(), OpenGate(), zendesk, KnownSecrets(), None, now=clock, sleep=clock.advance
     )
 
 
-def receive(relay, content=None, partner="acme", **signature):
+def receive(services, content=None, partner="acme", **signature):
     body = body_of(acme_event() if content is None else content)
-    return webhook.receive(relay, partner, signed(body, **signature), body, Deadline.after(3))
+    return webhook.receive(services, partner, signed(body, **signature), body, Deadline.after(3))
 
 
-def test_what_is_taken_is_stored_before_it_is_sent(relay, zendesk):
+def test_what_is_taken_is_stored_before_it_is_sent(services, zendesk):
     zendesk.before.append(("create_ticket", Killed()))
     with pytest.raises(Killed):
-        receive(relay)
-    assert relay.store.get("ticket#acme#evt_1").state == TicketState.ACCEPTED
+        receive(services)
+    assert services.store.get("ticket#acme#evt_1").state == TicketState.ACCEPTED
 
 
-def test_the_receipt_is_the_state_that_was_reached(relay):
-    assert receive(relay) == webhook.Receipt("submitted", "evt_1", 100)
+def test_the_receipt_is_the_state_that_was_reached(services):
+    assert receive(services) == webhook.Receipt("submitted", "evt_1", 100)
 
 
-def test_zendesks_outage_is_not_the_partners_affair(relay, zendesk):
-    zendesk.before.append(("create_ticket", Unreached("zendesk_unreachable", "No connection.")))
-    assert receive(relay) == webhook.Receipt("accepted", "evt_1")
+def test_zendesks_outage_is_not_the_partners_affair(services, zendesk):
+    zendesk.before.append(("create_ticket", NotSent("zendesk_unreachable", "No connection.")))
+    assert receive(services) == webhook.Receipt("accepted", "evt_1")
 
 
-def test_a_duplicate_asks_zendesk_nothing(relay, zendesk):
-    receive(relay)
-    assert receive(relay).state == "submitted"
+def test_a_duplicate_asks_zendesk_nothing(services, zendesk):
+    receive(services)
+    assert receive(services).state == "submitted"
     assert zendesk.calls == ["create_ticket"]
-    assert relay.gate.told == ["went_well"]
+    assert services.gate.told == ["record_success"]
 
 
-def test_an_unwanted_event_is_ignored_and_not_stored(relay):
-    assert receive(relay, {"type": "incident.closed"}) == webhook.Receipt("ignored", "evt_1")
-    assert relay.store.rows == {}
+def test_an_unwanted_event_is_ignored_and_not_stored(services):
+    assert receive(services, {"type": "incident.closed"}) == webhook.Receipt("ignored", "evt_1")
+    assert services.store.rows == {}
 
 
 @pytest.mark.parametrize("content", [{}, {"type": "incident.opened"}])
-def test_what_does_not_fit_the_definition_is_kept(relay, zendesk, content):
-    assert receive(relay, content).state == "unmapped"
-    assert relay.store.get("ticket#acme#evt_1").event == body_of(content)
+def test_what_does_not_fit_the_definition_is_kept(services, zendesk, content):
+    assert receive(services, content).state == "unmapped"
+    assert services.store.get("ticket#acme#evt_1").event == body_of(content)
     assert zendesk.calls == []
 
 
@@ -94,26 +94,26 @@ def test_what_does_not_fit_the_definition_is_kept(relay, zendesk, content):
         (PayloadRefused, {"content": []}),
     ],
 )
-def test_what_is_refused_leaves_nothing(relay, refused, request_):
+def test_what_is_refused_leaves_nothing(services, refused, request_):
     with pytest.raises(refused):
-        receive(relay, **request_)
-    assert relay.store.rows == {}
+        receive(services, **request_)
+    assert services.store.rows == {}
 
 
-def test_a_claim_that_fails_is_not_sent(relay, zendesk, monkeypatch):
+def test_a_claim_that_fails_is_not_sent(services, zendesk, monkeypatch):
     def down(_row):
         raise StoreUnavailable("DynamoDB answered X.")
 
-    monkeypatch.setattr(relay.store, "claim", down)
+    monkeypatch.setattr(services.store, "claim", down)
     with pytest.raises(StoreUnavailable):
-        receive(relay)
+        receive(services)
     assert zendesk.calls == []
 
 
-def test_whatever_happens_after_the_claim_the_event_is_taken(relay, monkeypatch, counted):
+def test_whatever_happens_after_the_claim_the_event_is_taken(services, monkeypatch, counted):
     def down(_old, _new):
         raise StoreUnavailable("DynamoDB answered X.")
 
-    monkeypatch.setattr(relay.store, "save", down)
-    assert receive(relay).state == "accepted"
+    monkeypatch.setattr(services.store, "save", down)
+    assert receive(services).state == "accepted"
     assert counted("ClaimLeftToPoller") == 1

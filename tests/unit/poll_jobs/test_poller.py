@@ -12,10 +12,10 @@ from tests import builders
 from tests.builders import NOW, ticket_row
 from tests.fakes import Clock, FakeZendesk, Killed, MemoryStore, OpenGate
 from ticket_relay.create_ticket import submit
-from ticket_relay.errors import Rejected, RowMoved, Throttled, Uncertain, Unreached
+from ticket_relay.errors import NotSent, OutcomeUnknown, Rejected, StaleRow, Throttled
 from ticket_relay.poll_jobs import poll_run, poller, send_due
 from ticket_relay.rate_limits.gate import OPEN
-from ticket_relay.services import Relay
+from ticket_relay.services import Services
 from ticket_relay.states import ticket as ticket_states
 from ticket_relay.storage.rows import TicketState, external_id
 from ticket_relay.zendesk.transport import Deadline
@@ -26,16 +26,16 @@ def _powertools(lambda_environment):
     pass
 
 
-def made_relay(zendesk, clock):
+def made_services(zendesk, clock):
     clock.time = NOW
-    return Relay(
+    return Services(
         builders.settings(), None, MemoryStore(), OpenGate(), zendesk, None, None, now=clock, sleep=clock.advance
     )
 
 
-def run(relay, seconds=50):
-    end = relay.now() + seconds
-    poller.run(relay, lambda: end - relay.now(), relay.sleep)
+def run(services, seconds=50):
+    end = services.now() + seconds
+    poller.run(services, lambda: end - services.now(), services.sleep)
 
 
 CALLS = st.sampled_from(
@@ -45,12 +45,12 @@ ACCIDENTS = st.sampled_from(
     [
         Throttled(429, 5),
         Throttled(503, 5),
-        Unreached("zendesk_unreachable", "No connection."),
-        Uncertain("zendesk_timeout", "No answer."),
+        NotSent("zendesk_unreachable", "No connection."),
+        OutcomeUnknown("zendesk_timeout", "No answer."),
         Killed(),
     ]
 )
-LOST = st.sampled_from([Uncertain("zendesk_timeout", "No answer."), Throttled(503, 5), Killed()])
+LOST = st.sampled_from([OutcomeUnknown("zendesk_timeout", "No answer."), Throttled(503, 5), Killed()])
 JOBS = st.sampled_from(
     [
         ("failed", False, None),
@@ -71,15 +71,15 @@ class AccidentsMachine(RuleBasedStateMachine):
     def begin(self, key_honoured):
         self.clock = Clock()
         self.zendesk = FakeZendesk(key_honoured=key_honoured)
-        self.relay = made_relay(self.zendesk, self.clock)
+        self.services = made_services(self.zendesk, self.clock)
 
     @rule(event_id=st.sampled_from("abc"))
     def event_comes(self, event_id):
         row = ticket_row(event_id, now=self.clock(), due_at=self.clock() + ticket_states.LEASE, sent_at=self.clock())
-        if self.relay.store.claim(row) is not None:
+        if self.services.store.claim(row) is not None:
             return
-        with contextlib.suppress(Killed, RowMoved):
-            submit.send(self.relay, row, OPEN, Deadline.after(5), sent_before=None)
+        with contextlib.suppress(Killed, StaleRow):
+            submit.send(self.services, row, OPEN, Deadline.after(5), sent_before=None)
 
     @rule(call=CALLS, accident=ACCIDENTS)
     def next_call_will_fail(self, call, accident):
@@ -93,11 +93,11 @@ class AccidentsMachine(RuleBasedStateMachine):
     def backlog_comes(self):
         """Taken while the gate was closed."""
         for number in range(send_due.BACKLOG):
-            self.relay.store.claim(ticket_row(f"waiting-{number}", now=self.clock(), due_at=self.clock()))
+            self.services.store.claim(ticket_row(f"waiting-{number}", now=self.clock(), due_at=self.clock()))
 
     @rule(writes=st.integers(0, 2 * send_due.BACKLOG))
     def worker_will_die_in_the_middle_of_telling_its_rows(self, writes):
-        self.relay.store.writes_left = writes
+        self.services.store.writes_left = writes
 
     @rule(job=JOBS)
     def next_job_will_go_wrong(self, job):
@@ -114,7 +114,7 @@ class AccidentsMachine(RuleBasedStateMachine):
     @rule()
     def poller_runs(self):
         with contextlib.suppress(Killed):
-            run(self.relay)
+            run(self.services)
 
     @invariant()
     def no_event_has_two_tickets(self):
@@ -126,12 +126,12 @@ class AccidentsMachine(RuleBasedStateMachine):
         self.zendesk.before.clear()
         self.zendesk.after.clear()
         self.zendesk.next_job.clear()
-        self.relay.store.writes_left = None
+        self.services.store.writes_left = None
         self.zendesk.queue_moves_on()
         for _ in range(30):
-            run(self.relay)
+            run(self.services)
             self.clock.advance(600)
-        for row in self.relay.store.rows.values():
+        for row in self.services.store.rows.values():
             assert row.state == TicketState.CREATED
             assert self.zendesk.tickets[row.ticket_id] == external_id("acme", row.event_id)
 
@@ -142,114 +142,114 @@ TestEveryOrderOfAccidents = AccidentsMachine.TestCase
 
 def test_jobs_are_asked_after_in_hundreds():
     zendesk = FakeZendesk()
-    relay = made_relay(zendesk, Clock())
+    services = made_services(zendesk, Clock())
     for number in range(100):
         row = ticket_row(f"evt_{number}", due_at=NOW + 20, sent_at=NOW)
-        relay.store.claim(row)
-        submit.send(relay, row, OPEN, Deadline.after(5), sent_before=None)
-    run(relay)
+        services.store.claim(row)
+        submit.send(services, row, OPEN, Deadline.after(5), sent_before=None)
+    run(services)
     assert zendesk.calls.count("job_statuses") == 1
-    assert {row.state for row in relay.store.rows.values()} == {TicketState.CREATED}
+    assert {row.state for row in services.store.rows.values()} == {TicketState.CREATED}
 
 
 def test_what_is_due_in_a_minute_is_left_to_the_next_run():
-    relay = made_relay(FakeZendesk(), Clock())
-    relay.store.claim(ticket_row(due_at=NOW + 60))
-    poller.run(relay, lambda: 50, nap=lambda _: pytest.fail("waited"))
+    services = made_services(FakeZendesk(), Clock())
+    services.store.claim(ticket_row(due_at=NOW + 60))
+    poller.run(services, lambda: 50, nap=lambda _: pytest.fail("waited"))
 
 
 def test_without_time_nothing_is_begun():
     zendesk = FakeZendesk()
-    relay = made_relay(zendesk, Clock())
-    relay.store.claim(ticket_row())
-    poller.run(relay, lambda: poll_run.CALL_TIME, nap=relay.sleep)
+    services = made_services(zendesk, Clock())
+    services.store.claim(ticket_row())
+    poller.run(services, lambda: poll_run.CALL_TIME, nap=services.sleep)
     assert zendesk.calls == []
 
 
 def test_an_unexpected_error_is_told_of_by_type_and_fails_the_run(capsys):
     zendesk = FakeZendesk()
-    relay = made_relay(zendesk, Clock())
-    relay.store.claim(ticket_row("bad"))
-    relay.store.claim(ticket_row("good"))
+    services = made_services(zendesk, Clock())
+    services.store.claim(ticket_row("bad"))
+    services.store.claim(ticket_row("good"))
     zendesk.before.append(("create_ticket", KeyError("canary")))
     with pytest.raises(poller.Unfinished, match="1 rows"):
-        run(relay)
-    assert sorted(row.state for row in relay.store.rows.values()) == [TicketState.ACCEPTED, TicketState.CREATED]
-    assert relay.store.get("ticket#acme#bad").due_at >= NOW + poll_run.PUT_OFF
+        run(services)
+    assert sorted(row.state for row in services.store.rows.values()) == [TicketState.ACCEPTED, TicketState.CREATED]
+    assert services.store.get("ticket#acme#bad").due_at >= NOW + poll_run.DEFERRED_SECONDS
     assert "canary" not in capsys.readouterr().out
 
 
-def a_backlog(relay, number=send_due.BACKLOG):
+def a_backlog(services, number=send_due.BACKLOG):
     for each in range(number):
-        relay.store.claim(ticket_row(f"evt_{each}", created_at=NOW + each, due_at=NOW))
+        services.store.claim(ticket_row(f"evt_{each}", created_at=NOW + each, due_at=NOW))
 
 
-def states(relay):
-    return {row.state for row in relay.store.rows.values()}
+def states(services):
+    return {row.state for row in services.store.rows.values()}
 
 
 def test_a_backlog_is_sent_in_one_job():
     zendesk = FakeZendesk()
-    relay = made_relay(zendesk, Clock())
-    a_backlog(relay, 100)
-    run(relay)
+    services = made_services(zendesk, Clock())
+    a_backlog(services, 100)
+    run(services)
     assert zendesk.calls == ["create_tickets", "job_statuses"]
-    assert states(relay) == {TicketState.CREATED}
-    assert {zendesk.tickets[row.ticket_id] for row in relay.store.rows.values()} == {
-        row.external_id for row in relay.store.rows.values()
+    assert states(services) == {TicketState.CREATED}
+    assert {zendesk.tickets[row.ticket_id] for row in services.store.rows.values()} == {
+        row.external_id for row in services.store.rows.values()
     }
 
 
 def test_a_few_are_sent_one_by_one():
     zendesk = FakeZendesk()
-    relay = made_relay(zendesk, Clock())
-    a_backlog(relay, send_due.BACKLOG - 1)
-    run(relay)
+    services = made_services(zendesk, Clock())
+    a_backlog(services, send_due.BACKLOG - 1)
+    run(services)
     assert zendesk.calls.count("create_ticket") == send_due.BACKLOG - 1
     assert "create_tickets" not in zendesk.calls
 
 
 def test_after_a_backlog_was_refused_each_is_sent_alone_without_a_look():
     zendesk = FakeZendesk()
-    relay = made_relay(zendesk, Clock())
-    a_backlog(relay)
+    services = made_services(zendesk, Clock())
+    a_backlog(services)
     zendesk.before.append(("create_tickets", Rejected(422, "RecordInvalid", "One of them.")))
-    run(relay)
+    run(services)
     assert zendesk.calls.count("create_ticket") == send_due.BACKLOG
     assert "find_tickets" not in zendesk.calls
-    assert states(relay) == {TicketState.CREATED}
+    assert states(services) == {TicketState.CREATED}
 
 
 def test_a_backlog_whose_answer_was_lost_is_looked_for_one_by_one():
     zendesk = FakeZendesk()
-    relay = made_relay(zendesk, Clock())
-    a_backlog(relay)
-    zendesk.after.append(("create_tickets", Uncertain("zendesk_timeout", "No answer.")))
-    run(relay, seconds=300)
+    services = made_services(zendesk, Clock())
+    a_backlog(services)
+    zendesk.after.append(("create_tickets", OutcomeUnknown("zendesk_timeout", "No answer.")))
+    run(services, seconds=300)
     assert zendesk.calls.count("find_tickets") == send_due.BACKLOG
     assert "create_ticket" not in zendesk.calls
-    assert states(relay) == {TicketState.CREATED}
+    assert states(services) == {TicketState.CREATED}
 
 
 def test_a_backlog_that_met_a_429_goes_together_again():
     zendesk = FakeZendesk()
-    relay = made_relay(zendesk, Clock())
-    a_backlog(relay)
+    services = made_services(zendesk, Clock())
+    a_backlog(services)
     zendesk.before.append(("create_tickets", Throttled(429, 5)))
-    run(relay)
+    run(services)
     assert zendesk.calls == ["create_tickets: Throttled", "create_tickets", "job_statuses"]
 
 
 def test_whoever_was_moved_meanwhile_is_left_out_of_the_job():
     zendesk = FakeZendesk()
-    relay = made_relay(zendesk, Clock())
-    a_backlog(relay)
-    rows = list(relay.store.rows.values())
-    relay.move(rows[3], ticket_states.held(rows[3], NOW))
-    assert submit.send_together(relay, rows, Deadline.after(5)) is not None
+    services = made_services(zendesk, Clock())
+    a_backlog(services)
+    rows = list(services.store.rows.values())
+    services.move(rows[3], ticket_states.held(rows[3], NOW))
+    assert submit.send_together(services, rows, Deadline.after(5)) is not None
     assert len(zendesk.tickets) == send_due.BACKLOG - 1
-    assert relay.store.get(rows[3].pk).state == TicketState.ACCEPTED
-    assert [relay.store.get(row.pk).job_index for row in rows[4:]] == list(range(3, send_due.BACKLOG - 1))
+    assert services.store.get(rows[3].pk).state == TicketState.ACCEPTED
+    assert [services.store.get(row.pk).job_index for row in rows[4:]] == list(range(3, send_due.BACKLOG - 1))
 
 
 class Sized(bytes):
@@ -270,8 +270,8 @@ def test_parcels_keep_order_and_bounds(sizes):
     rows = [
         ticket_row(f"evt_{number}").model_copy(update={"request": Sized(size)}) for number, size in enumerate(sizes)
     ]
-    parcels = list(submit.parcels(rows))
-    assert [row for parcel in parcels for row in parcel] == rows
-    for parcel in parcels:
-        assert len(parcel) <= 100
-        assert len(parcel) == 1 or sum(len(row.request) for row in parcel) <= submit.MOST_BYTES
+    batches = list(submit.batches(rows))
+    assert [row for batch in batches for row in batch] == rows
+    for batch in batches:
+        assert len(batch) <= 100
+        assert len(batch) == 1 or sum(len(row.request) for row in batch) <= submit.MOST_BYTES

@@ -6,14 +6,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from tests.builders import NOW, ticket_row
-from ticket_relay.errors import Conflict, MappingFailed, Rejected, Throttled, Uncertain, Unreached
+from ticket_relay.errors import Conflict, MappingFailed, NotSent, OutcomeUnknown, Rejected, Throttled
 from ticket_relay.states import ticket as ticket_states
 from ticket_relay.states import waiting
 from ticket_relay.states.ticket import (
     GIVE_UP_AFTER,
     KEY_LIFE,
     LEASE,
-    LONGEST_REST,
+    LONGEST_ATTEMPT_PAUSE,
     MAX_FAILURES,
     RESULT_PATIENCE,
     YOUNG_JOB,
@@ -23,8 +23,8 @@ from ticket_relay.zendesk.client import Submission
 from ticket_relay.zendesk.jobs import Job, read_job
 
 FORGOTTEN_AFTER = 120.0
-CERTAIN = [Throttled(429, 30), Unreached("zendesk_unreachable", "No connection.")]
-DOUBTFUL = [Uncertain("zendesk_500", "Zendesk answered 500."), Throttled(503, 30)]
+CERTAIN = [Throttled(429, 30), NotSent("zendesk_unreachable", "No connection.")]
+DOUBTFUL = [OutcomeUnknown("zendesk_500", "Zendesk answered 500."), Throttled(503, 30)]
 FINAL = [Rejected(422, "RecordInvalid", "Requester is suspended"), Conflict(409, "UpdateConflict", "Changed")]
 
 errors = st.sampled_from(CERTAIN + DOUBTFUL + FINAL)
@@ -115,7 +115,7 @@ class TicketMachine(RuleBasedStateMachine):
         expired = before.sent_at is not None and self.now - before.sent_at > KEY_LIFE
         self.move(ticket_states.held(before, self.now), attempts=int(expired))
         assert self.row.due_at == self.now + LEASE
-        assert self.row.doubtful
+        assert self.row.in_doubt
         return before.sent_at
 
     @precondition(accepted)
@@ -138,17 +138,17 @@ class TicketMachine(RuleBasedStateMachine):
     def sending_fails(self, error):
         sent_before = self.hold()
         self.use_key()
-        doubtful = error in DOUBTFUL
-        self.may_exist = self.may_exist or doubtful
-        if not doubtful and sent_before is None:
+        in_doubt = error in DOUBTFUL
+        self.may_exist = self.may_exist or in_doubt
+        if not in_doubt and sent_before is None:
             del self.first_use[self.row.idempotency_key]
-        new = ticket_states.not_taken(self.row, error, self.now, sent_before=sent_before, doubtful_pause=15)
+        new = ticket_states.on_create_error(self.row, error, self.now, sent_before=sent_before, doubtful_pause=15)
         self.move(new)
         if error in FINAL:
             assert self.row.state == TicketState.FAILED
         elif self.row.state == TicketState.ACCEPTED:
             assert self.row.due_at > self.now
-            assert self.row.sent_at is not None or (not doubtful and sent_before is None)
+            assert self.row.sent_at is not None or (not in_doubt and sent_before is None)
 
     @precondition(accepted)
     @rule(submission=st.sampled_from([Submission("V3-1", 5), Submission("V3-1", None), Submission(None, 5)]))
@@ -158,17 +158,17 @@ class TicketMachine(RuleBasedStateMachine):
         self.may_exist = True
         self.move(ticket_states.submitted(self.row, submission, self.now))
 
-    @precondition(lambda self: self.accepted() and self.row.doubtful)
+    @precondition(lambda self: self.accepted() and self.row.in_doubt)
     @rule()
     def look_finds_it(self):
         self.hold()
         self.move(ticket_states.created(self.row, 5, self.now))
 
-    @precondition(lambda self: self.accepted() and self.row.doubtful)
+    @precondition(lambda self: self.accepted() and self.row.in_doubt)
     @rule(error=errors.filter(lambda error: error not in FINAL))
     def look_fails(self, error):
         sent_before = self.hold()
-        self.move(ticket_states.not_taken(self.row, error, self.now, sent_before=sent_before, doubtful_pause=15))
+        self.move(ticket_states.on_create_error(self.row, error, self.now, sent_before=sent_before, doubtful_pause=15))
 
     def submitted(self):
         return self.row.state == TicketState.SUBMITTED and self.row.due_at <= self.now
@@ -198,7 +198,7 @@ class TicketMachine(RuleBasedStateMachine):
     @invariant()
     def what_may_exist_is_looked_for_before_anything_is_sent(self):
         if self.may_exist and self.row.state == TicketState.ACCEPTED:
-            assert self.row.doubtful
+            assert self.row.in_doubt
 
     @invariant()
     def failures_are_bounded(self):
@@ -207,7 +207,7 @@ class TicketMachine(RuleBasedStateMachine):
     @invariant()
     def nobody_rests_for_much_longer_than_an_hour(self):
         if self.row.state in self.row.working:
-            assert self.row.due_at - self.now <= LONGEST_REST + 5
+            assert self.row.due_at - self.now <= LONGEST_ATTEMPT_PAUSE + 5
 
 
 TicketMachine.TestCase.settings = settings(max_examples=150, stateful_step_count=30, deadline=None)
@@ -216,12 +216,12 @@ TestEveryOrderOfOutcomes = TicketMachine.TestCase
 
 def test_a_claim_is_held_by_its_worker_and_doubtful_from_then_on():
     row = ticket_states.claimed("acme", "evt", b"{}", NOW, closed_until=None)
-    assert (row.due_at, row.sent_at, row.doubtful) == (NOW + LEASE, NOW, True)
+    assert (row.due_at, row.sent_at, row.in_doubt) == (NOW + LEASE, NOW, True)
 
 
 def test_a_claim_at_a_closed_gate_waits_and_is_not_doubtful():
     row = ticket_states.claimed("acme", "evt", b"{}", NOW, closed_until=NOW + 30)
-    assert (row.due_at, row.doubtful) == (NOW + 30, False)
+    assert (row.due_at, row.in_doubt) == (NOW + 30, False)
 
 
 def test_an_unmapped_event_is_kept_whole_for_a_year_with_its_reason():
@@ -235,26 +235,29 @@ def test_an_unmapped_event_is_kept_whole_for_a_year_with_its_reason():
 @pytest.mark.parametrize("error", CERTAIN)
 def test_a_certain_refusal_leaves_an_earlier_doubt(error):
     row = ticket_states.held(ticket_row(sent_at=NOW - 60), NOW)
-    assert ticket_states.not_taken(row, error, NOW, sent_before=NOW - 60, doubtful_pause=15).sent_at == NOW - 60
+    assert ticket_states.on_create_error(row, error, NOW, sent_before=NOW - 60, doubtful_pause=15).sent_at == NOW - 60
 
 
 @pytest.mark.parametrize("error", DOUBTFUL)
 def test_an_unknown_outcome_makes_doubtful(error):
     row = ticket_states.held(ticket_row(), NOW)
-    assert ticket_states.not_taken(row, error, NOW, sent_before=None, doubtful_pause=15).sent_at == NOW
+    assert ticket_states.on_create_error(row, error, NOW, sent_before=None, doubtful_pause=15).sent_at == NOW
 
 
 def test_a_throttled_row_waits_as_long_as_it_was_told():
-    row = ticket_states.held(ticket_row(tries=9), NOW)
-    new = ticket_states.not_taken(row, Throttled(429, 93), NOW, sent_before=None, doubtful_pause=15)
+    row = ticket_states.held(ticket_row(retries=9), NOW)
+    new = ticket_states.on_create_error(row, Throttled(429, 93), NOW, sent_before=None, doubtful_pause=15)
     assert NOW + 93 <= new.due_at <= NOW + 95
 
 
 def test_pauses_grow_to_ten_minutes_and_no_further():
-    error = Unreached("zendesk_unreachable", "No connection.")
+    error = NotSent("zendesk_unreachable", "No connection.")
     pauses = [
-        ticket_states.not_taken(ticket_row(tries=tries), error, NOW, sent_before=None, doubtful_pause=15).due_at - NOW
-        for tries in (0, 1, 5, 50, 5000)
+        ticket_states.on_create_error(
+            ticket_row(retries=retries), error, NOW, sent_before=None, doubtful_pause=15
+        ).due_at
+        - NOW
+        for retries in (0, 1, 5, 50, 5000)
     ]
     assert [int(pause) for pause in pauses[:3]] == [
         pytest.approx(2, abs=1),
@@ -266,8 +269,8 @@ def test_pauses_grow_to_ten_minutes_and_no_further():
 
 def test_a_row_is_given_up_after_three_days_with_the_last_reason():
     row = ticket_row(now=NOW)
-    error = Unreached("zendesk_unreachable", "No connection.")
-    new = ticket_states.not_taken(row, error, NOW + GIVE_UP_AFTER + 1, sent_before=None, doubtful_pause=15)
+    error = NotSent("zendesk_unreachable", "No connection.")
+    new = ticket_states.on_create_error(row, error, NOW + GIVE_UP_AFTER + 1, sent_before=None, doubtful_pause=15)
     assert (new.state, new.error_code) == (TicketState.FAILED, "zendesk_unreachable")
     assert new.error_sentence == "Given up after three days. The last reason: No connection."
 
@@ -311,7 +314,7 @@ def test_a_job_that_came_to_nothing_is_a_new_attempt_under_a_new_key(seen, code)
     assert new.error_code == code
     assert new.error_sentence is not None
     assert new.idempotency_key != old.idempotency_key
-    assert new.doubtful
+    assert new.in_doubt
 
 
 def test_the_tickets_own_fault_is_final_and_says_why():

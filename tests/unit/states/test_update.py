@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.builders import NOW
-from ticket_relay.errors import Conflict, Rejected, Throttled, Uncertain, Unreached, ZendeskError
+from ticket_relay.errors import Conflict, NotSent, OutcomeUnknown, Rejected, Throttled, ZendeskError
 from ticket_relay.states import update as update_states
 from ticket_relay.states import waiting
 from ticket_relay.states.backoff import POLL_PAUSES
@@ -14,8 +14,8 @@ from ticket_relay.storage.rows import DAY, UpdateRow, UpdateState, Work, update_
 from ticket_relay.zendesk.jobs import Job, read_job
 
 CONFLICT = Conflict(409, "UpdateConflict", "Safe Update prevented the update due to outdated ticket data.")
-BROKEN = Uncertain("zendesk_timeout", "Zendesk did not answer in time.")
-UNREACHED = Unreached("zendesk_unreachable", "Zendesk could not be connected to.")
+BROKEN = OutcomeUnknown("zendesk_timeout", "Zendesk did not answer in time.")
+UNREACHED = NotSent("zendesk_unreachable", "Zendesk could not be connected to.")
 CLOSED = Rejected(422, "RecordInvalid", "Status: closed prevents ticket update")
 
 
@@ -23,12 +23,12 @@ def claimed(closed_until: float | None = None) -> UpdateRow:
     return update_states.claimed(update_pk(7, "inv_1"), 7, "inv_1", b"{}", NOW, closed_until=closed_until)
 
 
-def not_applied(
+def on_update_error(
     error: ZendeskError, row: UpdateRow | None = None, *, conflicts: int = 0, sent_before: float | None = None
 ) -> UpdateRow:
     row = row or claimed()
     before = row.model_copy(update={"sent_at": sent_before})
-    return update_states.not_applied(row, error, row.updated_at, before=before, conflicts=conflicts)
+    return update_states.on_update_error(row, error, row.updated_at, before=before, conflicts=conflicts)
 
 
 def test_a_claimed_update_is_held_and_doubtful_should_its_worker_die():
@@ -68,33 +68,33 @@ def test_an_ended_update_is_never_due_again(end: Callable[[UpdateRow, float], Up
 
 @pytest.mark.parametrize("end", [update_states.applied, update_states.skipped])
 def test_a_good_end_does_not_keep_an_old_error(end: Callable[[UpdateRow, float], UpdateRow]):
-    row = end(not_applied(BROKEN), NOW)
+    row = end(on_update_error(BROKEN), NOW)
     assert (row.error_code, row.error_sentence) == (None, None)
 
 
 @pytest.mark.parametrize("error", [CONFLICT, UNREACHED, Throttled(429, 7)])
 def test_a_certain_refusal_leaves_no_doubt(error: ZendeskError):
-    assert not_applied(error).sent_at is None
+    assert on_update_error(error).sent_at is None
 
 
 @pytest.mark.parametrize("error", [CONFLICT, UNREACHED, Throttled(429, 7)])
 def test_a_certain_refusal_does_not_lift_an_older_doubt(error: ZendeskError):
-    assert not_applied(error, sent_before=NOW - 60).sent_at == NOW - 60
+    assert on_update_error(error, sent_before=NOW - 60).sent_at == NOW - 60
 
 
 @pytest.mark.parametrize("error", [BROKEN, Throttled(503, 7)])
 def test_without_an_answer_the_update_stays_doubtful(error: ZendeskError):
-    assert not_applied(error).sent_at == NOW
+    assert on_update_error(error).sent_at == NOW
 
 
 def test_a_throttled_update_is_due_when_zendesk_said():
-    due_at = not_applied(Throttled(429, 90)).due_at
+    due_at = on_update_error(Throttled(429, 90)).due_at
     assert due_at is not None
     assert NOW + 90 <= due_at <= NOW + 92
 
 
 def test_the_final_no_of_zendesk_ends_the_update_with_its_reason():
-    row = not_applied(CLOSED)
+    row = on_update_error(CLOSED)
     assert (row.state, row.error_code, row.error_sentence) == (
         UpdateState.FAILED,
         "RecordInvalid",
@@ -103,18 +103,18 @@ def test_the_final_no_of_zendesk_ends_the_update_with_its_reason():
 
 
 def test_a_conflict_is_no_final_no():
-    row = not_applied(CONFLICT, conflicts=3)
+    row = on_update_error(CONFLICT, conflicts=3)
     assert (row.state, row.conflicts, row.error_code) == (UpdateState.ACCEPTED, 3, "UpdateConflict")
 
 
 def test_too_many_conflicts_end_the_update_and_say_so():
-    row = not_applied(CONFLICT, conflicts=update_states.MAX_CONFLICTS + 1)
+    row = on_update_error(CONFLICT, conflicts=update_states.MAX_CONFLICTS + 1)
     assert (row.state, row.error_code) == (UpdateState.FAILED, "UpdateConflict")
     assert row.error_sentence == "Given up: the ticket had changed 31 times under our hands."
 
 
 def test_after_a_day_an_unanswered_update_is_given_up_with_the_last_reason():
-    row = update_states.not_applied(claimed(), BROKEN, NOW + DAY + 1, before=claimed(), conflicts=0)
+    row = update_states.on_update_error(claimed(), BROKEN, NOW + DAY + 1, before=claimed(), conflicts=0)
     assert (row.state, row.error_code) == (UpdateState.FAILED, "zendesk_timeout")
     assert row.error_sentence == "Given up after a day. The last reason: Zendesk did not answer in time."
 
@@ -122,7 +122,7 @@ def test_after_a_day_an_unanswered_update_is_given_up_with_the_last_reason():
 def test_the_pauses_grow_up_to_five_minutes():
     row, pauses = claimed(), []
     for _ in range(20):
-        row = not_applied(UNREACHED, row)
+        row = on_update_error(UNREACHED, row)
         assert row.due_at is not None
         pauses.append(row.due_at - row.updated_at)
     assert pauses[0] <= 3
@@ -148,7 +148,7 @@ def test_whatever_zendesk_answers_an_update_is_due_or_over(steps: list[tuple[Zen
         assert row.due_at is not None
         now = max(now, row.due_at) + passed
         held = update_states.held(row, now)
-        moved = update_states.not_applied(held, error, now, before=row, conflicts=row.conflicts + 1)
+        moved = update_states.on_update_error(held, error, now, before=row, conflicts=row.conflicts + 1)
         assert (held.version, moved.version) == (row.version + 1, row.version + 2)
         row = moved
     assert (row.due_at is not None) == (row.state is UpdateState.ACCEPTED)
@@ -268,23 +268,23 @@ def test_what_was_refused_together_is_sent_alone_at_once_and_without_a_doubt():
 
 
 def test_half_an_update_leaves_the_rest_to_be_sent_when_the_second_is_over():
-    first = update_states.held(accepted(sent_at=None, tries=4), NOW, b'{"comment": {}}')
+    first = update_states.held(accepted(sent_at=None, retries=4), NOW, b'{"comment": {}}')
     row = update_states.half_applied(first, NOW + 1)
-    assert (row.state, row.sent_at, row.rest, row.tries) == (UpdateState.ACCEPTED, None, b'{"comment": {}}', 0)
+    assert (row.state, row.sent_at, row.rest, row.retries) == (UpdateState.ACCEPTED, None, b'{"comment": {}}', 0)
     assert row.due_at == NOW + 1 + update_states.SETTLED
 
 
 def test_a_certain_refusal_of_the_first_of_two_leaves_nothing_half_done():
     before = accepted(sent_at=None)
     first = update_states.held(before, NOW, b'{"comment": {}}')
-    row = update_states.not_applied(first, Throttled(429, 7), NOW, before=before, conflicts=0)
+    row = update_states.on_update_error(first, Throttled(429, 7), NOW, before=before, conflicts=0)
     assert (row.rest, row.sent_at) == (None, None)
 
 
 def test_a_lost_answer_to_the_first_of_two_keeps_the_rest_in_mind():
     before = accepted(sent_at=None)
     first = update_states.held(before, NOW, b'{"comment": {}}')
-    row = update_states.not_applied(first, BROKEN, NOW, before=before, conflicts=0)
+    row = update_states.on_update_error(first, BROKEN, NOW, before=before, conflicts=0)
     assert (row.rest, row.sent_at) == (b'{"comment": {}}', NOW)
 
 
@@ -302,7 +302,7 @@ def test_a_conflict_with_very_many_fields_has_a_sentence_that_fits():
 def test_what_is_set_going_again_begins_anew_and_is_as_doubtful_as_it_ended():
     ended = update_states.failed(update_states.held(accepted(conflicts=9, base="x"), NOW), "Error", "No.", NOW)
     row = update_states.redriven(ended, NOW + 5)
-    assert (row.state, row.due_at, row.begun_at) == (UpdateState.ACCEPTED, NOW + 5, NOW + 5)
+    assert (row.state, row.due_at, row.retry_window_start) == (UpdateState.ACCEPTED, NOW + 5, NOW + 5)
     assert (row.base, row.conflicts, row.sent_at) == (None, 0, NOW)
 
 
@@ -316,7 +316,7 @@ STEPS = {
     "skipped": update_states.skipped,
     "conflict": lambda row, now: update_states.conflict(row, ["priority"], now),
     **{
-        f"refused-{error.code}": lambda row, now, error=error: update_states.not_applied(
+        f"refused-{error.code}": lambda row, now, error=error: update_states.on_update_error(
             row, error, now, before=row, conflicts=row.conflicts + 1
         )
         for error in (CONFLICT, BROKEN, UNREACHED, CLOSED, Throttled(429, 7), Throttled(503, 7))

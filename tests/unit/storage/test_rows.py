@@ -32,9 +32,9 @@ def test_a_row_is_due_exactly_while_there_is_work(state, due_at):
 
 def test_a_move_is_one_version_on_and_leaves_the_old_row_as_it_was():
     old = ticket_row()
-    new = old.moved(NOW + 5, tries=3)
-    assert (old.version, old.tries) == (1, 0)
-    assert (new.version, new.tries, new.updated_at) == (2, 3, NOW + 5)
+    new = old.moved(NOW + 5, retries=3)
+    assert (old.version, old.retries) == (1, 0)
+    assert (new.version, new.retries, new.updated_at) == (2, 3, NOW + 5)
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_what_is_not_over_outlives_any_outage(change, kept):
 def test_a_history_tells_what_is_new_and_no_more():
     row = ticket_row()
     for seconds in range(3):
-        row = row.moved(NOW + seconds, tries=seconds)
+        row = row.moved(NOW + seconds, retries=seconds)
     row = row.moved(NOW + 9, state=TicketState.FAILED, error_code="x")
     assert [(step.state, step.at, step.reason) for step in row.history] == [
         ("accepted", NOW, None),

@@ -5,8 +5,8 @@ from typing import Any, cast
 import pytest
 
 from tests.builders import NOW
-from ticket_relay.errors import Rejected, StoreUnavailable, Throttled, Uncertain, Unreached, ZendeskError
-from ticket_relay.services import Relay
+from ticket_relay.errors import NotSent, OutcomeUnknown, Rejected, StoreUnavailable, Throttled, ZendeskError
+from ticket_relay.services import Services
 from ticket_relay.storage.dynamodb import ConditionFailed
 from ticket_relay.storage.rows import DAY
 from ticket_relay.update_ticket import own_user as identity
@@ -59,60 +59,60 @@ def zendesk():
 
 
 @pytest.fixture
-def relay_at(table, zendesk) -> Callable[[float], Relay]:
-    return lambda now: cast("Relay", SimpleNamespace(table=table, zendesk=zendesk, now=lambda: now))
+def relay_at(table, zendesk) -> Callable[[float], Services]:
+    return lambda now: cast("Services", SimpleNamespace(table=table, zendesk=zendesk, now=lambda: now))
 
 
 @pytest.fixture
-def relay(relay_at) -> Relay:
+def services(relay_at) -> Services:
     return relay_at(NOW)
 
 
-def test_at_first_the_relay_does_not_know_itself_and_asks_nobody(relay, zendesk):
-    assert identity.known(relay) is None
+def test_at_first_the_relay_does_not_know_itself_and_asks_nobody(services, zendesk):
+    assert identity.known(services) is None
     assert not zendesk.asked
 
 
-def test_what_zendesk_said_is_known_to_all_workers_for_a_day(relay, relay_at):
-    assert identity.learned(relay, Deadline.after(3)) == OWN
+def test_what_zendesk_said_is_known_to_all_workers_for_a_day(services, relay_at):
+    assert identity.learned(services, Deadline.after(3)) == OWN
     assert identity.known(relay_at(NOW + DAY - 1)) == OWN
     assert identity.known(relay_at(NOW + DAY + 1)) is None
 
 
-def test_after_a_day_it_is_learned_anew(relay, relay_at, zendesk):
-    identity.learned(relay, Deadline.after(3))
+def test_after_a_day_it_is_learned_anew(services, relay_at, zendesk):
+    identity.learned(services, Deadline.after(3))
     zendesk.answer = OWN + 1
     later = relay_at(NOW + DAY + 1)
     assert identity.learned(later, Deadline.after(3)) == OWN + 1
     assert identity.known(later) == OWN + 1
 
 
-@pytest.mark.parametrize("answer", [Uncertain("zendesk_502", "No."), Rejected(403, "Forbidden", "No."), None])
-def test_what_zendesk_does_not_say_is_not_known_and_not_remembered(relay, zendesk, table, answer):
+@pytest.mark.parametrize("answer", [OutcomeUnknown("zendesk_502", "No."), Rejected(403, "Forbidden", "No."), None])
+def test_what_zendesk_does_not_say_is_not_known_and_not_remembered(services, zendesk, table, answer):
     zendesk.answer = answer
-    assert identity.learned(relay, Deadline.after(3)) is None
+    assert identity.learned(services, Deadline.after(3)) is None
     assert table.item is None
 
 
-@pytest.mark.parametrize("error", [Unreached("zendesk_unreachable", "No."), Throttled(429, 5)])
-def test_where_zendesk_cannot_be_asked_the_update_waits(relay, zendesk, error):
+@pytest.mark.parametrize("error", [NotSent("zendesk_unreachable", "No."), Throttled(429, 5)])
+def test_where_zendesk_cannot_be_asked_the_update_waits(services, zendesk, error):
     zendesk.answer = error
     with pytest.raises(type(error)):
-        identity.learned(relay, Deadline.after(3))
+        identity.learned(services, Deadline.after(3))
 
 
-def test_another_worker_that_learned_it_at_the_same_time_does_no_harm(relay, table):
+def test_another_worker_that_learned_it_at_the_same_time_does_no_harm(services, table):
     table.error = ConditionFailed()
-    assert identity.learned(relay, Deadline.after(3)) == OWN
+    assert identity.learned(services, Deadline.after(3)) == OWN
 
 
-def test_the_table_being_away_is_told(relay, table):
+def test_the_table_being_away_is_told(services, table):
     table.error = StoreUnavailable("DynamoDB answered InternalServerError.")
     with pytest.raises(StoreUnavailable):
-        identity.remember(relay, OWN)
+        identity.remember(services, OWN)
 
 
 @pytest.mark.parametrize(("left", "most"), [(3.0, identity.LEARNING_TIME), (0.8, 0.8)])
-def test_learning_leaves_time_for_the_update(relay, zendesk, left, most):
-    identity.learned(relay, Deadline.after(left))
+def test_learning_leaves_time_for_the_update(services, zendesk, left, most):
+    identity.learned(services, Deadline.after(left))
     assert 0 < zendesk.asked[0] <= most

@@ -6,7 +6,7 @@ import pytest
 
 from tests.builders import NOW
 from ticket_relay.definitions import models
-from ticket_relay.errors import Uncertain
+from ticket_relay.errors import OutcomeUnknown
 from ticket_relay.states import update as update_states
 from ticket_relay.storage.rows import UpdateState, update_pk
 from ticket_relay.update_ticket import plan as decisions
@@ -133,9 +133,9 @@ def test_a_merge_of_what_nobody_else_changed_goes_out():
 
 def test_audits_that_cannot_be_read_are_no_decision():
     def broken():
-        raise Uncertain("zendesk_timeout", "No answer.")
+        raise OutcomeUnknown("zendesk_timeout", "No answer.")
 
-    with pytest.raises(Uncertain):
+    with pytest.raises(OutcomeUnknown):
         planned(waiting(updated_at=OLD, on_conflict="merge", changes={"priority": "high"}), audits=broken)
 
 

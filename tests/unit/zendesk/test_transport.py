@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from urllib3.exceptions import MaxRetryError, NewConnectionError, ProtocolError
 
 from tests.fakes import ZENDESK, Wire, answered, transport_over
-from ticket_relay.errors import Conflict, Rejected, Throttled, Uncertain, Unreached
+from ticket_relay.errors import Conflict, NotSent, OutcomeUnknown, Rejected, Throttled
 from ticket_relay.zendesk.transport import (
     DEFAULT_RETRY_AFTER,
     LONGEST_RETRY_AFTER,
@@ -40,7 +40,7 @@ def call(wire, auth=None, *, seconds=5.0, method="POST", **request):
 
 
 def error(answer, **options):
-    with pytest.raises((Throttled, Unreached, Uncertain, Rejected)) as raised:
+    with pytest.raises((Throttled, NotSent, OutcomeUnknown, Rejected)) as raised:
         call(Wire(answer), **options)
     return raised.value
 
@@ -62,25 +62,25 @@ def test_an_empty_success_is_an_empty_object():
 @pytest.mark.parametrize(
     ("status", "body", "headers", "kind"),
     [
-        (301, b"", {"Location": "https://elsewhere.test/"}, Unreached),
-        (302, b"", {"Location": "http://[broken"}, Unreached),
+        (301, b"", {"Location": "https://elsewhere.test/"}, NotSent),
+        (302, b"", {"Location": "http://[broken"}, NotSent),
         (400, {"error": "X"}, {}, Rejected),
-        (401, {"error": "invalid_token"}, {}, Unreached),
+        (401, {"error": "invalid_token"}, {}, NotSent),
         (403, {"error": {"title": "Forbidden", "message": "No access"}}, {}, Rejected),
         (404, {"error": "RecordNotFound"}, {}, Rejected),
-        (408, b"", {}, Uncertain),
+        (408, b"", {}, OutcomeUnknown),
         (409, {"error": "UpdateConflict", "description": "Safe Update"}, {}, Conflict),
-        (409, {"error": "DatabaseConflict"}, {}, Uncertain),
-        (409, b"<html>", {}, Uncertain),
+        (409, {"error": "DatabaseConflict"}, {}, OutcomeUnknown),
+        (409, b"<html>", {}, OutcomeUnknown),
         (413, b"too large", {}, Rejected),
         (422, {"error": "RecordInvalid"}, {}, Rejected),
         (429, b"Number of allowed API requests per minute exceeded", {"Retry-After": "93"}, Throttled),
         (429, b"", {}, Throttled),
-        (500, b"", {}, Uncertain),
-        (502, b"<html>Bad gateway</html>", {}, Uncertain),
-        (503, b"", {}, Uncertain),
+        (500, b"", {}, OutcomeUnknown),
+        (502, b"<html>Bad gateway</html>", {}, OutcomeUnknown),
+        (503, b"", {}, OutcomeUnknown),
         (503, b"", {"Retry-After": "2"}, Throttled),
-        (504, b"", {}, Uncertain),
+        (504, b"", {}, OutcomeUnknown),
     ],
 )
 def test_a_status_says_what_may_be_done_next(status, body, headers, kind):
@@ -98,13 +98,13 @@ REFUSED = requests.ConnectionError(MaxRetryError(None, "/", NewConnectionError(N
 @pytest.mark.parametrize(
     ("accident", "kind"),
     [
-        (requests.ConnectTimeout(), Unreached),
-        (REFUSED, Unreached),
-        (requests.ReadTimeout(), Uncertain),
-        (requests.ConnectionError(ProtocolError("Connection aborted.")), Uncertain),
-        (requests.exceptions.ChunkedEncodingError(), Uncertain),
-        (requests.exceptions.SSLError(), Uncertain),
-        (ProtocolError("IncompleteRead"), Uncertain),
+        (requests.ConnectTimeout(), NotSent),
+        (REFUSED, NotSent),
+        (requests.ReadTimeout(), OutcomeUnknown),
+        (requests.ConnectionError(ProtocolError("Connection aborted.")), OutcomeUnknown),
+        (requests.exceptions.ChunkedEncodingError(), OutcomeUnknown),
+        (requests.exceptions.SSLError(), OutcomeUnknown),
+        (ProtocolError("IncompleteRead"), OutcomeUnknown),
     ],
 )
 def test_an_accident_says_whether_the_request_may_have_arrived(accident, kind):
@@ -117,7 +117,7 @@ def test_a_success_that_cannot_be_read_is_uncertain(body):
 
 
 def test_a_compressed_answer_that_breaks_is_uncertain():
-    assert isinstance(error(answered(200, b"no gzip", {"Content-Encoding": "gzip"})), Uncertain)
+    assert isinstance(error(answered(200, b"no gzip", {"Content-Encoding": "gzip"})), OutcomeUnknown)
 
 
 def test_an_endless_answer_is_not_read_to_its_end():
@@ -134,21 +134,21 @@ def test_a_refused_token_is_renewed_once():
 
 def test_a_second_refusal_is_an_outage_and_not_a_third_request():
     wire = Wire(answered(401), answered(401))
-    with pytest.raises(Unreached, match="does not accept the relay's credentials"):
+    with pytest.raises(NotSent, match="does not accept the relay's credentials"):
         call(wire, Token("old", "new", "newer"))
     assert len(wire.sent) == 2
 
 
 def test_credentials_that_cannot_be_renewed_are_not_tried_twice():
     wire = Wire(answered(401))
-    with pytest.raises(Unreached):
+    with pytest.raises(NotSent):
         call(wire, Token("basic", renewable=False))
     assert len(wire.sent) == 1
 
 
 def test_a_redirect_is_not_followed():
     wire = Wire(answered(307, b"", {"Location": "https://elsewhere.test/"}))
-    with pytest.raises(Unreached):
+    with pytest.raises(NotSent):
         call(wire, Token("secret"))
     assert [request.url for request in wire.sent] == [f"{ZENDESK}/api/v2/tickets"]
 
@@ -182,7 +182,7 @@ def test_time_outs_shrink_with_the_time_that_is_left():
 
 def test_without_time_nothing_is_asked():
     wire = Wire()
-    with pytest.raises(Unreached) as raised:
+    with pytest.raises(NotSent) as raised:
         call(wire, seconds=0.1)
     assert raised.value.code == "no_time_left"
 

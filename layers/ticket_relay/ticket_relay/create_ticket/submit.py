@@ -12,15 +12,15 @@ from ticket_relay.create_ticket import mapping
 from ticket_relay.definitions import models
 from ticket_relay.errors import (
     MappingFailed,
+    OutcomeUnknown,
     PayloadRefused,
     Rejected,
-    RowMoved,
-    Uncertain,
+    StaleRow,
     UnknownPartner,
     ZendeskError,
 )
-from ticket_relay.rate_limits.gate import Passage
-from ticket_relay.services import Relay
+from ticket_relay.rate_limits.gate import Permit
+from ticket_relay.services import Services
 from ticket_relay.states import ticket as ticket_states
 from ticket_relay.states import waiting
 from ticket_relay.states.backoff import LEASE_TOGETHER
@@ -35,110 +35,112 @@ MOST_BYTES = 1024 * 1024
 """Of the requests that go together. Zendesk publishes no limit."""
 
 
-def send(relay: Relay, row: TicketRow, passage: Passage, by: Deadline, *, sent_before: float | None) -> TicketRow:
+def send(services: Services, row: TicketRow, permit: Permit, by: Deadline, *, sent_before: float | None) -> TicketRow:
     """Send a held row and move it by what comes of it. After RowMoved or StoreUnavailable the lease ends by itself."""
     if row.request is None:
         raise AssertionError("an accepted row carries its request")
     try:
-        submission = relay.zendesk.create_ticket(row.request, row.idempotency_key, by)
+        submission = services.zendesk.create_ticket(row.request, row.idempotency_key, by)
     except ZendeskError as error:
-        return _not_taken(relay, row, error, passage, sent_before)
+        return _on_error(services, row, error, permit, sent_before)
     # First of all the job is written down: a row that does not know of it is doubtful.
-    row = relay.move(row, ticket_states.submitted(row, submission, relay.now()))
-    relay.gate.went_well(passage)
+    row = services.move(row, ticket_states.submitted(row, submission, services.now()))
+    services.gate.record_success(permit)
     return row
 
 
-def send_together(relay: Relay, rows: Sequence[TicketRow], by: Deadline) -> str | None:
+def send_together(services: Services, rows: Sequence[TicketRow], by: Deadline) -> str | None:
     """Send a backlog of rows that `may_go_together` in one job, at most 100; the job's id, if Zendesk took it on.
 
     Whoever is not held, because somebody else moved it, is left out. Raises StoreUnavailable: leases end by themselves.
     """
-    with relay.gate.asking(relay.now) as passage:
-        if passage.closed_until is not None:
+    with services.gate.permit(services.now) as permit:
+        if permit.closed_until is not None:
             return None
         held = []
         for row in rows:
-            with suppress(RowMoved):
-                held.append(relay.move(row, ticket_states.held(row, relay.now(), LEASE_TOGETHER)))
+            with suppress(StaleRow):
+                held.append(services.move(row, ticket_states.held(row, services.now(), LEASE_TOGETHER)))
         requests = [row.request for row in held if row.request is not None]
         if not requests:
             return None
         try:
-            submission = relay.zendesk.create_tickets(requests, by)
+            submission = services.zendesk.create_tickets(requests, by)
         except ZendeskError as error:
-            relay.heed(error, passage)
-            pause = relay.settings.doubtful_pause_seconds
+            services.record_throttling(error, permit)
+            pause = services.settings.doubtful_pause_seconds
             for row in held:
-                with suppress(RowMoved):
-                    relay.move(row, ticket_states.not_taken_together(row, error, relay.now(), doubtful_pause=pause))
+                with suppress(StaleRow):
+                    services.move(row, ticket_states.on_batch_error(row, error, services.now(), doubtful_pause=pause))
             return None
         for index, row in enumerate(held):
-            with suppress(RowMoved):
-                relay.move(row, ticket_states.submitted(row, submission, relay.now(), index, together=True))
-        relay.gate.went_well(passage)
+            with suppress(StaleRow):
+                services.move(row, ticket_states.submitted(row, submission, services.now(), index, together=True))
+        services.gate.record_success(permit)
         return submission.job_id
 
 
-def parcels(rows: Iterable[TicketRow]) -> Iterator[list[TicketRow]]:
+def batches(rows: Iterable[TicketRow]) -> Iterator[list[TicketRow]]:
     """The rows in their order, as many at a time as one request may hold."""
-    parcel: list[TicketRow] = []
+    batch: list[TicketRow] = []
     size = 0
     for row in rows:
         size += len(row.request or b"")
-        if parcel and (len(parcel) == TICKETS_AT_ONCE or size > MOST_BYTES):
-            yield parcel
-            parcel, size = [], len(row.request or b"")
-        parcel.append(row)
-    if parcel:
-        yield parcel
+        if batch and (len(batch) == TICKETS_AT_ONCE or size > MOST_BYTES):
+            yield batch
+            batch, size = [], len(row.request or b"")
+        batch.append(row)
+    if batch:
+        yield batch
 
 
-def resume(relay: Relay, row: TicketRow, by: Deadline) -> TicketRow:
+def resume(services: Services, row: TicketRow, by: Deadline) -> TicketRow:
     """Go on with an accepted row that is due. A doubtful one is looked for, and sent only if there is no ticket."""
     if row.request is None:
-        return _map(relay, row)
-    with relay.gate.asking(relay.now) as passage:
-        if passage.closed_until is not None:
-            return relay.move(row, waiting.postponed(row, relay.now(), passage.closed_until))
-        before, row = row, relay.move(row, ticket_states.held(row, relay.now()))
-        if before.doubtful:
-            settled = _looked_for(relay, row, before, passage, by)
+        return _map(services, row)
+    with services.gate.permit(services.now) as permit:
+        if permit.closed_until is not None:
+            return services.move(row, waiting.postponed(row, services.now(), permit.closed_until))
+        before, row = row, services.move(row, ticket_states.held(row, services.now()))
+        if before.in_doubt:
+            settled = _looked_for(services, row, before, permit, by)
             if settled:
                 return settled
             # The looks took a while, ten pages of jobs perhaps: others may have been told to wait since.
-            closed_until = relay.gate.closed_until(relay.now()) if passage.probe is None else None
+            closed_until = services.gate.closed_until(services.now()) if permit.probe is None else None
             if closed_until is not None:
                 unsent = row.model_copy(update={"sent_at": before.sent_at})
-                return relay.move(row, waiting.postponed(unsent, relay.now(), closed_until))
-        return send(relay, row, passage, by, sent_before=before.sent_at)
+                return services.move(row, waiting.postponed(unsent, services.now(), closed_until))
+        return send(services, row, permit, by, sent_before=before.sent_at)
 
 
-def _looked_for(relay: Relay, row: TicketRow, before: TicketRow, passage: Passage, by: Deadline) -> TicketRow | None:
+def _looked_for(
+    services: Services, row: TicketRow, before: TicketRow, permit: Permit, by: Deadline
+) -> TicketRow | None:
     """The row as the look moved it; None where there is no ticket, and none to come, so that it may be sent."""
     observability.count("TicketLookedFor")
     try:
         # The jobs first: one that ends between the two looks has made its ticket by the second.
-        suspects = _suspects(relay, before, by)
-        ticket_id = find(relay, row, by)
+        candidate_jobs = _candidate_jobs(services, before, by)
+        ticket_id = find(services, row, by)
     except Rejected as error:
         # A refused look says nothing about the ticket: as doubtful as before.
-        unknown = Uncertain("look_up_refused", f"Zendesk refused the look-up: {error.code}.")
-        return _not_taken(relay, row, unknown, passage, before.sent_at)
+        unknown = OutcomeUnknown("look_up_refused", f"Zendesk refused the look-up: {error.code}.")
+        return _on_error(services, row, unknown, permit, before.sent_at)
     except ZendeskError as error:
-        return _not_taken(relay, row, error, passage, before.sent_at)
+        return _on_error(services, row, error, permit, before.sent_at)
     if ticket_id is not None:
-        new = ticket_states.created(row, ticket_id, relay.now())
-    elif suspects:
-        new = ticket_states.suspecting(row, suspects, relay.now(), sent_before=before.sent_at)
+        new = ticket_states.created(row, ticket_id, services.now())
+    elif candidate_jobs:
+        new = ticket_states.waiting_for_jobs(row, candidate_jobs, services.now(), sent_before=before.sent_at)
     else:
         return None
-    row = relay.move(row, new)
-    relay.gate.went_well(passage)
+    row = services.move(row, new)
+    services.gate.record_success(permit)
     return row
 
 
-def _map(relay: Relay, row: TicketRow) -> TicketRow:
+def _map(services: Services, row: TicketRow) -> TicketRow:
     """Map a redriven event with today's definitions; it is due at once, or unmapped again."""
     try:
         definition = models.partner(row.partner)
@@ -146,50 +148,50 @@ def _map(relay: Relay, row: TicketRow) -> TicketRow:
         delivery = Delivery(row.event_id, row.created_at, None)
         request = to_request(mapping.map_event(definition, event, delivery), row.external_id)
     except (UnknownPartner, PayloadRefused, MappingFailed) as error:
-        return relay.move(row, ticket_states.still_unmapped(row, error, relay.now()))
-    return relay.move(row, ticket_states.mapped(row, request, relay.now()))
+        return services.move(row, ticket_states.still_unmapped(row, error, services.now()))
+    return services.move(row, ticket_states.mapped(row, request, services.now()))
 
 
-def find(relay: Relay, row: TicketRow, by: Deadline) -> int | None:
+def find(services: Services, row: TicketRow, by: Deadline) -> int | None:
     """The ticket of this request, if there is one: by the announced id, then by the external_id that only we give."""
     if row.ticket_id is not None:
-        shown = relay.zendesk.show_ticket(row.ticket_id, by)
+        shown = services.zendesk.show_ticket(row.ticket_id, by)
         if shown and shown.ticket.get("external_id") == row.external_id:
             return row.ticket_id
-    found = relay.zendesk.find_tickets(row.external_id, by)
+    found = services.zendesk.find_tickets(row.external_id, by)
     if len(found) > 1:
         observability.count("TicketDuplicated")
     return found[0] if found else None
 
 
-def _suspects(relay: Relay, row: TicketRow, by: Deadline) -> tuple[str, ...]:
+def _candidate_jobs(services: Services, row: TicketRow, by: Deadline) -> tuple[str, ...]:
     """The jobs that may still make the ticket of a request whose answer was lost. Where the key is not honoured
     together with `async`, sending again before they are over would make a second one.
 
     The set is fixed at the first look, so that new jobs cannot keep the row waiting for ever.
     """
-    if not ticket_states.may_suspect(row, relay.now()):
+    if not ticket_states.jobs_may_be_candidates(row, services.now()):
         return ()
     try:
-        if row.suspects is None:
-            unfinished = relay.zendesk.unfinished_jobs(by)
-            ours = relay.store.jobs_waited_for() if unfinished else set()
+        if row.candidate_jobs is None:
+            unfinished = services.zendesk.unfinished_jobs(by)
+            ours = services.store.jobs_waited_for() if unfinished else set()
             return tuple(job for job in unfinished if job not in ours)
-        known = relay.zendesk.job_statuses(row.suspects, by) if row.suspects else {}
-        return tuple(job for job in row.suspects if job in known and not known[job].over)
+        known = services.zendesk.job_statuses(row.candidate_jobs, by) if row.candidate_jobs else {}
+        return tuple(job for job in row.candidate_jobs if job in known and not known[job].over)
     except Rejected as error:
         # Without leave to see the jobs, the look for the ticket must do.
         observability.logger().warning("jobs not shown", extra={"pk": row.pk, "reason": error.code})
         return ()
 
 
-def _not_taken(
-    relay: Relay, row: TicketRow, error: ZendeskError, passage: Passage, sent_before: float | None
+def _on_error(
+    services: Services, row: TicketRow, error: ZendeskError, permit: Permit, sent_before: float | None
 ) -> TicketRow:
-    relay.heed(error, passage)
-    if isinstance(error, Uncertain):
+    services.record_throttling(error, permit)
+    if isinstance(error, OutcomeUnknown):
         observability.count("TicketDoubtful")
-    pause = relay.settings.doubtful_pause_seconds
-    return relay.move(
-        row, ticket_states.not_taken(row, error, relay.now(), sent_before=sent_before, doubtful_pause=pause)
+    pause = services.settings.doubtful_pause_seconds
+    return services.move(
+        row, ticket_states.on_create_error(row, error, services.now(), sent_before=sent_before, doubtful_pause=pause)
     )

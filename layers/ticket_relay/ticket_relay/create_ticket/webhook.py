@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from ticket_relay import observability
 from ticket_relay.create_ticket import mapping, submit
 from ticket_relay.definitions import models
-from ticket_relay.errors import MappingFailed, RowMoved, StoreUnavailable
-from ticket_relay.services import Relay
+from ticket_relay.errors import MappingFailed, StaleRow, StoreUnavailable
+from ticket_relay.services import Services
 from ticket_relay.states import ticket as ticket_states
 from ticket_relay.storage.rows import TicketRow, TicketState, external_id, ticket_pk
 from ticket_relay.webhooks import payload, signatures
@@ -30,20 +30,20 @@ class Receipt:
     ticket_id: int | None = None
 
 
-def receive(relay: Relay, partner: str, headers: Mapping[str, str], body: bytes, by: Deadline) -> Receipt:
+def receive(services: Services, partner: str, headers: Mapping[str, str], body: bytes, by: Deadline) -> Receipt:
     """Take one delivery: `headers` with lower-case names, the raw `body`; `by` is when the partner needs the answer.
 
     Raises Refused (nothing stored), and Unavailable (nothing decided: the sender's retry is safe).
     """
     definition = models.partner(partner)
     payload.check_size(body)
-    arn = relay.settings.signing_secrets_arn
-    secrets = relay.secrets.signing(arn, partner) if arn else []
-    delivery = signatures.verify(definition.scheme, headers=headers, body=body, secrets=secrets, now=relay.now())
+    arn = services.settings.signing_secrets_arn
+    secrets = services.secrets.signing(arn, partner) if arn else []
+    delivery = signatures.verify(definition.scheme, headers=headers, body=body, secrets=secrets, now=services.now())
     event = payload.parse(body, headers.get("content-type"))
     if delivery.replay_key:
         # The id is not signed: what was captured, and comes again under another one, is the event that came first.
-        pk = relay.store.first_sight(delivery.replay_key, ticket_pk(partner, delivery.id), relay.now())
+        pk = services.store.first_sight(delivery.replay_key, ticket_pk(partner, delivery.id), services.now())
         delivery = replace(delivery, id=pk.removeprefix(ticket_pk(partner, "")))
     try:
         if not mapping.wanted(definition, event, delivery):
@@ -52,24 +52,24 @@ def receive(relay: Relay, partner: str, headers: Mapping[str, str], body: bytes,
         ticket = mapping.map_event(definition, event, delivery)
         request = to_request(ticket, external_id(partner, delivery.id))
     except MappingFailed as error:
-        row = ticket_states.unmapped(partner, delivery.id, body, error, relay.now())
-        return _receipt(_claimed(relay, row) or row)
+        row = ticket_states.unmapped(partner, delivery.id, body, error, services.now())
+        return _receipt(_claimed(services, row) or row)
 
-    with relay.gate.asking(relay.now) as passage:
-        row = ticket_states.claimed(partner, delivery.id, request, relay.now(), closed_until=passage.closed_until)
-        winner = _claimed(relay, row)
-        if winner or passage.closed_until is not None:
+    with services.gate.permit(services.now) as permit:
+        row = ticket_states.claimed(partner, delivery.id, request, services.now(), closed_until=permit.closed_until)
+        winner = _claimed(services, row)
+        if winner or permit.closed_until is not None:
             return _receipt(winner or row)
         try:
-            return _receipt(submit.send(relay, row, passage, by, sent_before=None))
-        except (RowMoved, StoreUnavailable) as error:
+            return _receipt(submit.send(services, row, permit, by, sent_before=None))
+        except (StaleRow, StoreUnavailable) as error:
             observability.left_to_poller(row, error)
             return _receipt(row)
 
 
-def _claimed(relay: Relay, row: TicketRow) -> TicketRow | None:
+def _claimed(services: Services, row: TicketRow) -> TicketRow | None:
     """The row that was there already, whose duplicate this delivery is; None to the one who claimed it."""
-    winner = relay.store.claim(row)
+    winner = services.store.claim(row)
     if winner:
         observability.count("EventDuplicate")
     else:

@@ -7,7 +7,7 @@ from itertools import batched
 from ticket_relay.create_ticket import submit
 from ticket_relay.errors import Rejected, ZendeskError
 from ticket_relay.poll_jobs.poll_run import CALL_TIME, Run, is_due
-from ticket_relay.services import Relay
+from ticket_relay.services import Services
 from ticket_relay.states import ticket as ticket_states
 from ticket_relay.states import update as update_states
 from ticket_relay.states import waiting
@@ -34,40 +34,40 @@ def follow(this: Run, rows: Sequence[Row]) -> None:
 
 
 def _poll_some(this: Run, rows: Sequence[Submitted]) -> None:
-    relay = this.relay
+    services = this.services
     jobs = _asked(this, rows)
     if jobs is None:
         return
     this.batches -= {job.id for job in jobs.values() if job.over}
     for row in rows:
         job = jobs.get(row.job_id or "")
-        if (is_due(row, relay.now()) or (job and job.over)) and this.has_time:
+        if (is_due(row, services.now()) or (job and job.over)) and this.has_time:
             with this.guarded(row):
-                _advance(relay, row, job)
+                _advance(services, row, job)
 
 
 def _asked(this: Run, rows: Sequence[Submitted]) -> dict[str, Job] | None:
     """What Zendesk says of the jobs; None where it was not or could not be asked, and the rows were moved by that."""
-    relay = this.relay
-    with relay.gate.asking(relay.now) as passage:
-        if passage.closed_until is not None:
-            for row in _due(rows, relay.now()):
+    services = this.services
+    with services.gate.permit(services.now) as permit:
+        if permit.closed_until is not None:
+            for row in _due(rows, services.now()):
                 with this.guarded(row):
-                    relay.move(row, waiting.postponed(row, relay.now(), passage.closed_until))
+                    services.move(row, waiting.postponed(row, services.now(), permit.closed_until))
             return None
         ids = dict.fromkeys(row.job_id for row in rows if row.job_id)
         try:
-            jobs = relay.zendesk.job_statuses(ids, Deadline.after(CALL_TIME))
+            jobs = services.zendesk.job_statuses(ids, Deadline.after(CALL_TIME))
         except Rejected:
             # As if the jobs were forgotten: then the tickets themselves are looked for.
             jobs = {}
         except ZendeskError as error:
-            relay.heed(error, passage)
-            for row in _due(rows, relay.now()):
+            services.record_throttling(error, permit)
+            for row in _due(rows, services.now()):
                 with this.guarded(row):
-                    relay.move(row, waiting.unanswered(row, error, relay.now()))
+                    services.move(row, waiting.unanswered(row, error, services.now()))
             return None
-        relay.gate.went_well(passage)
+        services.gate.record_success(permit)
         return jobs
 
 
@@ -75,27 +75,27 @@ def _due(rows: Sequence[Submitted], now: float) -> list[Submitted]:
     return [row for row in rows if is_due(row, now)]
 
 
-def _advance(relay: Relay, row: Submitted, job: Job | None) -> None:
+def _advance(services: Services, row: Submitted, job: Job | None) -> None:
     if isinstance(row, UpdateRow):
-        after = relay.settings.job_forgotten_after_seconds
-        relay.move(row, update_states.polled(row, job, relay.now(), forgotten_after=after))
+        after = services.settings.job_forgotten_after_seconds
+        services.move(row, update_states.polled(row, job, services.now(), forgotten_after=after))
         return
-    if not ticket_states.needs_look(row, job, relay.now()):
-        relay.move(row, ticket_states.polled(row, job, relay.now()))
+    if not ticket_states.needs_look(row, job, services.now()):
+        services.move(row, ticket_states.polled(row, job, services.now()))
         return
-    with relay.gate.asking(relay.now) as passage:
-        if passage.closed_until is not None:
-            relay.move(row, waiting.postponed(row, relay.now(), passage.closed_until))
+    with services.gate.permit(services.now) as permit:
+        if permit.closed_until is not None:
+            services.move(row, waiting.postponed(row, services.now(), permit.closed_until))
             return
         try:
-            ticket_id = submit.find(relay, row, Deadline.after(CALL_TIME))
+            ticket_id = submit.find(services, row, Deadline.after(CALL_TIME))
         except ZendeskError as error:
-            relay.heed(error, passage)
-            relay.move(row, waiting.unanswered(row, error, relay.now()))
+            services.record_throttling(error, permit)
+            services.move(row, waiting.unanswered(row, error, services.now()))
             return
-        relay.gate.went_well(passage)
+        services.gate.record_success(permit)
     if ticket_id is not None:
-        relay.move(row, ticket_states.created(row, ticket_id, relay.now()))
+        services.move(row, ticket_states.created(row, ticket_id, services.now()))
     else:
-        after = relay.settings.job_forgotten_after_seconds
-        relay.move(row, ticket_states.not_found(row, job, relay.now(), forgotten_after=after))
+        after = services.settings.job_forgotten_after_seconds
+        services.move(row, ticket_states.not_found(row, job, services.now(), forgotten_after=after))

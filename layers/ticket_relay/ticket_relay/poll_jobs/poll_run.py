@@ -5,8 +5,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from ticket_relay import observability
-from ticket_relay.errors import RelayError, RowMoved
-from ticket_relay.services import Relay
+from ticket_relay.errors import RelayError, StaleRow
+from ticket_relay.services import Services
 from ticket_relay.storage.rows import Row, Work
 from ticket_relay.storage.store import Unreadable
 
@@ -16,7 +16,7 @@ TIME_FOR_MANY = 20.0
 """Seconds in which a hundred rows are held, sent and told of it."""
 SOON = 15.0
 """A run waits for what is due within so many seconds; the rest is the next run's."""
-PUT_OFF = 600.0
+DEFERRED_SECONDS = 600.0
 """Seconds for which a row that meets a bug, or cannot be read, makes room for the others."""
 
 
@@ -26,14 +26,14 @@ def is_due(row: Row, now: float) -> bool:
 
 @dataclass(slots=True)
 class Run:
-    relay: Relay
+    services: Services
     time_left: Callable[[], float]
-    left_alone: set[str] = field(default_factory=set)
+    skipped: set[str] = field(default_factory=set)
     """Rows that failed in this run: the next run may have more luck with them, this one would only turn in circles."""
     broken: int = 0
     batches: set[str] = field(default_factory=set)
     """Jobs of many tickets that are not over, as far as this run knows."""
-    rests: dict[int, float] = field(default_factory=dict)
+    settle_until: dict[int, float] = field(default_factory=dict)
     """By ticket: until when the second of our last update of it lasts, so that it is not read in vain."""
 
     @property
@@ -46,12 +46,12 @@ class Run:
 
     def due_soon(self, work: Work, limit: int, within: float = SOON) -> list[Row]:
         rows = []
-        for row in self.relay.store.due(work, self.relay.now() + within, limit):
-            if row.pk in self.left_alone:
+        for row in self.services.store.due(work, self.services.now() + within, limit):
+            if row.pk in self.skipped:
                 continue
             if isinstance(row, Unreadable):
                 observability.logger().error("row unreadable", extra={"pk": row.pk})
-                self._put_off(row.pk)
+                self._defer(row.pk)
             else:
                 rows.append(row)
         return rows
@@ -60,19 +60,19 @@ class Run:
     def guarded(self, *rows: Row) -> Iterator[None]:
         try:
             yield
-        except RowMoved:
+        except StaleRow:
             observability.count("RowMoved")
         except RelayError as error:
             for row in rows:
                 observability.logger().warning("row left alone", extra={"pk": row.pk, "reason": error.code})
-                self.left_alone.add(row.pk)
+                self.skipped.add(row.pk)
         # A bug met by one row must not stop the others; the run fails in the end, so that it is known.
         except Exception as error:  # noqa: BLE001
             observability.unexpected(error)
             for row in rows:
-                self._put_off(row.pk)
+                self._defer(row.pk)
 
-    def _put_off(self, pk: str) -> None:
+    def _defer(self, pk: str) -> None:
         self.broken += 1
-        self.left_alone.add(pk)
-        self.relay.store.put_off(pk, self.relay.now() + PUT_OFF)
+        self.skipped.add(pk)
+        self.services.store.defer(pk, self.services.now() + DEFERRED_SECONDS)

@@ -13,7 +13,7 @@ from ticket_relay import observability
 from ticket_relay.errors import RelayError
 from ticket_relay.poll_jobs import job_results, send_due
 from ticket_relay.poll_jobs.poll_run import SOON, Run, is_due
-from ticket_relay.services import Relay
+from ticket_relay.services import Services
 from ticket_relay.storage.rows import Row, UpdateRow, Work
 
 SHORTEST_NAP, LONGEST_NAP = 0.2, 2.0
@@ -29,18 +29,18 @@ class Unfinished(RelayError):
     code = "poll_unfinished"
 
 
-def run(relay: Relay, time_left: Callable[[], float], nap: Callable[[float], None] = time.sleep) -> None:
+def run(services: Services, time_left: Callable[[], float], nap: Callable[[float], None] = time.sleep) -> None:
     """Advance whatever is due. `time_left` gives seconds.
 
     Raises StoreUnavailable, and Unfinished after a bug; running again is safe.
     """
-    this = Run(relay, time_left)
+    this = Run(services, time_left)
     while this.has_time:
         # A young job may be asked about only in a minute, and its tickets are busy all the same.
         unfinished, rows = this.due_soon(Work.JOB, MOST_JOBS, within=BUSY), this.due_soon(Work.SEND, MOST_SENDS)
-        now = relay.now()
+        now = services.now()
         jobs = [row for row in unfinished if row.due_at and row.due_at <= now + SOON]
-        closed_until = relay.gate.closed_until(now)
+        closed_until = services.gate.closed_until(now)
         if closed_until is not None and closed_until > now + SOON:
             rows = []
         if not jobs and not rows:
@@ -49,7 +49,7 @@ def run(relay: Relay, time_left: Callable[[], float], nap: Callable[[float], Non
         acted = _turn(this, jobs, rows if closed_until is None else [], _busy(unfinished, now))
         later = [row.due_at for row in jobs + rows if row.due_at and row.due_at > now]
         next_due = min(later, default=now if acted else now + LONGEST_NAP)
-        nap(min(max(next_due - relay.now(), SHORTEST_NAP), LONGEST_NAP))
+        nap(min(max(next_due - services.now(), SHORTEST_NAP), LONGEST_NAP))
     if this.broken:
         raise Unfinished(f"{this.broken} rows could not be advanced.")
 
@@ -61,7 +61,7 @@ def _busy(unfinished: Sequence[Row], now: float) -> set[int]:
 
 def _turn(this: Run, jobs: Sequence[Row], rows: Sequence[Row], busy: set[int]) -> bool:
     """Ask about jobs, then send; whether there was anything to do. Rows are those that are due, and due soon."""
-    now = this.relay.now()
+    now = this.services.now()
     this.batches |= {row.job_id for row in jobs if row.job_id and (row.together or isinstance(row, UpdateRow))}
     ask = any(is_due(row, now) for row in jobs)
     if ask:

@@ -23,13 +23,13 @@ MOST_BATCHES = 20
 
 def send(this: Run, rows: Sequence[Row], busy: set[int]) -> bool:
     """Send what is due of the rows, but no update of the `busy` tickets; whether there was anything to do."""
-    until = this.relay.now() + TURN
-    events = [row for row in rows if isinstance(row, TicketRow) and is_due(row, this.relay.now())]
+    until = this.services.now() + TURN
+    events = [row for row in rows if isinstance(row, TicketRow) and is_due(row, this.services.now())]
     updates = _by_ticket(this, (row for row in rows if isinstance(row, UpdateRow)), busy)
     gone = _create_together(this, events) | _update_together(this, updates)
     waiting = [[row] for row in events] + list(updates.values())
     for group in sorted(waiting, key=lambda group: group[0].due_at or 0):
-        if group[0].pk not in gone and this.has_time and this.relay.now() < until:
+        if group[0].pk not in gone and this.has_time and this.services.now() < until:
             with this.guarded(*group):
                 _one(this, group)
     return bool(waiting)
@@ -39,25 +39,25 @@ def _one(this: Run, group: Sequence[Row]) -> None:
     by = Deadline.after(CALL_TIME)
     row = group[0]
     if isinstance(row, TicketRow):
-        submit.resume(this.relay, row, by)
+        submit.resume(this.services, row, by)
     elif isinstance(row, UpdateRow):
         of_ticket = [each for each in group if isinstance(each, UpdateRow)]
-        if webhook.resume(this.relay, of_ticket, by):
-            this.rests[row.ticket_id] = this.relay.now() + SETTLED
+        if webhook.resume(this.services, of_ticket, by):
+            this.settle_until[row.ticket_id] = this.services.now() + SETTLED
 
 
 def _by_ticket(this: Run, rows: Iterable[UpdateRow], busy: set[int]) -> dict[int, list[UpdateRow]]:
     """The due updates of each ticket, in the order in which they came, up to the first that somebody else has in hand
     or that must wait: it is not to be overtaken.
     """
-    now = this.relay.now()
+    now = this.services.now()
     tickets: defaultdict[int, list[UpdateRow]] = defaultdict(list)
     for row in webhook.in_order(rows):
         tickets[row.ticket_id].append(row)
     due = {
         ticket_id: list(takewhile(lambda row: is_due(row, now), of_ticket))
         for ticket_id, of_ticket in tickets.items()
-        if ticket_id not in busy and this.rests.get(ticket_id, now) <= now
+        if ticket_id not in busy and this.settle_until.get(ticket_id, now) <= now
     }
     return {ticket_id: of_ticket for ticket_id, of_ticket in due.items() if of_ticket}
 
@@ -68,11 +68,11 @@ def _create_together(this: Run, rows: Sequence[TicketRow]) -> set[str]:
     gone: set[str] = set()
     if len(backlog) < BACKLOG:
         return gone
-    for parcel in submit.parcels(backlog):
+    for some in submit.batches(backlog):
         if this.has_time_for_many and len(this.batches) < MOST_BATCHES:
-            gone |= {row.pk for row in parcel}
-            with this.guarded(*parcel):
-                job_id = submit.send_together(this.relay, parcel, Deadline.after(CALL_TIME))
+            gone |= {row.pk for row in some}
+            with this.guarded(*some):
+                job_id = submit.send_together(this.services, some, Deadline.after(CALL_TIME))
                 this.batches |= {job_id} if job_id else set()
     return gone
 
@@ -87,7 +87,7 @@ def _update_together(this: Run, tickets: Mapping[int, list[UpdateRow]]) -> set[s
             together = dict(some)
             rows = [row for of_ticket in together.values() for row in of_ticket]
             with this.guarded(*rows):
-                job_id, alone = batch.drive(this.relay, together, Deadline.after(CALL_TIME))
+                job_id, alone = batch.drive(this.services, together, Deadline.after(CALL_TIME))
                 this.batches |= {job_id} if job_id else set()
                 gone |= {row.pk for row in rows if row.ticket_id not in alone}
     return gone

@@ -29,7 +29,7 @@ class UpdateLimits:
         until = {ticket_id: max(closed.get(pk, now), closed.get(_OF_THE_ACCOUNT, now)) for ticket_id, pk in pks.items()}
         return {ticket_id: moment for ticket_id, moment in until.items() if moment > now}
 
-    def heed(self, ticket_ids: Iterable[int], exhausted: Iterable[Limit], now: float) -> None:
+    def record_throttling(self, ticket_ids: Iterable[int], exhausted: Iterable[Limit], now: float) -> None:
         """Remember what the updates of these tickets used up, or for longer if somebody else was told a later time."""
         for limit in exhausted:
             if limit.name == UPDATES:

@@ -13,14 +13,14 @@ YOUNG_JOB = 15.0
 """A job may be unknown for a moment after it was queued: node-zendesk's monitor waits for it as well."""
 
 
-def asked_again(tries: int) -> float:
+def asked_again(retries: int) -> float:
     """Seconds until a job is asked about again: later and later, for during an incident it may be queued for hours."""
-    return POLL_PAUSES[min(tries, len(POLL_PAUSES) - 1)]
+    return POLL_PAUSES[min(retries, len(POLL_PAUSES) - 1)]
 
 
-def growing(first: float, tries: int, *, most: float) -> float:
+def growing(first: float, retries: int, *, most: float) -> float:
     """Seconds: doubled with each try, up to a bound."""
-    return min(first * 2.0 ** min(tries, 20), most) + jitter(1.0)
+    return min(first * 2.0 ** min(retries, 20), most) + jitter(1.0)
 
 
 def jitter(most: float) -> float:

@@ -10,7 +10,7 @@ Whatever happens, a row is either over, or has a time at which it is due. The wh
 
 import re
 
-from ticket_relay.errors import MappingFailed, Rejected, RelayError, Throttled, Uncertain, ZendeskError
+from ticket_relay.errors import MappingFailed, OutcomeUnknown, Rejected, RelayError, Throttled, ZendeskError
 from ticket_relay.states.backoff import LEASE, YOUNG_JOB, asked_again, growing, jitter
 from ticket_relay.states.waiting import still_waiting
 from ticket_relay.storage.rows import DAY, UNFINISHED_RETENTION, Step, TicketRow, TicketState, ticket_pk
@@ -28,7 +28,7 @@ LONGEST_PAUSE = 600.0
 FORGOTTEN = "job_forgotten"
 REFUSED_TOGETHER = "refused_together"
 
-LONGEST_REST = 3600.0
+LONGEST_ATTEMPT_PAUSE = 3600.0
 """Seconds between two attempts whose jobs came to nothing."""
 
 # A create that failed on the ticket's own content: trying again cannot help. The name is the worker's for any failure,
@@ -78,8 +78,8 @@ def held(row: TicketRow, now: float, lease: float = LEASE) -> TicketRow:
     says nothing about the request that goes out now.
     """
     if row.sent_at is not None and now - row.sent_at > KEY_LIFE:
-        return row.moved(now, due_at=now + lease, sent_at=now, suspects=None, attempt=row.attempt + 1)
-    return row.moved(now, due_at=now + lease, sent_at=row.sent_at or now, suspects=None)
+        return row.moved(now, due_at=now + lease, sent_at=now, candidate_jobs=None, attempt=row.attempt + 1)
+    return row.moved(now, due_at=now + lease, sent_at=row.sent_at or now, candidate_jobs=None)
 
 
 def redriven(row: TicketRow, now: float) -> TicketRow:
@@ -89,9 +89,9 @@ def redriven(row: TicketRow, now: float) -> TicketRow:
         state=TicketState.ACCEPTED,
         attempt=row.attempt + (row.request is not None),
         failures=0,
-        tries=0,
+        retries=0,
         sent_at=None,
-        suspects=None,
+        candidate_jobs=None,
         job_id=None,
         submitted_at=None,
         redriven_at=now,
@@ -124,8 +124,8 @@ def submitted(
         together=together,
         ticket_id=submission.ticket_id,
         submitted_at=now,
-        suspects=None,
-        tries=0,
+        candidate_jobs=None,
+        retries=0,
         due_at=now + asked_again(0),
         error_code=None,
         error_sentence=None,
@@ -139,55 +139,57 @@ def created(row: TicketRow, ticket_id: int, now: float) -> TicketRow:
     )
 
 
-def suspecting(row: TicketRow, suspects: tuple[str, ...], now: float, *, sent_before: float | None) -> TicketRow:
+def waiting_for_jobs(
+    row: TicketRow, candidate_jobs: tuple[str, ...], now: float, *, sent_before: float | None
+) -> TicketRow:
     """Not sent, because one of these unfinished jobs may be about to make the ticket."""
     return row.moved(
         now,
-        suspects=suspects,
+        candidate_jobs=candidate_jobs,
         sent_at=sent_before,
-        tries=row.tries + 1,
-        due_at=now + growing(2.0, row.tries, most=60.0),
+        retries=row.retries + 1,
+        due_at=now + growing(2.0, row.retries, most=60.0),
         error_code="job_unfinished",
         error_sentence="An unfinished job at Zendesk may be about to make this ticket.",
     )
 
 
-def may_suspect(row: TicketRow, now: float) -> bool:
+def jobs_may_be_candidates(row: TicketRow, now: float) -> bool:
     """While the key lives; after that, as for the key itself, the look-up alone must do."""
     return now - (row.sent_at or row.submitted_at or row.created_at) < KEY_LIFE
 
 
-def not_taken(
+def on_create_error(
     row: TicketRow, error: ZendeskError, now: float, *, sent_before: float | None, doubtful_pause: float
 ) -> TicketRow:
     """The request brought no success. `sent_before`, the doubt from before, outlives a certain refusal."""
     if isinstance(error, Rejected):
         return failed(row, error.code, error.sentence, now)
-    if now - row.begun_at > GIVE_UP_AFTER:
+    if now - row.retry_window_start > GIVE_UP_AFTER:
         return failed(row, error.code, f"Given up after three days. The last reason: {error.sentence}", now)
-    sent_at, pause = sent_before, growing(2.0, row.tries, most=LONGEST_PAUSE)
-    if isinstance(error, Uncertain):
-        sent_at, pause = row.sent_at, growing(doubtful_pause, row.tries, most=LONGEST_PAUSE)
+    sent_at, pause = sent_before, growing(2.0, row.retries, most=LONGEST_PAUSE)
+    if isinstance(error, OutcomeUnknown):
+        sent_at, pause = row.sent_at, growing(doubtful_pause, row.retries, most=LONGEST_PAUSE)
     elif isinstance(error, Throttled):
         sent_at = sent_before if error.certain else row.sent_at
         pause = (error.retry_after or 0) + jitter(2.0)
     return row.moved(
         now,
         sent_at=sent_at,
-        tries=row.tries + 1,
+        retries=row.retries + 1,
         due_at=now + pause,
         error_code=error.code,
         error_sentence=error.sentence,
     )
 
 
-def not_taken_together(row: TicketRow, error: ZendeskError, now: float, *, doubtful_pause: float) -> TicketRow:
+def on_batch_error(row: TicketRow, error: ZendeskError, now: float, *, doubtful_pause: float) -> TicketRow:
     """One of many in a request that brought no success. If somebody's fault it was, each is sent alone now, and learns
     its own; those that must wait go together again.
     """
     if isinstance(error, Rejected):
         return row.moved(now, sent_at=None, due_at=now, error_code=REFUSED_TOGETHER, error_sentence=error.sentence)
-    new = not_taken(row, error, now, sent_before=None, doubtful_pause=doubtful_pause)
+    new = on_create_error(row, error, now, sent_before=None, doubtful_pause=doubtful_pause)
     if isinstance(error, Throttled) and new.due_at is not None:
         return new.model_copy(update={"due_at": now + (error.retry_after or 0)})
     return new
@@ -195,7 +197,7 @@ def not_taken_together(row: TicketRow, error: ZendeskError, now: float, *, doubt
 
 def may_go_together(row: TicketRow) -> bool:
     """Whether it may be sent with others. What is doubtful is looked for, and sent with its own key."""
-    return row.request is not None and not row.doubtful and row.error_code != REFUSED_TOGETHER
+    return row.request is not None and not row.in_doubt and row.error_code != REFUSED_TOGETHER
 
 
 def new_attempt(row: TicketRow, code: str, sentence: str, now: float) -> TicketRow:
@@ -207,12 +209,12 @@ def new_attempt(row: TicketRow, code: str, sentence: str, now: float) -> TicketR
         state=TicketState.ACCEPTED,
         attempt=row.attempt + 1,
         failures=row.failures + 1,
-        tries=0,
+        retries=0,
         sent_at=None,
         job_id=None,
         # A job that is over makes no ticket any more; one that was forgotten might still be among the unfinished.
-        suspects=None if code == FORGOTTEN else (),
-        due_at=now + growing(5.0, row.failures, most=LONGEST_REST),
+        candidate_jobs=None if code == FORGOTTEN else (),
+        due_at=now + growing(5.0, row.failures, most=LONGEST_ATTEMPT_PAUSE),
         error_code=code,
         error_sentence=sentence,
     )

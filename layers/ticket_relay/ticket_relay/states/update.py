@@ -10,7 +10,7 @@ accepted ──the PUT landed, or its changes are true already──▶ applied 
 
 from collections.abc import Sequence
 
-from ticket_relay.errors import Conflict, Rejected, Throttled, Uncertain, Unreached, ZendeskError
+from ticket_relay.errors import Conflict, NotSent, OutcomeUnknown, Rejected, Throttled, ZendeskError
 from ticket_relay.states.backoff import LEASE, YOUNG_JOB, asked_again, growing, jitter
 from ticket_relay.states.waiting import still_waiting
 from ticket_relay.storage.rows import DAY, UNFINISHED_RETENTION, Step, UpdateRow, UpdateState
@@ -72,7 +72,7 @@ def submitted(row: UpdateRow, job_id: str, index: int, now: float) -> UpdateRow:
         job_id=job_id,
         job_index=index,
         submitted_at=now,
-        tries=0,
+        retries=0,
         due_at=now + asked_again(0),
         error_code=None,
         error_sentence=None,
@@ -88,7 +88,7 @@ def applied(row: UpdateRow, now: float, reason: str | None = None) -> UpdateRow:
 
 def half_applied(row: UpdateRow, now: float) -> UpdateRow:
     """The first of two requests has landed for certain; `rest` goes out when the ticket can be read again."""
-    return row.moved(now, sent_at=None, tries=0, due_at=now + SETTLED, error_code=None, error_sentence=None)
+    return row.moved(now, sent_at=None, retries=0, due_at=now + SETTLED, error_code=None, error_sentence=None)
 
 
 def redriven(row: UpdateRow, now: float) -> UpdateRow:
@@ -100,7 +100,7 @@ def redriven(row: UpdateRow, now: float) -> UpdateRow:
         state=UpdateState.ACCEPTED,
         base=None,
         conflicts=0,
-        tries=0,
+        retries=0,
         redriven_at=now,
         due_at=now,
         error_code="redriven",
@@ -111,9 +111,9 @@ def redriven(row: UpdateRow, now: float) -> UpdateRow:
 def not_found(row: UpdateRow, now: float, *, before: UpdateRow) -> UpdateRow:
     """A trigger tells only of tickets that exist, so at first their absence is a copy of the database that lags."""
     sentence = "Zendesk has no such ticket."
-    if now - row.begun_at > LAG:
+    if now - row.retry_window_start > LAG:
         return failed(row, "ticket_not_found", sentence, now)
-    return not_applied(row, Unreached("ticket_not_found", sentence), now, before=before, conflicts=row.conflicts)
+    return on_update_error(row, NotSent("ticket_not_found", sentence), now, before=before, conflicts=row.conflicts)
 
 
 def skipped(row: UpdateRow, now: float, reason: str | None = None, sentence: str | None = None) -> UpdateRow:
@@ -130,7 +130,7 @@ def failed(row: UpdateRow, code: str, sentence: str, now: float) -> UpdateRow:
     return row.moved(now, state=UpdateState.FAILED, error_code=code, error_sentence=sentence)
 
 
-def not_applied(
+def on_update_error(
     row: UpdateRow, error: ZendeskError, now: float, *, before: UpdateRow, conflicts: int, sent: bool = True
 ) -> UpdateRow:
     """No success, after so many conflicts in all. The doubt from `before` it was held outlives a certain refusal, and
@@ -140,19 +140,19 @@ def not_applied(
         return _overtaken(row, error.code, conflicts, now)
     if isinstance(error, Rejected) and not isinstance(error, Conflict):
         return failed(row, error.code, error.sentence, now)
-    if now - row.begun_at > GIVE_UP_AFTER:
+    if now - row.retry_window_start > GIVE_UP_AFTER:
         return _too_late(row, error.code, error.sentence, now)
-    pause = growing(2.0, row.tries, most=LONGEST_PAUSE)
+    pause = growing(2.0, row.retries, most=LONGEST_PAUSE)
     if isinstance(error, Throttled):
         pause = (error.retry_after or 0) + jitter(2.0)
-    doubtful = sent and (isinstance(error, Uncertain) or (isinstance(error, Throttled) and not error.certain))
-    known = row if doubtful else before
+    in_doubt = sent and (isinstance(error, OutcomeUnknown) or (isinstance(error, Throttled) and not error.certain))
+    known = row if in_doubt else before
     return row.moved(
         now,
         sent_at=known.sent_at,
         rest=known.rest,
         conflicts=conflicts,
-        tries=row.tries + 1,
+        retries=row.retries + 1,
         due_at=now + pause,
         error_code=error.code,
         error_sentence=error.sentence,
@@ -200,7 +200,7 @@ def _again(row: UpdateRow, code: str, sentence: str, now: float, *, sent_at: flo
     """Back to be decided on the ticket as it is now."""
     if conflicts > MAX_CONFLICTS:
         return _overtaken(row, code, conflicts, now)
-    if now - row.begun_at > GIVE_UP_AFTER:
+    if now - row.retry_window_start > GIVE_UP_AFTER:
         return _too_late(row, code, sentence, now)
     return row.moved(
         now,
@@ -208,7 +208,7 @@ def _again(row: UpdateRow, code: str, sentence: str, now: float, *, sent_at: flo
         job_id=None,
         sent_at=sent_at,
         conflicts=conflicts,
-        due_at=now + growing(2.0, row.tries, most=LONGEST_PAUSE),
+        due_at=now + growing(2.0, row.retries, most=LONGEST_PAUSE),
         error_code=code,
         error_sentence=sentence,
     )

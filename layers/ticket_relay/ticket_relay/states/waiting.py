@@ -11,10 +11,10 @@ def postponed[R: Row](row: R, now: float, until: float) -> R:
 
 
 def still_waiting[R: Row](row: R, now: float) -> R:
-    return row.moved(now, tries=row.tries + 1, due_at=now + asked_again(row.tries + 1))
+    return row.moved(now, retries=row.retries + 1, due_at=now + asked_again(row.retries + 1))
 
 
 def unanswered[R: Row](row: R, error: ZendeskError, now: float) -> R:
     """The question about the job was not answered: that says nothing about the ticket."""
     wait = (error.retry_after or 0) + jitter(2.0) if isinstance(error, Throttled) else 0
-    return row.moved(now, tries=row.tries + 1, due_at=now + max(asked_again(row.tries + 1), wait))
+    return row.moved(now, retries=row.retries + 1, due_at=now + max(asked_again(row.retries + 1), wait))

@@ -68,7 +68,7 @@ class Row(BaseModel):
     version: int = 1
     attempt: int = 1
     """Each attempt has an idempotency key of its own."""
-    tries: int = 0
+    retries: int = 0
     """Counts what was tried since the row last came further; pauses grow with it."""
     due_at: float | None = None
     sent_at: float | None = None
@@ -99,7 +99,7 @@ class Row(BaseModel):
         return Work.JOB if self.state == TicketState.SUBMITTED else Work.SEND
 
     @property
-    def begun_at(self) -> float:
+    def retry_window_start(self) -> float:
         """From when on its patience counts."""
         return self.redriven_at or self.created_at
 
@@ -135,7 +135,7 @@ class TicketRow(Row):
     """Announced while submitted, certain when created."""
     failures: int = 0
     """Counts the jobs that came to nothing."""
-    suspects: tuple[str, ...] | None = None
+    candidate_jobs: tuple[str, ...] | None = None
     """Unfinished jobs, one of which may be about to make this ticket; None until they are looked for."""
 
     @property
@@ -143,7 +143,7 @@ class TicketRow(Row):
         return external_id(self.partner, self.event_id)
 
     @property
-    def doubtful(self) -> bool:
+    def in_doubt(self) -> bool:
         """There may be a ticket already: it is looked for before anything is sent."""
         return self.sent_at is not None or self.attempt > 1
 

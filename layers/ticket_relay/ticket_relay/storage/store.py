@@ -8,7 +8,7 @@ from itertools import chain
 
 from pydantic import ValidationError
 
-from ticket_relay.errors import RowMoved, StoreUnavailable
+from ticket_relay.errors import StaleRow, StoreUnavailable
 from ticket_relay.storage.dynamodb import ConditionFailed, Item, Table
 from ticket_relay.storage.rows import DAY, Row, TicketRow, UpdateRow, Work
 
@@ -64,7 +64,7 @@ class Store:
                 given={":state": str(old.state), ":version": old.version},
             )
         except ConditionFailed:
-            raise RowMoved(f"The row left {old.state} version {old.version} since it was read.") from None
+            raise StaleRow(f"The row left {old.state} version {old.version} since it was read.") from None
 
     def first_sight(self, replay_key: str, pk: str, now: float) -> str:
         """Remember that this signed content came for this row; the row that it came for first, which may be another."""
@@ -106,7 +106,7 @@ class Store:
         found = self.due(Work.JOB, FAR, limit=MOST_JOBS)
         return {row.job_id for row in found if isinstance(row, Row) and row.job_id and not row.together}
 
-    def put_off(self, pk: str, until: float) -> None:
+    def defer(self, pk: str, until: float) -> None:
         """Let a row that cannot be advanced, or not even be read, make room for the others."""
         with suppress(ConditionFailed):
             self._table.update(pk, "SET due_at = :until", only_if="due_at < :until", given={":until": until})

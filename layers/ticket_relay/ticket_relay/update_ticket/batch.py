@@ -12,15 +12,15 @@ from itertools import chain
 from typing import Any, Never
 
 from ticket_relay import observability
-from ticket_relay.errors import Rejected, RowMoved, Throttled, ZendeskError
-from ticket_relay.rate_limits.gate import Passage
-from ticket_relay.services import Relay
+from ticket_relay.errors import Rejected, StaleRow, Throttled, ZendeskError
+from ticket_relay.rate_limits.gate import Permit
+from ticket_relay.services import Services
 from ticket_relay.states import update as update_states
 from ticket_relay.states.backoff import LEASE_TOGETHER
 from ticket_relay.storage.rows import UpdateRow
 from ticket_relay.update_ticket import plan as decisions
 from ticket_relay.update_ticket import safe_update
-from ticket_relay.update_ticket.fresh_read import Looks
+from ticket_relay.update_ticket.fresh_read import TicketReader
 from ticket_relay.update_ticket.plan import Plan, Waiting
 from ticket_relay.zendesk.client import Shown, Ticket
 from ticket_relay.zendesk.transport import Deadline
@@ -41,56 +41,58 @@ class _Planned:
         return {"id": self.ticket_id, **safe_update.safe(self.plan, self.stamp)}
 
 
-def drive(relay: Relay, tickets: Mapping[int, Sequence[UpdateRow]], by: Deadline) -> tuple[str | None, set[int]]:
+def drive(services: Services, tickets: Mapping[int, Sequence[UpdateRow]], by: Deadline) -> tuple[str | None, set[int]]:
     """Decide the accepted rows of at most 100 tickets, each ticket's in order, and send what comes of it in one job.
 
     Returns the job, if there is one, and the tickets that must be driven alone. Raises StoreUnavailable: leases end by
     themselves.
     """
-    with relay.gate.asking(relay.now) as passage:
-        if passage.closed_until is not None:
+    with services.gate.permit(services.now) as permit:
+        if permit.closed_until is not None:
             return None, set()
-        limited = relay.limits.closed_until(tickets, relay.now())
+        limited = services.limits.closed_until(tickets, services.now())
         free = {ticket_id: rows for ticket_id, rows in tickets.items() if ticket_id not in limited}
         if not free:
             return None, set(limited)
         try:
-            planned, alone = _planned(relay, free, by)
+            planned, alone = _planned(services, free, by)
         except ZendeskError as error:
-            relay.heed(error, passage)
+            services.record_throttling(error, permit)
             return None, set(tickets)
-        relay.gate.went_well(passage)
-        job_id = _send(relay, [each for each in planned if each.plan.update], passage, by)
+        services.gate.record_success(permit)
+        job_id = _send(services, [each for each in planned if each.plan.update], permit, by)
         return job_id, alone | set(limited)
 
 
-def _planned(relay: Relay, tickets: Mapping[int, Sequence[UpdateRow]], by: Deadline) -> tuple[list[_Planned], set[int]]:
+def _planned(
+    services: Services, tickets: Mapping[int, Sequence[UpdateRow]], by: Deadline
+) -> tuple[list[_Planned], set[int]]:
     """Plans for those that can go together, after whatever of them needs no request; and the others."""
     waiting = {ticket_id: [Waiting(row, before=row) for row in rows] for ticket_id, rows in tickets.items()}
-    own = safe_update.own_user(relay, chain.from_iterable(waiting.values()), by)
-    looks, asked = Looks(relay), relay.now()
-    shown = relay.zendesk.show_tickets(tickets, by)
+    own = safe_update.own_user(services, chain.from_iterable(waiting.values()), by)
+    reader, asked = TicketReader(services), services.now()
+    shown = services.zendesk.show_tickets(tickets, by)
     planned, alone = [], set()
     for ticket_id, rows in waiting.items():
         try:
-            planned.append(_plan(relay, rows, _settled(shown.get(ticket_id), looks, asked), own))
+            planned.append(_plan(services, rows, _settled(shown.get(ticket_id), reader, asked), own))
         # What is wrong with one ticket, a bug included, comes out when it is driven alone, and harms no other.
         except Exception:  # noqa: BLE001
             alone.add(ticket_id)
     return planned, alone
 
 
-def _settled(shown: Shown | None, looks: Looks, asked: float) -> Ticket:
-    if shown is None or asked < looks.over(shown):
+def _settled(shown: Shown | None, reader: TicketReader, asked: float) -> Ticket:
+    if shown is None or asked < reader.over(shown):
         raise _AloneError
     return shown.ticket
 
 
-def _plan(relay: Relay, rows: Sequence[Waiting], ticket: Ticket, own: int | None) -> _Planned:
-    plan = decisions.plan(rows, safe_update.reading_of(rows, ticket, _no_audits, own), relay.now())
+def _plan(services: Services, rows: Sequence[Waiting], ticket: Ticket, own: int | None) -> _Planned:
+    plan = decisions.plan(rows, safe_update.reading_of(rows, ticket, _no_audits, own), services.now())
     if plan.rest is not None or any(update_states.went_alone(it.row) for it in plan.senders):
         raise _AloneError
-    safe_update.carry_out(relay, plan)
+    safe_update.finish_without_request(services, plan)
     return _Planned(rows[0].row.ticket_id, plan, ticket["updated_at"])
 
 
@@ -98,12 +100,12 @@ def _no_audits() -> Never:
     raise _AloneError
 
 
-def _send(relay: Relay, planned: Sequence[_Planned], passage: Passage, by: Deadline) -> str | None:
+def _send(services: Services, planned: Sequence[_Planned], permit: Permit, by: Deadline) -> str | None:
     held = []
     for each in planned:
         try:
-            safe_update.hold(relay, each.plan, LEASE_TOGETHER)
-        except RowMoved:
+            safe_update.hold(services, each.plan, LEASE_TOGETHER)
+        except StaleRow:
             observability.count("RowMoved")
         else:
             held.append(each)
@@ -111,25 +113,25 @@ def _send(relay: Relay, planned: Sequence[_Planned], passage: Passage, by: Deadl
         return None
     tickets = [each.ticket_id for each in held]
     try:
-        job_id, exhausted = relay.zendesk.update_tickets([each.update for each in held], by)
+        job_id, exhausted = services.zendesk.update_tickets([each.update for each in held], by)
     except ZendeskError as error:
-        relay.heed(error, passage, tickets)
+        services.record_throttling(error, permit, tickets)
         for each in held:
-            safe_update.move(relay, [(it, _not_taken(it, error, relay.now())) for it in each.plan.senders])
+            safe_update.move(services, [(it, _on_error(it, error, services.now())) for it in each.plan.senders])
         return None
     for index, each in enumerate(held):
         # Who was to end with the request waits for what the job says, and is then decided again.
-        moves = [(it, update_states.submitted(it.row, job_id, index, relay.now())) for it in each.plan.senders]
-        safe_update.move(relay, moves)
-    relay.limits.heed(tickets, exhausted, relay.now())
+        moves = [(it, update_states.submitted(it.row, job_id, index, services.now())) for it in each.plan.senders]
+        safe_update.move(services, moves)
+    services.limits.record_throttling(tickets, exhausted, services.now())
     return job_id
 
 
-def _not_taken(waiting: Waiting, error: ZendeskError, now: float) -> UpdateRow:
+def _on_error(waiting: Waiting, error: ZendeskError, now: float) -> UpdateRow:
     if isinstance(error, Rejected):
         return update_states.refused_together(waiting.row, error, now, before=waiting.before)
     conflicts = waiting.row.conflicts
-    new = update_states.not_applied(waiting.row, error, now, before=waiting.before, conflicts=conflicts)
+    new = update_states.on_update_error(waiting.row, error, now, before=waiting.before, conflicts=conflicts)
     if isinstance(error, Throttled) and new.due_at is not None:
         return new.model_copy(update={"due_at": now + (error.retry_after or 0)})  # all at once, to go together again
     return new

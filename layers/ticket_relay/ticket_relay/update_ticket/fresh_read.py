@@ -8,46 +8,46 @@ least reached the times that it told us.
 import math
 from dataclasses import dataclass
 
-from ticket_relay.errors import Conflict, Uncertain, Unsettled
-from ticket_relay.services import Relay
+from ticket_relay.errors import Conflict, OutcomeUnknown, Unsettled
+from ticket_relay.services import Services
 from ticket_relay.zendesk import timestamps
 from ticket_relay.zendesk.client import Shown, Ticket
 from ticket_relay.zendesk.transport import Deadline
 
 
 @dataclass(slots=True)
-class Looks:
+class TicketReader:
     """One worker's looks at tickets. Each costs a call; one that comes too early is Unsettled.
 
     `not_before` is when the next look makes sense, in epoch seconds. `ahead` is by how many seconds, at least,
     Zendesk's clock is ahead of ours; negative where it may be behind.
     """
 
-    relay: Relay
+    services: Services
     not_before: float = 0.0
-    ahead: float = -math.inf
-    told_at: float | None = None
+    clock_offset: float = -math.inf
+    webhook_time: float | None = None
     """When a webhook told of the ticket, if it has just come in: then its stamp may do in place of the first look."""
 
     def wait(self) -> float:
         """Seconds until the next look makes sense. Never more than one, whatever another worker's clock wrote."""
-        return min(max(self.not_before - self.relay.now(), 0.0), 1.0)
+        return min(max(self.not_before - self.services.now(), 0.0), 1.0)
 
     def after(self, conflict: Conflict) -> None:
         """Somebody has just changed the ticket: the second in which that was is over in a second."""
-        now = self.relay.now()
-        self.told_at = None
+        now = self.services.now()
+        self.webhook_time = None
         self.not_before = max(self.not_before, now + 1)
         if conflict.at is not None:
-            self.ahead = max(self.ahead, conflict.at - now)
+            self.clock_offset = max(self.clock_offset, conflict.at - now)
 
     def read(self, ticket_id: int, by: Deadline) -> Ticket | None:
         """The ticket; None if there is none. Raises Unsettled where it was being changed while it was read."""
-        self.told_at = None
+        self.webhook_time = None
         if (left := self.wait()) > 0:
-            self.relay.sleep(left + 0.01)  # so that rounding does not cost another look
-        asked = self.relay.now()
-        shown = self.relay.zendesk.show_ticket(ticket_id, by)
+            self.services.sleep(left + 0.01)  # so that rounding does not cost another look
+        asked = self.services.now()
+        shown = self.services.zendesk.show_ticket(ticket_id, by)
         if shown is None:
             return None
         over = self.over(shown)
@@ -60,7 +60,9 @@ class Looks:
         """By our clock, when the second of the ticket's last update is over at the latest. Raises Uncertain."""
         updated = timestamps.parse(shown.ticket.get("updated_at"))
         if updated is None:
-            raise Uncertain("zendesk_answer_unreadable", "Zendesk's ticket does not say when it was updated.")
+            raise OutcomeUnknown("zendesk_answer_unreadable", "Zendesk's ticket does not say when it was updated.")
         second = math.floor(updated.instant.timestamp())
-        self.ahead = max(self.ahead, second - self.relay.now(), (shown.at or second) - self.relay.now())
-        return second + 1 - self.ahead
+        self.clock_offset = max(
+            self.clock_offset, second - self.services.now(), (shown.at or second) - self.services.now()
+        )
+        return second + 1 - self.clock_offset

@@ -5,8 +5,8 @@ circles. Learned once a day for all functions, from Zendesk's word or from the a
 from contextlib import suppress
 
 from ticket_relay import observability
-from ticket_relay.errors import Rejected, Uncertain
-from ticket_relay.services import Relay
+from ticket_relay.errors import OutcomeUnknown, Rejected
+from ticket_relay.services import Services
 from ticket_relay.storage.dynamodb import ConditionFailed
 from ticket_relay.storage.rows import DAY
 from ticket_relay.zendesk.transport import Deadline
@@ -15,31 +15,31 @@ PK = "identity"
 LEARNING_TIME = 1.5
 
 
-def known(relay: Relay) -> int | None:
+def known(services: Services) -> int | None:
     """The relay's own user, where it was learned already. Raises StoreUnavailable."""
-    item = relay.table.get(PK)
-    return int(item["user_id"]) if item and item["expires_at"] > relay.now() else None
+    item = services.table.get(PK)
+    return int(item["user_id"]) if item and item["expires_at"] > services.now() else None
 
 
-def learned(relay: Relay, by: Deadline) -> int | None:
+def learned(services: Services, by: Deadline) -> int | None:
     """Ask Zendesk; None where it does not say. Raises StoreUnavailable, Throttled and Unreached.
 
     Not knowing costs one round at most: the answer to our update names its author, who is learned then.
     """
     try:
-        user_id = relay.zendesk.own_user_id(Deadline.after(min(LEARNING_TIME, by.left)))
-    except (Uncertain, Rejected) as error:
+        user_id = services.zendesk.own_user_id(Deadline.after(min(LEARNING_TIME, by.left)))
+    except (OutcomeUnknown, Rejected) as error:
         observability.logger().warning("own user not known", extra={"reason": error.code})
         return None
     if user_id is not None:
-        remember(relay, user_id)
+        remember(services, user_id)
     return user_id
 
 
-def remember(relay: Relay, user_id: int) -> None:
-    now = relay.now()
+def remember(services: Services, user_id: int) -> None:
+    now = services.now()
     with suppress(ConditionFailed):  # Another worker has just learned it, too.
-        relay.table.put(
+        services.table.put(
             {"pk": PK, "user_id": user_id, "expires_at": int(now + DAY)},
             only_if="attribute_not_exists(pk) OR expires_at <= :now",
             given={":now": int(now)},

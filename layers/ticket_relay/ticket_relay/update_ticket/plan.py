@@ -52,7 +52,7 @@ class Waiting:
     held: bool = False
 
     @property
-    def doubtful(self) -> bool:
+    def in_doubt(self) -> bool:
         """A request of this update may have had its effect."""
         return self.before.sent_at is not None
 
@@ -156,14 +156,14 @@ def begun(rows: Sequence[Waiting]) -> float:
     return min(moments)
 
 
-def direct(waiting: Waiting, told_at: float) -> str | None:
+def direct(waiting: Waiting, webhook_time: float) -> str | None:
     """The stamp that a webhook of this time brought, where it is exact and nothing of the ticket is needed; else None.
 
     A later one than the webhook itself would protect from nothing.
     """
     try:
         since = timestamps.parse(waiting.request.updated_at)
-        if needs_reading(waiting.request.decider, since) or (since and since.instant.timestamp() >= told_at + 1):
+        if needs_reading(waiting.request.decider, since) or (since and since.instant.timestamp() >= webhook_time + 1):
             return None
     except (MappingFailed, PayloadRefused):
         return None
@@ -200,12 +200,12 @@ class _Case:
 def _decided(waiting: Waiting, ticket: Ticket, reading: Reading, now: float) -> UpdateRow | TicketCreate | Update:
     row, actor_id = waiting.row, waiting.request.actor_id
     closed = ticket.get("status") == "closed"
-    markers = _markers(reading) if waiting.doubtful else frozenset()
+    markers = _markers(reading) if waiting.in_doubt else frozenset()
     if row.marker in markers:
         return update_states.applied(row, now)
     # What was found with the row: a first request that this worker sent itself has not landed, or it would be done.
     rest = waiting.before.rest
-    if rest and (row.marker_of_first in markers or not waiting.doubtful) and not closed:
+    if rest and (row.marker_of_first in markers or not waiting.in_doubt) and not closed:
         waiting.row = row.model_copy(update={"rest": rest})
         return cast("Update", json.loads(rest))
     row = waiting.row = row.model_copy(update={"rest": None})

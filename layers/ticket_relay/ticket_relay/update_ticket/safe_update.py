@@ -20,21 +20,21 @@ from ticket_relay.changes.diff import marked
 from ticket_relay.errors import (
     Conflict,
     MappingFailed,
+    OutcomeUnknown,
     Rejected,
-    RowMoved,
-    Uncertain,
+    StaleRow,
     Unsettled,
     ZendeskError,
 )
-from ticket_relay.rate_limits.gate import Passage
-from ticket_relay.services import Relay
+from ticket_relay.rate_limits.gate import Permit
+from ticket_relay.services import Services
 from ticket_relay.states import ticket as ticket_states
 from ticket_relay.states import update as update_states
 from ticket_relay.states.backoff import LEASE
 from ticket_relay.storage.rows import UpdateRow, UpdateState, external_id
 from ticket_relay.update_ticket import own_user as identity
 from ticket_relay.update_ticket import plan as decisions
-from ticket_relay.update_ticket.fresh_read import Looks
+from ticket_relay.update_ticket.fresh_read import TicketReader
 from ticket_relay.update_ticket.plan import Audits, Plan, Reading, Waiting
 from ticket_relay.zendesk import timestamps
 from ticket_relay.zendesk.client import Ticket
@@ -51,87 +51,87 @@ FOLLOW_UPS = "zendesk.follow-up"
 """Stands where a partner's name does in the row of a follow-up ticket; no partner can have it."""
 
 
-def drive(relay: Relay, rows: Sequence[Waiting], passage: Passage, by: Deadline, looks: Looks) -> bool:
+def drive(services: Services, rows: Sequence[Waiting], permit: Permit, by: Deadline, reader: TicketReader) -> bool:
     """Decide and send, again after each conflict, and move the rows by what comes of it; whether something was sent.
 
     All are of one ticket, in the order in which they came; those that did not fit into one request stay as they are.
     Raises RowMoved and StoreUnavailable: leases end by themselves.
     """
-    conflicts, thrown_back = 0, list[Waiting]()
+    conflicts, requeued = 0, list[Waiting]()
     for number in range(1, ROUNDS + 1):
         plan: Plan | None = None
         try:
-            reading = _reading(relay, rows, by, looks)
+            reading = _reading(services, rows, by, reader)
             if reading is None:
-                move(relay, [(it, update_states.not_found(it.row, relay.now(), before=it.before)) for it in rows])
+                move(services, [(it, update_states.not_found(it.row, services.now(), before=it.before)) for it in rows])
                 return False
-            plan = decisions.plan(rows, reading, relay.now())
-            carry_out(relay, plan)
+            plan = decisions.plan(rows, reading, services.now())
+            finish_without_request(services, plan)
             if plan.update:
-                _send(relay, plan, reading, by)
+                _send(services, plan, reading, by)
         except ZendeskError as error:
             if isinstance(error, Conflict):
                 conflicts += 1
                 observability.count("UpdateConflicted")
-                looks.after(error)
-            if isinstance(error, Conflict | Unsettled) and number < ROUNDS and by.left > looks.wait() + LEAST_TIME:
-                relay.sleep(random.uniform(0.02, 0.2))  # noqa: S311 - so that two who collided do not collide again
+                reader.after(error)
+            if isinstance(error, Conflict | Unsettled) and number < ROUNDS and by.left > reader.wait() + LEAST_TIME:
+                services.sleep(random.uniform(0.02, 0.2))  # noqa: S311 - so that two who collided do not collide again
                 rows = [it for it in rows if it.row.state is UpdateState.ACCEPTED]
                 continue
-            relay.heed(error, passage, [rows[0].row.ticket_id])
-            thrown_back = plan.senders if plan else list(rows)
-            _throw_back(relay, thrown_back, error, conflicts, sent=plan is not None)
+            services.record_throttling(error, permit, [rows[0].row.ticket_id])
+            requeued = plan.senders if plan else list(rows)
+            _requeue(services, requeued, error, conflicts, sent=plan is not None)
         else:
             if reading.ticket or plan.update:
-                relay.gate.went_well(passage)
+                services.gate.record_success(permit)
         break
     left = [it for it in rows if it.held]
-    move(relay, [(it, update_states.released(it.row, relay.now(), before=it.before)) for it in left])
-    _fall_in(relay, rows, thrown_back)
+    move(services, [(it, update_states.released(it.row, services.now(), before=it.before)) for it in left])
+    _requeue_behind(services, rows, requeued)
     return plan is not None and bool(plan.update)
 
 
-def _throw_back(relay: Relay, rows: Sequence[Waiting], error: ZendeskError, conflicts: int, *, sent: bool) -> None:
+def _requeue(services: Services, rows: Sequence[Waiting], error: ZendeskError, conflicts: int, *, sent: bool) -> None:
     """Due again, all at one time: they are to stay together, and in order."""
-    now = relay.now()
+    now = services.now()
     moves = [
         (
             it,
-            update_states.not_applied(
+            update_states.on_update_error(
                 it.row, error, now, before=it.before, conflicts=it.row.conflicts + conflicts, sent=sent
             ),
         )
         for it in rows
     ]
     due_at = max((new.due_at for _, new in moves if new.due_at), default=None)
-    move(relay, [(it, new.model_copy(update={"due_at": due_at}) if new.due_at else new) for it, new in moves])
+    move(services, [(it, new.model_copy(update={"due_at": due_at}) if new.due_at else new) for it, new in moves])
 
 
-def _fall_in(relay: Relay, rows: Sequence[Waiting], thrown_back: Sequence[Waiting]) -> None:
+def _requeue_behind(services: Services, rows: Sequence[Waiting], requeued: Sequence[Waiting]) -> None:
     """Whoever did not fit into the request waits for those who were in it, so as not to overtake them."""
-    until = max((it.row.due_at for it in thrown_back if it.row.due_at), default=None)
-    behind = [it for it in rows if it.row.state is UpdateState.ACCEPTED and not any(it is one for one in thrown_back)]
+    until = max((it.row.due_at for it in requeued if it.row.due_at), default=None)
+    behind = [it for it in rows if it.row.state is UpdateState.ACCEPTED and not any(it is one for one in requeued)]
     if until is not None:
-        move(relay, [(it, update_states.postponed(it.row, relay.now(), until)) for it in behind])
+        move(services, [(it, update_states.postponed(it.row, services.now(), until)) for it in behind])
 
 
-def carry_out(relay: Relay, plan: Plan) -> None:
+def finish_without_request(services: Services, plan: Plan) -> None:
     """What needs no request: whoever has come to its end, and the follow-ups of a closed ticket."""
-    move(relay, plan.over)
+    move(services, plan.over)
     for waiting, creation in plan.follow_ups:
         row = waiting.row
         event_id = f"{row.ticket_id}/{row.invocation_id}"
         try:
             request = to_request(creation, external_id(FOLLOW_UPS, event_id))
         except MappingFailed as error:
-            move(relay, [(waiting, update_states.failed(row, error.code, error.sentence, relay.now()))])
+            move(services, [(waiting, update_states.failed(row, error.code, error.sentence, services.now()))])
             continue
         # A ticket to be created like a partner's: exactly once, by the poller. Who comes second finds it claimed.
-        now = relay.now()
+        now = services.now()
         created = ticket_states.claimed(FOLLOW_UPS, event_id, request, now, closed_until=now)
-        if relay.store.claim(created) is None:
+        if services.store.claim(created) is None:
             observability.moved(created)
-        move(relay, [(waiting, update_states.applied(row, now, "followed_up"))])
+        move(services, [(waiting, update_states.applied(row, now, "followed_up"))])
 
 
 def safe(plan: Plan, updated_stamp: str) -> Ticket:
@@ -139,38 +139,38 @@ def safe(plan: Plan, updated_stamp: str) -> Ticket:
     return {**marked(plan.update, plan.markers), "safe_update": True, "updated_stamp": updated_stamp}
 
 
-def hold(relay: Relay, plan: Plan, lease: float) -> None:
+def hold(services: Services, plan: Plan, lease: float) -> None:
     """Hold whoever is about to be sent. Raises RowMoved if somebody else has one of them."""
     for waiting in plan.senders:
         if not waiting.held or plan.rest is not None:
             rest = plan.rest or waiting.row.rest
-            waiting.row = relay.move(waiting.row, update_states.held(waiting.row, relay.now(), rest, lease))
+            waiting.row = services.move(waiting.row, update_states.held(waiting.row, services.now(), rest, lease))
             waiting.held = True
 
 
-def _send(relay: Relay, plan: Plan, reading: Reading, by: Deadline) -> None:
-    hold(relay, plan, LEASE)
+def _send(services: Services, plan: Plan, reading: Reading, by: Deadline) -> None:
+    hold(services, plan, LEASE)
     ticket_id = plan.senders[0].row.ticket_id
-    updated = relay.zendesk.update_ticket(ticket_id, safe(plan, reading.stamp), by)
+    updated = services.zendesk.update_ticket(ticket_id, safe(plan, reading.stamp), by)
     # First of all the outcome is written down: a row that does not know of it is doubtful.
     end = update_states.half_applied if plan.rest else update_states.applied
-    move(relay, [(it, end(it.row, relay.now())) for it in plan.senders] + plan.after)
-    relay.limits.heed([ticket_id], updated.exhausted, relay.now())
+    move(services, [(it, end(it.row, services.now())) for it in plan.senders] + plan.after)
+    services.limits.record_throttling([ticket_id], updated.exhausted, services.now())
     if reading.own is None and updated.author_id is not None:
-        identity.remember(relay, updated.author_id)
+        identity.remember(services, updated.author_id)
 
 
-def _reading(relay: Relay, rows: Sequence[Waiting], by: Deadline, looks: Looks) -> Reading | None:
+def _reading(services: Services, rows: Sequence[Waiting], by: Deadline, reader: TicketReader) -> Reading | None:
     """The ticket and what goes with it; None if there is none."""
     ticket_id = rows[0].row.ticket_id
-    own = own_user(relay, rows, by)
-    told = decisions.direct(rows[0], looks.told_at) if looks.told_at is not None else None
+    own = own_user(services, rows, by)
+    told = decisions.direct(rows[0], reader.webhook_time) if reader.webhook_time is not None else None
     if told is not None:
         return Reading({}, told, tuple, own)
-    ticket = looks.read(ticket_id, by)
+    ticket = reader.read(ticket_id, by)
     if ticket is None:
         return None
-    return reading_of(rows, ticket, _audits(relay, ticket_id, decisions.begun(rows) - EARLIER, by), own)
+    return reading_of(rows, ticket, _audits(services, ticket_id, decisions.begun(rows) - EARLIER, by), own)
 
 
 def reading_of(rows: Sequence[Waiting], ticket: Ticket, audits: Audits, own: int | None) -> Reading:
@@ -181,23 +181,23 @@ def reading_of(rows: Sequence[Waiting], ticket: Ticket, audits: Audits, own: int
     return Reading(ticket, ticket["updated_at"], audits, own)
 
 
-def own_user(relay: Relay, rows: Iterable[Waiting], by: Deadline) -> int | None:
+def own_user(services: Services, rows: Iterable[Waiting], by: Deadline) -> int | None:
     """Our own user, asked for only if somebody's event says who caused it."""
     if all(decisions.caused_by(it) is None for it in rows):
-        return identity.known(relay)
-    return identity.known(relay) or identity.learned(relay, by)
+        return identity.known(services)
+    return identity.known(services) or identity.learned(services, by)
 
 
-def _audits(relay: Relay, ticket_id: int, since: float, by: Deadline) -> Audits:
+def _audits(services: Services, ticket_id: int, since: float, by: Deadline) -> Audits:
     """The ticket's audits, when asked for; of a long list no more than its end, if it proves to be sorted."""
 
     @cache
     def read() -> Sequence[Mapping[str, Any]]:
         try:
-            return list(_until(since, relay.zendesk.audits(ticket_id, by)))
+            return list(_until(since, services.zendesk.audits(ticket_id, by)))
         except Rejected as error:
             # A refused look says nothing about the update: as doubtful as before.
-            raise Uncertain("look_up_refused", f"Zendesk refused the look at the audits: {error.code}.") from None
+            raise OutcomeUnknown("look_up_refused", f"Zendesk refused the look at the audits: {error.code}.") from None
 
     return read
 
@@ -216,11 +216,11 @@ def _until(since: float, audits: Iterable[dict[str, Any]]) -> Iterator[dict[str,
         latest = at
 
 
-def move(relay: Relay, moves: Sequence[tuple[Waiting, UpdateRow]]) -> None:
+def move(services: Services, moves: Sequence[tuple[Waiting, UpdateRow]]) -> None:
     """Move each. One that somebody else has moved meanwhile is theirs."""
     for waiting, row in moves:
         try:
-            waiting.row = relay.move(waiting.row, row)
-        except RowMoved:
+            waiting.row = services.move(waiting.row, row)
+        except StaleRow:
             observability.count("RowMoved")
         waiting.held = False

@@ -8,15 +8,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ticket_relay import observability
-from ticket_relay.errors import RowMoved, StoreUnavailable
-from ticket_relay.rate_limits.gate import Passage
-from ticket_relay.services import Relay
+from ticket_relay.errors import StaleRow, StoreUnavailable
+from ticket_relay.rate_limits.gate import Permit
+from ticket_relay.services import Services
 from ticket_relay.states import update as update_states
 from ticket_relay.states.backoff import jitter
 from ticket_relay.storage.rows import UpdateRow, update_pk
 from ticket_relay.update_ticket import own_user as identity
 from ticket_relay.update_ticket import safe_update
-from ticket_relay.update_ticket.fresh_read import Looks
+from ticket_relay.update_ticket.fresh_read import TicketReader
 from ticket_relay.update_ticket.plan import Waiting
 from ticket_relay.update_ticket.request import checked, read_request
 from ticket_relay.webhooks import payload, signatures
@@ -34,28 +34,28 @@ class Receipt:
     ticket_id: int
 
 
-def receive(relay: Relay, headers: Mapping[str, str], body: bytes, by: Deadline) -> Receipt:
+def receive(services: Services, headers: Mapping[str, str], body: bytes, by: Deadline) -> Receipt:
     """Take one delivery: `headers` with lower-case names, the raw `body`; `by` is when Zendesk needs the answer.
 
     Raises Refused (nothing stored), and Unavailable (nothing decided: Zendesk repeats a 503 with `Retry-After` < 60 s).
     """
     payload.check_size(body)
-    arn = relay.settings.signing_secrets_arn
-    secrets = relay.secrets.signing(arn, SENDER) if arn else []
-    delivery = signatures.verify(SENDER, headers=headers, body=body, secrets=secrets, now=relay.now())
+    arn = services.settings.signing_secrets_arn
+    secrets = services.secrets.signing(arn, SENDER) if arn else []
+    delivery = signatures.verify(SENDER, headers=headers, body=body, secrets=secrets, now=services.now())
     event = payload.parse(body, headers.get("content-type"))
     request = checked(read_request(event), event)
-    if request.actor_id is not None and request.actor_id == identity.known(relay):
+    if request.actor_id is not None and request.actor_id == identity.known(services):
         observability.count("UpdateOwnActor")
         return Receipt("ignored", delivery.id, request.ticket_id)
 
     # The invocation id is not signed: what was captured, and comes again under another one, finds the row of the first.
     pk = update_pk(request.ticket_id, delivery.id)
-    pk = relay.store.first_sight(delivery.replay_key or pk, pk, relay.now())
-    with relay.gate.asking(relay.now) as passage:
-        closed_until = _closed_until(relay, request.ticket_id, passage)
-        row = update_states.claimed(pk, request.ticket_id, delivery.id, body, relay.now(), closed_until=closed_until)
-        winner = relay.store.claim(row)
+    pk = services.store.first_sight(delivery.replay_key or pk, pk, services.now())
+    with services.gate.permit(services.now) as permit:
+        closed_until = _closed_until(services, request.ticket_id, permit)
+        row = update_states.claimed(pk, request.ticket_id, delivery.id, body, services.now(), closed_until=closed_until)
+        winner = services.store.claim(row)
         if winner:
             observability.count("UpdateDuplicate")
             return Receipt(winner.state, delivery.id, request.ticket_id)
@@ -64,34 +64,39 @@ def receive(relay: Relay, headers: Mapping[str, str], body: bytes, by: Deadline)
             return Receipt(row.state, delivery.id, request.ticket_id)
         waiting = Waiting(row, before=row.model_copy(update={"sent_at": None}), held=True)
         # The update that a webhook tells of is older than its signature, so that this wait makes one look enough.
-        told_at = delivery.timestamp
-        looks = Looks(relay, not_before=row.created_at + 1, ahead=told_at - row.created_at, told_at=told_at)
+        webhook_time = delivery.timestamp
+        reader = TicketReader(
+            services,
+            not_before=row.created_at + 1,
+            clock_offset=webhook_time - row.created_at,
+            webhook_time=webhook_time,
+        )
         try:
-            safe_update.drive(relay, [waiting], passage, by, looks)
-        except (RowMoved, StoreUnavailable) as error:
+            safe_update.drive(services, [waiting], permit, by, reader)
+        except (StaleRow, StoreUnavailable) as error:
             observability.left_to_poller(row, error)
         return Receipt(waiting.row.state, delivery.id, request.ticket_id)
 
 
-def resume(relay: Relay, rows: Sequence[UpdateRow], by: Deadline) -> bool:
+def resume(services: Services, rows: Sequence[UpdateRow], by: Deadline) -> bool:
     """Go on with accepted rows of one ticket that are due, in the order in which they came, as far as one request goes;
     whether one was sent. Raises RowMoved and StoreUnavailable: leases then end by themselves.
     """
-    with relay.gate.asking(relay.now) as passage:
-        closed_until = _closed_until(relay, rows[0].ticket_id, passage)
+    with services.gate.permit(services.now) as permit:
+        closed_until = _closed_until(services, rows[0].ticket_id, permit)
         if closed_until is not None:
             until = closed_until + jitter(2.0)  # one time for all: they are to stay together
             for row in rows:
-                relay.move(row, update_states.postponed(row, relay.now(), until))
+                services.move(row, update_states.postponed(row, services.now(), until))
             return False
-        looks = Looks(relay, not_before=max(row.created_at for row in rows) + 1)
-        return safe_update.drive(relay, [Waiting(row, before=row) for row in rows], passage, by, looks)
+        reader = TicketReader(services, not_before=max(row.created_at for row in rows) + 1)
+        return safe_update.drive(services, [Waiting(row, before=row) for row in rows], permit, by, reader)
 
 
-def _closed_until(relay: Relay, ticket_id: int, passage: Passage) -> float | None:
+def _closed_until(services: Services, ticket_id: int, permit: Permit) -> float | None:
     """Until when the gate or a limit keeps the ticket from being updated, if one does."""
-    limited_until = relay.limits.closed_until([ticket_id], relay.now()).get(ticket_id)
-    return max(passage.closed_until or 0, limited_until or 0) or None
+    limited_until = services.limits.closed_until([ticket_id], services.now()).get(ticket_id)
+    return max(permit.closed_until or 0, limited_until or 0) or None
 
 
 def in_order(rows: Iterable[UpdateRow]) -> list[UpdateRow]:

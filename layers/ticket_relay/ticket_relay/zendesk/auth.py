@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from ticket_relay.errors import Rejected, SecretsUnavailable, Uncertain, Unreached
+from ticket_relay.errors import NotSent, OutcomeUnknown, Rejected, SecretsUnavailable
 from ticket_relay.storage.dynamodb import ConditionFailed, Table
 from ticket_relay.zendesk.transport import Deadline, Transport
 
@@ -66,7 +66,7 @@ class Credentials:
         try:
             secret = self._secret()
         except SecretsUnavailable as error:
-            raise Unreached(error.code, error.sentence) from None
+            raise NotSent(error.code, error.sentence) from None
         match secret:
             case {"client_id": str(client_id), "client_secret": str(client_secret)}:
                 client = {"client_id": client_id, "client_secret": client_secret}
@@ -74,9 +74,7 @@ class Credentials:
             case {"email": str(email), "api_token": str(api_token)}:
                 return "Basic " + base64.b64encode(f"{email}/token:{api_token}".encode()).decode()
             case _:
-                raise Unreached(
-                    "zendesk_secret_malformed", "The secret holds neither an OAuth client nor an API token."
-                )
+                raise NotSent("zendesk_secret_malformed", "The secret holds neither an OAuth client nor an API token.")
 
     def renewable(self, refused: str) -> bool:
         kind, _, self._refused = refused.partition(" ")
@@ -90,13 +88,13 @@ class Credentials:
             if stored and self._good(stored, early=True):
                 return self._remember(stored)
             if stored and stored.value == self._refused and self._now() - (stored.refused_at or 0) < REFUSALS_APART:
-                raise Unreached("zendesk_unauthorized", "Zendesk does not accept the token that it has just given.")
+                raise NotSent("zendesk_unauthorized", "Zendesk does not accept the token that it has just given.")
             if mine := self._take_renewal(stored):
                 return self._remember(self._renewed(client, mine, by))
             if stored and self._good(stored, early=False):
                 return self._remember(stored)
             if patience.left < PAUSE:
-                raise Unreached("token_pending", "Another worker is fetching the token.")
+                raise NotSent("token_pending", "Another worker is fetching the token.")
             time.sleep(PAUSE)
 
     def _good(self, token: Token, *, early: bool) -> bool:
@@ -137,17 +135,17 @@ class Credentials:
         try:
             answer = self._transport.call("POST", "/oauth/tokens", auth=None, by=by, body=json.dumps(asked).encode())
         except Rejected:
-            raise Unreached("zendesk_unauthorized", "Zendesk does not accept the OAuth client.") from None
-        except Uncertain as error:
+            raise NotSent("zendesk_unauthorized", "Zendesk does not accept the OAuth client.") from None
+        except OutcomeUnknown as error:
             # A token too many does no harm: for the ticket, nothing has happened.
-            raise Unreached(error.code, "Zendesk's token endpoint did not answer as it should.") from None
+            raise NotSent(error.code, "Zendesk's token endpoint did not answer as it should.") from None
         match answer.body:
             case {"access_token": str(value), "expires_in": int(life)}:
                 pass
             case {"access_token": str(value)}:
                 life = LIFE
             case _:
-                raise Unreached("zendesk_unauthorized", "Zendesk's token endpoint gave no token.")
+                raise NotSent("zendesk_unauthorized", "Zendesk's token endpoint gave no token.")
         now = self._now()
         token = Token(value, now + life * EARLY, now + life, now if self._refused else None)
         with suppress(ConditionFailed):  # It took so long that another worker took over; both tokens are good.

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ticket_relay.errors import Rejected, Uncertain
+from ticket_relay.errors import OutcomeUnknown, Rejected
 from ticket_relay.rate_limits.headers import Limit, exhausted
 from ticket_relay.zendesk.jobs import Job, read_job
 from ticket_relay.zendesk.transport import Answer, Auth, Deadline, Transport
@@ -67,7 +67,7 @@ class Zendesk:
                 return Submission(job.id, ticket_id)
             case {"ticket": {"id": int(ticket_id)}} if answer.status == 201:
                 return Submission(None, ticket_id)
-        raise Uncertain("zendesk_answer_unreadable", "Zendesk took the ticket but its answer names no job.")
+        raise OutcomeUnknown("zendesk_answer_unreadable", "Zendesk took the ticket but its answer names no job.")
 
     def create_tickets(self, requests: Sequence[bytes], by: Deadline) -> Submission:
         """`POST /api/v2/tickets/create_many`: one job for at most 100 requests of `create_ticket`, by their index.
@@ -78,7 +78,7 @@ class Zendesk:
         match self._call("POST", "/api/v2/tickets/create_many", by, body=body).body:
             case {"job_status": dict(status)} if job := read_job(status):
                 return Submission(job.id, None)
-        raise Uncertain("zendesk_answer_unreadable", "Zendesk took the tickets but its answer names no job.")
+        raise OutcomeUnknown("zendesk_answer_unreadable", "Zendesk took the tickets but its answer names no job.")
 
     def job_statuses(self, ids: Iterable[str], by: Deadline) -> dict[str, Job]:
         """`GET /api/v2/job_statuses/show_many`: those it knows, by id. At most 100 ids."""
@@ -86,7 +86,7 @@ class Zendesk:
         match answer.body:
             case {"job_statuses": list(jobs)}:
                 return {job.id: job for job in map(read_job, jobs) if job}
-        raise Uncertain("zendesk_answer_unreadable", "Zendesk's answer holds no job statuses.")
+        raise OutcomeUnknown("zendesk_answer_unreadable", "Zendesk's answer holds no job statuses.")
 
     def unfinished_jobs(self, by: Deadline) -> list[str]:
         """`GET /api/v2/job_statuses`: the ids of the account's jobs that are not over, from the first pages.
@@ -101,7 +101,7 @@ class Zendesk:
                 case {"job_statuses": list(jobs), **rest}:
                     found += [job.id for job in map(read_job, jobs) if job and not job.over]
                 case _:
-                    raise Uncertain("zendesk_answer_unreadable", "Zendesk's answer holds no job statuses.")
+                    raise OutcomeUnknown("zendesk_answer_unreadable", "Zendesk's answer holds no job statuses.")
             cursor = _cursor(rest)
             if cursor is None:
                 break
@@ -119,7 +119,7 @@ class Zendesk:
         match answer.body:
             case {"ticket": {"id": int()} as ticket}:
                 return Shown(ticket, answer.at)
-        raise Uncertain("zendesk_answer_unreadable", "Zendesk's answer holds no ticket.")
+        raise OutcomeUnknown("zendesk_answer_unreadable", "Zendesk's answer holds no ticket.")
 
     def show_tickets(self, ticket_ids: Iterable[int], by: Deadline) -> dict[int, Shown]:
         """`GET /api/v2/tickets/show_many`: those that there are, by id. At most 100."""
@@ -128,7 +128,7 @@ class Zendesk:
         match answer.body:
             case {"tickets": list(tickets)}:
                 return {it["id"]: Shown(it, answer.at) for it in tickets if _id_of(it) is not None}
-        raise Uncertain("zendesk_answer_unreadable", "Zendesk's answer holds no list of tickets.")
+        raise OutcomeUnknown("zendesk_answer_unreadable", "Zendesk's answer holds no list of tickets.")
 
     def find_tickets(self, external_id: str, by: Deadline) -> list[int]:
         """`GET /api/v2/tickets?external_id=`: ids, lowest first. Reads the database, not the index; none archived."""
@@ -138,7 +138,7 @@ class Zendesk:
                 # A server that ignored the parameter would list everybody's tickets.
                 ours = (it for it in tickets if isinstance(it, dict) and it.get("external_id") == external_id)
                 return sorted(found for it in ours if (found := _id_of(it)) is not None)
-        raise Uncertain("zendesk_answer_unreadable", "Zendesk's answer holds no list of tickets.")
+        raise OutcomeUnknown("zendesk_answer_unreadable", "Zendesk's answer holds no list of tickets.")
 
     def update_ticket(self, ticket_id: int, update: Ticket, by: Deadline) -> Updated:
         """`PUT /api/v2/tickets/{id}` with the `ticket` object. Raises Conflict, too.
@@ -160,7 +160,7 @@ class Zendesk:
         match answer.body:
             case {"job_status": dict(status)} if job := read_job(status):
                 return job.id, exhausted(answer.headers)
-        raise Uncertain("zendesk_answer_unreadable", "Zendesk took the updates but its answer names no job.")
+        raise OutcomeUnknown("zendesk_answer_unreadable", "Zendesk took the updates but its answer names no job.")
 
     def audits(self, ticket_id: int, by: Deadline) -> Iterator[dict[str, Any]]:
         """`GET /api/v2/tickets/{id}/audits`, newest first, page by page as far as the caller reads."""
@@ -171,7 +171,7 @@ class Zendesk:
                 case {"audits": list(audits), **rest}:
                     yield from (audit for audit in audits if isinstance(audit, dict))
                 case _:
-                    raise Uncertain("zendesk_answer_unreadable", "Zendesk's answer holds no audits.")
+                    raise OutcomeUnknown("zendesk_answer_unreadable", "Zendesk's answer holds no audits.")
             cursor = _cursor(rest)
             if cursor is None:
                 return

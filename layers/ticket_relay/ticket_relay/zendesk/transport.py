@@ -19,7 +19,7 @@ from requests.exceptions import ConnectTimeout
 from urllib3.exceptions import HTTPError, NewConnectionError, ReadTimeoutError
 
 from ticket_relay import observability
-from ticket_relay.errors import Conflict, Rejected, Throttled, Uncertain, Unreached, ZendeskError
+from ticket_relay.errors import Conflict, NotSent, OutcomeUnknown, Rejected, Throttled, ZendeskError
 from ticket_relay.rate_limits.headers import LONGEST_RETRY_AFTER, UPDATES, UPDATES_OF_TICKET, Limit, exhausted
 
 MAX_ANSWER = 8 * 1024 * 1024
@@ -124,7 +124,7 @@ class Transport:
     def _send(self, request: requests.Request, by: Deadline) -> tuple[requests.Response, bytes]:
         left = by.left
         if left < LEAST_TIME:
-            raise Unreached("no_time_left", "There was no time left to ask Zendesk.")
+            raise NotSent("no_time_left", "There was no time left to ask Zendesk.")
         connect = min(self._timeouts.connect, left / 2)
         if time.time() - self._last_used > LONGEST_IDLE:
             self._session.close()
@@ -139,13 +139,13 @@ class Transport:
             with response:
                 return response, self._read(response, by)
         except ConnectTimeout:
-            raise Unreached("zendesk_unreachable", "Zendesk could not be connected to in time.") from None
+            raise NotSent("zendesk_unreachable", "Zendesk could not be connected to in time.") from None
         except (requests.Timeout, ReadTimeoutError):
-            raise Uncertain("zendesk_timeout", "Zendesk did not answer in time.") from None
+            raise OutcomeUnknown("zendesk_timeout", "Zendesk did not answer in time.") from None
         except (requests.RequestException, HTTPError) as error:
             if _never_connected(error):
-                raise Unreached("zendesk_unreachable", "Zendesk could not be connected to.") from None
-            raise Uncertain("zendesk_connection_broken", "The connection to Zendesk broke.") from None
+                raise NotSent("zendesk_unreachable", "Zendesk could not be connected to.") from None
+            raise OutcomeUnknown("zendesk_connection_broken", "The connection to Zendesk broke.") from None
 
     def _read(self, response: requests.Response, by: Deadline) -> bytes:
         """The whole body, but neither for ever nor without end: the read time-out alone starts anew with every byte."""
@@ -160,8 +160,8 @@ class Transport:
                 return bytes(content)
             content += piece
             if len(content) > MAX_ANSWER:
-                raise Uncertain("zendesk_answer_too_large", "Zendesk's answer was too large to read.")
-        raise Uncertain("zendesk_timeout", "Zendesk's answer took too long to read.")
+                raise OutcomeUnknown("zendesk_answer_too_large", "Zendesk's answer was too large to read.")
+        raise OutcomeUnknown("zendesk_timeout", "Zendesk's answer took too long to read.")
 
 
 def _never_connected(error: Exception) -> bool:
@@ -175,7 +175,7 @@ def _json_of_success(content: bytes) -> Any:
     try:
         return json.loads(content)
     except (ValueError, RecursionError):
-        raise Uncertain("zendesk_answer_unreadable", "Zendesk's answer of success is not JSON.") from None
+        raise OutcomeUnknown("zendesk_answer_unreadable", "Zendesk's answer of success is not JSON.") from None
 
 
 def _meaning(method: str, status: int, headers: Mapping[str, str], content: bytes) -> ZendeskError:
@@ -183,7 +183,7 @@ def _meaning(method: str, status: int, headers: Mapping[str, str], content: byte
     if status == 429 or (status == 503 and "Retry-After" in headers):
         return Throttled(status, _retry_after(headers), _reached(headers))
     if status in NO_EFFECT or 300 <= status < 400:
-        return Unreached(*NO_EFFECT.get(status, REDIRECTED))
+        return NotSent(*NO_EFFECT.get(status, REDIRECTED))
     # A ticket that was closed since it was read, or never read, has changed like any other, and is decided on again.
     if (status == 409 and code == "UpdateConflict") or (status == 422 and closes(sentence)):
         conflict = Conflict(status, code, sentence)
@@ -191,10 +191,10 @@ def _meaning(method: str, status: int, headers: Mapping[str, str], content: byte
         return conflict
     # 409 DatabaseConflict, or a create that is under way elsewhere (real: alphagov/support#273); 408 is a time-out.
     if status in (408, 409) or status >= 500:
-        return Uncertain(f"zendesk_{status}", f"Zendesk answered {status}.")
+        return OutcomeUnknown(f"zendesk_{status}", f"Zendesk answered {status}.")
     # Not Zendesk's own words ("There is no help desk configured at this address", a proxy's page): the way is at fault.
     if status not in OF_THE_CONTENT and not code and method != "GET":
-        return Uncertain(f"zendesk_{status}", f"Somebody on the way to Zendesk answered {status}.")
+        return OutcomeUnknown(f"zendesk_{status}", f"Somebody on the way to Zendesk answered {status}.")
     return Rejected(status, code or f"zendesk_{status}", sentence or f"Zendesk answered {status}.")
 
 

@@ -75,7 +75,7 @@ def test_amazons_engine_is_gone_with_its_context():
 @pytest.mark.usefixtures("dynamodb_local")
 def test_amazons_engine_is_gone_with_a_process_that_is_killed():
     code = """
-from local.dynamodb import dynamodb_local_in_thread
+from local.aws.dynamodb import dynamodb_local_in_thread
 with dynamodb_local_in_thread() as url:
     print(url, flush=True)
     input()
