@@ -28,5 +28,5 @@ def redrive(store: Store, row: Row, now: float) -> Row:
             new = update_states.redriven(row, now)
         case _:
             raise NotRedrivable(f"The row is {row.state}: only what failed or could not be mapped is redriven.")
-    store.save(row, new)
+    store.move(row, new)
     return new

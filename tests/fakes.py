@@ -18,6 +18,7 @@ from urllib3 import HTTPResponse
 from ticket_relay.errors import StaleRow
 from ticket_relay.rate_limits.gate import OPEN, Permit
 from ticket_relay.storage.rows import Row, TicketRow, Work
+from ticket_relay.storage.store import count_and_log
 from ticket_relay.zendesk.client import Shown, Submission
 from ticket_relay.zendesk.jobs import Job, Result
 from ticket_relay.zendesk.transport import Deadline, Timeouts, Transport
@@ -141,9 +142,12 @@ class MemoryStore:
 
     def claim(self, row: Row) -> Row | None:
         there = self.rows.setdefault(row.pk, row)
-        return None if there is row else there
+        if there is row:
+            count_and_log(row, None)
+            return None
+        return there
 
-    def save(self, old: Row, new: Row) -> None:
+    def move(self, old: Row, new: Row) -> Row:
         if self.writes_left is not None:
             self.writes_left -= 1
             if self.writes_left < 0:
@@ -153,6 +157,8 @@ class MemoryStore:
         if there is None or (there.state, there.version) != (old.state, old.version):
             raise StaleRow("The row is elsewhere.")
         self.rows[old.pk] = new
+        count_and_log(new, old)
+        return new
 
     def due(self, work: Work, until: float, limit: int) -> list[Row]:
         waiting = [

@@ -5,8 +5,8 @@ from typing import Any, override
 
 import requests
 
-from ticket_relay.errors import Rejected
 from ticket_relay.storage.dynamodb import Table
+from ticket_relay.zendesk.errors import Rejected
 from ticket_relay.zendesk.transport import Answer, Timeouts, Transport
 
 # The operator may be farther from Zendesk than the functions are.

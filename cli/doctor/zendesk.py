@@ -8,9 +8,9 @@ from typing import Any
 from cli.doctor.finding import NotGood, Status, unchecked, wrong
 from cli.doctor.line import Line, Unshared
 from cli.doctor.setup import CREATE, POLL, UPDATE, Setup
-from ticket_relay.errors import Rejected, ZendeskError
 from ticket_relay.webhooks.signatures import TOLERANCE
 from ticket_relay.zendesk.auth import SCOPE, Credentials
+from ticket_relay.zendesk.errors import Rejected, ZendeskError
 from ticket_relay.zendesk.transport import NO_EFFECT, REDIRECTED, Auth, Deadline
 
 END_OF_API_TOKENS = date(2027, 4, 30)

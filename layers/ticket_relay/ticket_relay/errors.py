@@ -10,23 +10,18 @@
     ├── Unavailable             something of ours cannot be reached: 503, nothing half-done
     │   ├── StoreUnavailable
     │   └── SecretsUnavailable
-    ├── RowMoved                the row is no longer in the state and version that were read
-    └── ZendeskError
+    ├── StaleRow                the row is no longer in the state and version that were read
+    └── ZendeskError            what can come of a call of Zendesk (zendesk/errors.py)
         ├── Throttled           Zendesk said when to come back; the request had no effect, or none that is known
-        ├── Unreached           the request certainly had no effect; repeating it is safe
+        ├── NotSent             the request certainly had no effect; repeating it is safe
         │   └── Unsettled       the ticket was being changed while it was read
-        ├── Uncertain           the request may have had its effect; look before repeating it
+        ├── OutcomeUnknown      the request may have had its effect; look before repeating it
         └── Rejected            Zendesk understood and said no; repeating it will not help
             └── Conflict        the ticket was changed since the stamp (409 UpdateConflict)
 
 `code` is for metrics, rows and partners; `str(error)` is a sentence that holds no payload, no header and no secret,
 except for `Rejected`, whose sentence is Zendesk's own reason: it belongs in the row, never in a log.
 """
-
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from ticket_relay.rate_limits.headers import Limit
 
 
 class RelayError(Exception):
@@ -77,7 +72,7 @@ class UnknownPartner(Refused):
 
 
 class MappingFailed(RelayError):
-    """The definition made no valid ticket or change of an authentic event. A person mends it, then redrives."""
+    """The definition made no valid ticket or change of an authentic event. A person fixes it, then redrives."""
 
     def __init__(self, code: str, sentence: str) -> None:
         super().__init__(sentence)
@@ -91,7 +86,7 @@ class DefinitionError(RelayError):
 
 
 class Unavailable(RelayError):
-    """Something of ours did not answer. Whoever called may repeat the same request: it is safe."""
+    """Something of ours did not answer. The caller may repeat the same request: it is safe."""
 
     code = "unavailable"
 
@@ -109,75 +104,6 @@ class SecretsUnavailable(Unavailable):
 
 
 class StaleRow(RelayError):
-    """Somebody else moved the row since it was read. Leave it to them; do not repeat the write."""
+    """Another worker changed the row since it was read. Leave it to that worker; do not repeat the write."""
 
     code = "row_moved"
-
-
-class ZendeskError(RelayError):
-    """Base of what can come of asking Zendesk. `code` goes into the row."""
-
-
-class Throttled(ZendeskError):
-    """429, or 503 with `Retry-After`. Do not ask again, for anything, before `retry_after` seconds have passed.
-
-    `exhausted` are the limits of updates that were reached: then nothing but updates need wait. `certain` is false for
-    a 503: "a database timeout or deadlock" may have come after the effect (rate-limits page).
-    """
-
-    code = "zendesk_throttled"
-
-    def __init__(self, status: int, retry_after: float, exhausted: "tuple[Limit, ...]" = ()) -> None:
-        super().__init__(f"Zendesk answered {status} and asks to wait {retry_after:g} s.")
-        self.retry_after = retry_after
-        self.certain = status == 429
-        self.exhausted = exhausted
-
-    @property
-    def shared(self) -> bool:
-        """Whether all calls of Zendesk must wait."""
-        return not self.exhausted
-
-
-class NotSent(ZendeskError):
-    """No effect for certain: no connection, no valid token, or no time left to ask. Repeating is safe."""
-
-    def __init__(self, code: str, sentence: str) -> None:
-        super().__init__(sentence)
-        self.code = code
-
-
-class Unsettled(NotSent):
-    """The ticket was being changed while it was read, so that no stamp can tell its states apart. Look again, soon."""
-
-    def __init__(self) -> None:
-        super().__init__("ticket_unsettled", "The ticket was being changed while it was read.")
-
-
-class OutcomeUnknown(ZendeskError):
-    """A time-out, a broken connection, a 5xx or an unreadable success may have had its effect: look, then repeat."""
-
-    def __init__(self, code: str, sentence: str) -> None:
-        super().__init__(sentence)
-        self.code = code
-
-
-class Rejected(ZendeskError):
-    """Zendesk's final word on this request: it had no effect and will have none if repeated.
-
-    `http_status` is Zendesk's, `code` its `error` name, and the sentence its description, cut to 500 characters.
-    """
-
-    def __init__(self, http_status: int, code: str, sentence: str) -> None:
-        super().__init__(sentence)
-        self.http_status = http_status
-        self.code = code
-
-
-class Conflict(Rejected):
-    """409 `UpdateConflict`, or closed: the ticket was updated after the stamp. Read it and decide again.
-
-    `at` is Zendesk's clock, in epoch seconds, where it said.
-    """
-
-    at: float | None = None

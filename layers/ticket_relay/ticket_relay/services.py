@@ -5,17 +5,16 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import cache
 
-from ticket_relay import config, observability
+from ticket_relay import config
 from ticket_relay.config import Settings
-from ticket_relay.errors import Rejected, Throttled
 from ticket_relay.rate_limits.gate import Gate, Permit
 from ticket_relay.rate_limits.update_limits import UpdateLimits
 from ticket_relay.secrets_manager import Secrets
 from ticket_relay.storage.dynamodb import Table
-from ticket_relay.storage.rows import Row
 from ticket_relay.storage.store import Store
 from ticket_relay.zendesk.auth import Credentials
 from ticket_relay.zendesk.client import Zendesk
+from ticket_relay.zendesk.errors import Rejected, Throttled
 from ticket_relay.zendesk.transport import Timeouts, Transport
 
 
@@ -32,12 +31,6 @@ class Services:
     limits: UpdateLimits
     now: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
-
-    def move[R: Row](self, old: R, new: R) -> R:
-        """Store the step and tell of it. Raises RowMoved where somebody else was first."""
-        self.store.save(old, new)
-        observability.moved(new, since=old)
-        return new
 
     def record_throttling(self, error: Exception, permit: Permit, tickets: Collection[int] = ()) -> None:
         """Close the gate for everybody where Zendesk asked to be left alone; open it where it said no to this one.

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from local.zendesk_simulator import Fault, JobPlan
-from ticket_relay.errors import NotSent, OutcomeUnknown
 from ticket_relay.states.ticket import KEY_LIFE, MAX_FAILURES
 from ticket_relay.storage.rows import DAY, TicketState
+from ticket_relay.zendesk.errors import NotSent, OutcomeUnknown
 from ticket_relay.zendesk.transport import Deadline, Timeouts, Transport
 
 LATE = 0.8

@@ -81,7 +81,7 @@ def test_a_doubtful_row_whose_ticket_exists_is_not_sent(
     zendesk.account.settle()
     row = stored()
     lost = row.moved(clock(), state=TicketState.ACCEPTED, job_id=None, ticket_id=None, due_at=clock())
-    services.store.save(row, lost)
+    services.store.move(row, lost)
     drive(services)
     assert (stored().state, stored().ticket_id) == (TicketState.CREATED, tickets()[0]["id"])
     assert len(zendesk.account.journal.calls(**CREATE)) == 1
@@ -237,6 +237,6 @@ def test_the_age_of_what_waits_longest_is_measured(services, accepted, clock, ru
 
 def test_a_lease_keeps_others_away(services, accepted, clock, run_poller, zendesk):
     (row,) = accepted(1)
-    services.store.save(row, row.moved(clock(), due_at=clock() + LEASE + 60, sent_at=clock()))
+    services.store.move(row, row.moved(clock(), due_at=clock() + LEASE + 60, sent_at=clock()))
     run_poller(services)
     assert zendesk.account.journal.calls(**CREATE) == []

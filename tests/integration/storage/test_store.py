@@ -29,7 +29,7 @@ def test_a_row_comes_back_as_it_was(store):
 
 def test_the_loser_of_a_claim_learns_of_the_winner(store):
     first = claimed(store)
-    store.save(first, ticket_states.created(first, 7, NOW))
+    store.move(first, ticket_states.created(first, 7, NOW))
     winner = store.claim(ticket_row())
     assert (winner.state, winner.ticket_id) == (TicketState.CREATED, 7)
 
@@ -53,9 +53,9 @@ def test_of_many_who_claim_at_once_one_wins(table):
 
 def test_of_two_who_read_the_same_row_one_moves_it(store):
     row = claimed(store)
-    store.save(row, ticket_states.held(row, NOW))
+    store.move(row, ticket_states.held(row, NOW))
     with pytest.raises(StaleRow):
-        store.save(row, ticket_states.failed(row, "late", "Too late.", NOW))
+        store.move(row, ticket_states.failed(row, "late", "Too late.", NOW))
     assert store.get(row.pk) == ticket_states.held(row, NOW)
 
 
@@ -63,13 +63,13 @@ def test_the_state_counts_as_well_as_the_version(store):
     row = claimed(store)
     other = row.model_copy(update={"state": TicketState.SUBMITTED})
     with pytest.raises(StaleRow):
-        store.save(other, ticket_states.created(other, 7, NOW))
+        store.move(other, ticket_states.created(other, 7, NOW))
 
 
 def test_a_row_that_is_gone_is_not_made_anew(store):
     row = ticket_row()
     with pytest.raises(StaleRow):
-        store.save(row, ticket_states.held(row, NOW))
+        store.move(row, ticket_states.held(row, NOW))
     assert store.get(row.pk) is None
 
 
@@ -84,7 +84,7 @@ def test_what_is_due_is_found_in_every_shard_and_nothing_else(store):
     due = {claimed(store, f"evt_{number}").pk for number in range(12)}
     claimed(store, "later", due_at=NOW + 60)
     row = claimed(store, "over")
-    store.save(row, ticket_states.created(row, 7, NOW))
+    store.move(row, ticket_states.created(row, 7, NOW))
     assert {row.pk for row in store.due(Work.SEND, NOW, 100)} == due
 
 
@@ -100,7 +100,7 @@ def test_a_row_that_was_moved_behind_the_index_is_left_out(store, dynamo):
     def move_after_the_query(operation, _request):
         if operation == "batch_get_item":
             dynamo.before = lambda *_: None
-            store.save(row, ticket_states.held(row, NOW))
+            store.move(row, ticket_states.held(row, NOW))
 
     dynamo.before = move_after_the_query
     assert list(store.due(Work.SEND, NOW, 100)) == []
@@ -125,6 +125,6 @@ def test_rows_that_wait_to_be_sent_do_not_hide_those_whose_jobs_are_due(store):
     for number in range(5):
         claimed(store, f"waiting_{number}", due_at=NOW - 100)
     row = claimed(store)
-    store.save(row, ticket_states.submitted(row, Submission("V3-1", 7), NOW))
+    store.move(row, ticket_states.submitted(row, Submission("V3-1", 7), NOW))
     assert [row.event_id for row in store.due(Work.JOB, NOW + 60, limit=1)] == ["evt_1"]
     assert len(list(store.due(Work.SEND, NOW + 60, limit=100))) == 5

@@ -380,7 +380,7 @@ def test_a_row_that_somebody_else_has_taken_is_left_out_and_the_others_still_go_
 ):
     def take(request):
         if "show_many" in request.path_url and crowd.row(4).sent_at is None:
-            services.move(crowd.row(4), update_states.held(crowd.row(4), clock()))
+            services.store.move(crowd.row(4), update_states.held(crowd.row(4), clock()))
 
     all_wait()
     wire.before = take
@@ -394,7 +394,7 @@ def test_a_row_that_somebody_else_has_ended_leaves_the_others_together(all_wait,
 
     def take(request):
         if "show_many" in request.path_url and crowd.row(4).state == "accepted":
-            services.move(crowd.row(4), update_states.skipped(crowd.row(4), clock()))
+            services.store.move(crowd.row(4), update_states.skipped(crowd.row(4), clock()))
 
     all_wait({4: {"changes": {"tags": {"add": ["vip_customer"]}}}})
     wire.before = take

@@ -5,8 +5,9 @@ import pytest
 
 from tests.builders import NOW
 from tests.fakes import Clock
-from ticket_relay.errors import NotSent, OutcomeUnknown, Rejected, SecretsUnavailable, Throttled
+from ticket_relay.errors import SecretsUnavailable
 from ticket_relay.zendesk.auth import EARLY, LIFE, RENEWAL_TIME, SCOPE, Credentials
+from ticket_relay.zendesk.errors import NotSent, OutcomeUnknown, Rejected, Throttled
 from ticket_relay.zendesk.transport import Answer, Deadline
 
 CLIENT = {"client_id": "relay", "client_secret": "hush"}

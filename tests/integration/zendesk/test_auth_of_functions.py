@@ -6,8 +6,8 @@ import threading
 import pytest
 
 from local.zendesk_simulator import Fault
-from ticket_relay.errors import NotSent
 from ticket_relay.zendesk.auth import LIFE
+from ticket_relay.zendesk.errors import NotSent
 from ticket_relay.zendesk.transport import Deadline
 
 TOKENS = {"method": "POST", "path": "/oauth/tokens"}

@@ -30,7 +30,7 @@ def moved(claimed, store):
         claimed(row)
         for number, step in enumerate(steps, 1):
             new = step(row, NOW + 60 * number)
-            store.save(row, new)
+            store.move(row, new)
             row = new
         return row
 

@@ -120,7 +120,7 @@ def test_a_row_that_moved_while_it_was_redriven_is_reported_and_not_forced(dynam
     def come_in_between(operation, _request):
         if operation == "put_item":
             dynamo.before = lambda *_: None
-            store.save(row, faster)
+            store.move(row, faster)
 
     dynamo.before = come_in_between
     assert again(store, row.pk, NOW).outcome == "moved"
@@ -138,7 +138,7 @@ def test_one_row_that_moved_does_not_stop_the_others(run, store, failed, monkeyp
     rows = [failed(f"evt_{number}", NOW + number) for number in range(3)]
 
     def asked(*_words, **_options):
-        store.save(rows[1], ticket_states.redriven(rows[1], NOW))
+        store.move(rows[1], ticket_states.redriven(rows[1], NOW))
 
     monkeypatch.setattr(main.click, "confirm", asked)
     result = run("redrive", "--state", "failed", "--json")

@@ -3,10 +3,10 @@ import pytest
 from tests.builders import NOW, settings, ticket_row
 from tests.fakes import Clock, FakeZendesk, Killed, MemoryStore, OpenGate
 from ticket_relay.create_ticket import submit
-from ticket_relay.errors import NotSent, OutcomeUnknown, Rejected, Throttled
 from ticket_relay.rate_limits.gate import OPEN
 from ticket_relay.services import Services
 from ticket_relay.storage.rows import TicketState
+from ticket_relay.zendesk.errors import NotSent, OutcomeUnknown, Rejected, Throttled
 from ticket_relay.zendesk.transport import Deadline
 
 

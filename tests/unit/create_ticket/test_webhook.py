@@ -5,9 +5,10 @@ from tests.fakes import Clock, FakeZendesk, Killed, MemoryStore, OpenGate
 from ticket_relay.create_ticket import webhook
 from ticket_relay.definitions import models
 from ticket_relay.definitions.models import PartnerDefinition
-from ticket_relay.errors import NotSent, PayloadRefused, SignatureRefused, StoreUnavailable, UnknownPartner
+from ticket_relay.errors import PayloadRefused, SignatureRefused, StoreUnavailable, UnknownPartner
 from ticket_relay.services import Services
 from ticket_relay.storage.rows import TicketState
+from ticket_relay.zendesk.errors import NotSent
 from ticket_relay.zendesk.transport import Deadline
 
 ACME = PartnerDefinition.model_validate(
@@ -114,6 +115,6 @@ def test_whatever_happens_after_the_claim_the_event_is_taken(services, monkeypat
     def down(_old, _new):
         raise StoreUnavailable("DynamoDB answered X.")
 
-    monkeypatch.setattr(services.store, "save", down)
+    monkeypatch.setattr(services.store, "move", down)
     assert receive(services).state == "accepted"
     assert counted("ClaimLeftToPoller") == 1

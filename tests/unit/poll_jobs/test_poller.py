@@ -12,12 +12,13 @@ from tests import builders
 from tests.builders import NOW, ticket_row
 from tests.fakes import Clock, FakeZendesk, Killed, MemoryStore, OpenGate
 from ticket_relay.create_ticket import submit
-from ticket_relay.errors import NotSent, OutcomeUnknown, Rejected, StaleRow, Throttled
+from ticket_relay.errors import StaleRow
 from ticket_relay.poll_jobs import poll_run, poller, send_due
 from ticket_relay.rate_limits.gate import OPEN
 from ticket_relay.services import Services
 from ticket_relay.states import ticket as ticket_states
 from ticket_relay.storage.rows import TicketState, external_id
+from ticket_relay.zendesk.errors import NotSent, OutcomeUnknown, Rejected, Throttled
 from ticket_relay.zendesk.transport import Deadline
 
 
@@ -245,7 +246,7 @@ def test_whoever_was_moved_meanwhile_is_left_out_of_the_job():
     services = made_services(zendesk, Clock())
     a_backlog(services)
     rows = list(services.store.rows.values())
-    services.move(rows[3], ticket_states.held(rows[3], NOW))
+    services.store.move(rows[3], ticket_states.held(rows[3], NOW))
     assert submit.send_together(services, rows, Deadline.after(5)) is not None
     assert len(zendesk.tickets) == send_due.BACKLOG - 1
     assert services.store.get(rows[3].pk).state == TicketState.ACCEPTED

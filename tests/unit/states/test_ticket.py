@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from tests.builders import NOW, ticket_row
-from ticket_relay.errors import Conflict, MappingFailed, NotSent, OutcomeUnknown, Rejected, Throttled
+from ticket_relay.errors import MappingFailed
 from ticket_relay.states import ticket as ticket_states
 from ticket_relay.states import waiting
 from ticket_relay.states.ticket import (
@@ -20,6 +20,7 @@ from ticket_relay.states.ticket import (
 )
 from ticket_relay.storage.rows import DAY, TicketState
 from ticket_relay.zendesk.client import Submission
+from ticket_relay.zendesk.errors import Conflict, NotSent, OutcomeUnknown, Rejected, Throttled
 from ticket_relay.zendesk.jobs import Job, read_job
 
 FORGOTTEN_AFTER = 120.0

@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.builders import NOW
-from ticket_relay.errors import Conflict, NotSent, OutcomeUnknown, Rejected, Throttled, ZendeskError
 from ticket_relay.states import update as update_states
 from ticket_relay.states import waiting
 from ticket_relay.states.backoff import POLL_PAUSES
 from ticket_relay.storage.rows import DAY, UpdateRow, UpdateState, Work, update_pk
+from ticket_relay.zendesk.errors import Conflict, NotSent, OutcomeUnknown, Rejected, Throttled, ZendeskError
 from ticket_relay.zendesk.jobs import Job, read_job
 
 CONFLICT = Conflict(409, "UpdateConflict", "Safe Update prevented the update due to outdated ticket data.")

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from local.zendesk_simulator.clock import moment, stamp
 from tests.builders import NOW
-from ticket_relay.errors import Conflict, OutcomeUnknown, Unsettled
 from ticket_relay.services import Services
 from ticket_relay.update_ticket.fresh_read import TicketReader
 from ticket_relay.zendesk.client import Shown
+from ticket_relay.zendesk.errors import Conflict, OutcomeUnknown, Unsettled
 from ticket_relay.zendesk.transport import Deadline
 
 

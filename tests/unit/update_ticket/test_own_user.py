@@ -5,11 +5,12 @@ from typing import Any, cast
 import pytest
 
 from tests.builders import NOW
-from ticket_relay.errors import NotSent, OutcomeUnknown, Rejected, StoreUnavailable, Throttled, ZendeskError
+from ticket_relay.errors import StoreUnavailable
 from ticket_relay.services import Services
 from ticket_relay.storage.dynamodb import ConditionFailed
 from ticket_relay.storage.rows import DAY
 from ticket_relay.update_ticket import own_user as identity
+from ticket_relay.zendesk.errors import NotSent, OutcomeUnknown, Rejected, Throttled, ZendeskError
 from ticket_relay.zendesk.transport import Deadline
 
 OWN = 21311632247

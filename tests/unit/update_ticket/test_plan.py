@@ -6,11 +6,11 @@ import pytest
 
 from tests.builders import NOW
 from ticket_relay.definitions import models
-from ticket_relay.errors import OutcomeUnknown
 from ticket_relay.states import update as update_states
 from ticket_relay.storage.rows import UpdateState, update_pk
 from ticket_relay.update_ticket import plan as decisions
 from ticket_relay.update_ticket.plan import Reading, Waiting
+from ticket_relay.zendesk.errors import OutcomeUnknown
 from ticket_relay.zendesk.ticket_models import MARKER
 
 OLD, READ = "2026-11-21T22:00:00Z", "2026-11-21T22:10:00Z"

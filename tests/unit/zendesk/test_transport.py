@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from urllib3.exceptions import MaxRetryError, NewConnectionError, ProtocolError
 
 from tests.fakes import ZENDESK, Wire, answered, transport_over
-from ticket_relay.errors import Conflict, NotSent, OutcomeUnknown, Rejected, Throttled
+from ticket_relay.zendesk.errors import Conflict, NotSent, OutcomeUnknown, Rejected, Throttled
 from ticket_relay.zendesk.transport import (
     DEFAULT_RETRY_AFTER,
     LONGEST_RETRY_AFTER,

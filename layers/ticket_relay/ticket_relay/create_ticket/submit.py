@@ -10,15 +10,7 @@ from contextlib import suppress
 from ticket_relay import observability
 from ticket_relay.create_ticket import mapping
 from ticket_relay.definitions import models
-from ticket_relay.errors import (
-    MappingFailed,
-    OutcomeUnknown,
-    PayloadRefused,
-    Rejected,
-    StaleRow,
-    UnknownPartner,
-    ZendeskError,
-)
+from ticket_relay.errors import MappingFailed, PayloadRefused, StaleRow, UnknownPartner
 from ticket_relay.rate_limits.gate import Permit
 from ticket_relay.services import Services
 from ticket_relay.states import ticket as ticket_states
@@ -28,6 +20,7 @@ from ticket_relay.storage.rows import TicketRow
 from ticket_relay.webhooks import payload
 from ticket_relay.webhooks.signatures import Delivery
 from ticket_relay.zendesk.client import TICKETS_AT_ONCE
+from ticket_relay.zendesk.errors import OutcomeUnknown, Rejected, ZendeskError
 from ticket_relay.zendesk.ticket_models import to_request
 from ticket_relay.zendesk.transport import Deadline
 
@@ -36,7 +29,7 @@ MOST_BYTES = 1024 * 1024
 
 
 def send(services: Services, row: TicketRow, permit: Permit, by: Deadline, *, sent_before: float | None) -> TicketRow:
-    """Send a held row and move it by what comes of it. After RowMoved or StoreUnavailable the lease ends by itself."""
+    """Send a held row and move it by what comes of it. After StaleRow or StoreUnavailable the lease ends by itself."""
     if row.request is None:
         raise AssertionError("an accepted row carries its request")
     try:
@@ -44,7 +37,7 @@ def send(services: Services, row: TicketRow, permit: Permit, by: Deadline, *, se
     except ZendeskError as error:
         return _on_error(services, row, error, permit, sent_before)
     # First of all the job is written down: a row that does not know of it is doubtful.
-    row = services.move(row, ticket_states.submitted(row, submission, services.now()))
+    row = services.store.move(row, ticket_states.submitted(row, submission, services.now()))
     services.gate.record_success(permit)
     return row
 
@@ -60,7 +53,7 @@ def send_together(services: Services, rows: Sequence[TicketRow], by: Deadline) -
         held = []
         for row in rows:
             with suppress(StaleRow):
-                held.append(services.move(row, ticket_states.held(row, services.now(), LEASE_TOGETHER)))
+                held.append(services.store.move(row, ticket_states.held(row, services.now(), LEASE_TOGETHER)))
         requests = [row.request for row in held if row.request is not None]
         if not requests:
             return None
@@ -71,11 +64,13 @@ def send_together(services: Services, rows: Sequence[TicketRow], by: Deadline) -
             pause = services.settings.doubtful_pause_seconds
             for row in held:
                 with suppress(StaleRow):
-                    services.move(row, ticket_states.on_batch_error(row, error, services.now(), doubtful_pause=pause))
+                    services.store.move(
+                        row, ticket_states.on_batch_error(row, error, services.now(), doubtful_pause=pause)
+                    )
             return None
         for index, row in enumerate(held):
             with suppress(StaleRow):
-                services.move(row, ticket_states.submitted(row, submission, services.now(), index, together=True))
+                services.store.move(row, ticket_states.submitted(row, submission, services.now(), index, together=True))
         services.gate.record_success(permit)
         return submission.job_id
 
@@ -100,8 +95,8 @@ def resume(services: Services, row: TicketRow, by: Deadline) -> TicketRow:
         return _map(services, row)
     with services.gate.permit(services.now) as permit:
         if permit.closed_until is not None:
-            return services.move(row, waiting.postponed(row, services.now(), permit.closed_until))
-        before, row = row, services.move(row, ticket_states.held(row, services.now()))
+            return services.store.move(row, waiting.postponed(row, services.now(), permit.closed_until))
+        before, row = row, services.store.move(row, ticket_states.held(row, services.now()))
         if before.in_doubt:
             settled = _looked_for(services, row, before, permit, by)
             if settled:
@@ -110,7 +105,7 @@ def resume(services: Services, row: TicketRow, by: Deadline) -> TicketRow:
             closed_until = services.gate.closed_until(services.now()) if permit.probe is None else None
             if closed_until is not None:
                 unsent = row.model_copy(update={"sent_at": before.sent_at})
-                return services.move(row, waiting.postponed(unsent, services.now(), closed_until))
+                return services.store.move(row, waiting.postponed(unsent, services.now(), closed_until))
         return send(services, row, permit, by, sent_before=before.sent_at)
 
 
@@ -135,7 +130,7 @@ def _looked_for(
         new = ticket_states.waiting_for_jobs(row, candidate_jobs, services.now(), sent_before=before.sent_at)
     else:
         return None
-    row = services.move(row, new)
+    row = services.store.move(row, new)
     services.gate.record_success(permit)
     return row
 
@@ -148,8 +143,8 @@ def _map(services: Services, row: TicketRow) -> TicketRow:
         delivery = Delivery(row.event_id, row.created_at, None)
         request = to_request(mapping.map_event(definition, event, delivery), row.external_id)
     except (UnknownPartner, PayloadRefused, MappingFailed) as error:
-        return services.move(row, ticket_states.still_unmapped(row, error, services.now()))
-    return services.move(row, ticket_states.mapped(row, request, services.now()))
+        return services.store.move(row, ticket_states.still_unmapped(row, error, services.now()))
+    return services.store.move(row, ticket_states.mapped(row, request, services.now()))
 
 
 def find(services: Services, row: TicketRow, by: Deadline) -> int | None:
@@ -192,6 +187,6 @@ def _on_error(
     if isinstance(error, OutcomeUnknown):
         observability.count("TicketDoubtful")
     pause = services.settings.doubtful_pause_seconds
-    return services.move(
+    return services.store.move(
         row, ticket_states.on_create_error(row, error, services.now(), sent_before=sent_before, doubtful_pause=pause)
     )

@@ -16,6 +16,7 @@ from ticket_relay.errors import MappingFailed, StaleRow, StoreUnavailable
 from ticket_relay.services import Services
 from ticket_relay.states import ticket as ticket_states
 from ticket_relay.storage.rows import TicketRow, TicketState, external_id, ticket_pk
+from ticket_relay.storage.store import left_to_poller
 from ticket_relay.webhooks import payload, signatures
 from ticket_relay.zendesk.ticket_models import to_request
 from ticket_relay.zendesk.transport import Deadline
@@ -63,7 +64,7 @@ def receive(services: Services, partner: str, headers: Mapping[str, str], body: 
         try:
             return _receipt(submit.send(services, row, permit, by, sent_before=None))
         except (StaleRow, StoreUnavailable) as error:
-            observability.left_to_poller(row, error)
+            left_to_poller(row, error)
             return _receipt(row)
 
 
@@ -72,8 +73,6 @@ def _claimed(services: Services, row: TicketRow) -> TicketRow | None:
     winner = services.store.claim(row)
     if winner:
         observability.count("EventDuplicate")
-    else:
-        observability.moved(row)
     return winner
 
 

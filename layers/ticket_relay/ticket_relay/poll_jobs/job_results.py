@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from itertools import batched
 
 from ticket_relay.create_ticket import submit
-from ticket_relay.errors import Rejected, ZendeskError
 from ticket_relay.poll_jobs.poll_run import CALL_TIME, Run, is_due
 from ticket_relay.services import Services
 from ticket_relay.states import ticket as ticket_states
@@ -13,6 +12,7 @@ from ticket_relay.states import update as update_states
 from ticket_relay.states import waiting
 from ticket_relay.storage.rows import Row, TicketRow, UpdateRow
 from ticket_relay.zendesk.client import JOBS_AT_ONCE
+from ticket_relay.zendesk.errors import Rejected, ZendeskError
 from ticket_relay.zendesk.jobs import Job
 from ticket_relay.zendesk.transport import Deadline
 
@@ -53,7 +53,7 @@ def _asked(this: Run, rows: Sequence[Submitted]) -> dict[str, Job] | None:
         if permit.closed_until is not None:
             for row in _due(rows, services.now()):
                 with this.guarded(row):
-                    services.move(row, waiting.postponed(row, services.now(), permit.closed_until))
+                    services.store.move(row, waiting.postponed(row, services.now(), permit.closed_until))
             return None
         ids = dict.fromkeys(row.job_id for row in rows if row.job_id)
         try:
@@ -65,7 +65,7 @@ def _asked(this: Run, rows: Sequence[Submitted]) -> dict[str, Job] | None:
             services.record_throttling(error, permit)
             for row in _due(rows, services.now()):
                 with this.guarded(row):
-                    services.move(row, waiting.unanswered(row, error, services.now()))
+                    services.store.move(row, waiting.unanswered(row, error, services.now()))
             return None
         services.gate.record_success(permit)
         return jobs
@@ -78,24 +78,24 @@ def _due(rows: Sequence[Submitted], now: float) -> list[Submitted]:
 def _advance(services: Services, row: Submitted, job: Job | None) -> None:
     if isinstance(row, UpdateRow):
         after = services.settings.job_forgotten_after_seconds
-        services.move(row, update_states.polled(row, job, services.now(), forgotten_after=after))
+        services.store.move(row, update_states.polled(row, job, services.now(), forgotten_after=after))
         return
     if not ticket_states.needs_look(row, job, services.now()):
-        services.move(row, ticket_states.polled(row, job, services.now()))
+        services.store.move(row, ticket_states.polled(row, job, services.now()))
         return
     with services.gate.permit(services.now) as permit:
         if permit.closed_until is not None:
-            services.move(row, waiting.postponed(row, services.now(), permit.closed_until))
+            services.store.move(row, waiting.postponed(row, services.now(), permit.closed_until))
             return
         try:
             ticket_id = submit.find(services, row, Deadline.after(CALL_TIME))
         except ZendeskError as error:
             services.record_throttling(error, permit)
-            services.move(row, waiting.unanswered(row, error, services.now()))
+            services.store.move(row, waiting.unanswered(row, error, services.now()))
             return
         services.gate.record_success(permit)
     if ticket_id is not None:
-        services.move(row, ticket_states.created(row, ticket_id, services.now()))
+        services.store.move(row, ticket_states.created(row, ticket_id, services.now()))
     else:
         after = services.settings.job_forgotten_after_seconds
-        services.move(row, ticket_states.not_found(row, job, services.now(), forgotten_after=after))
+        services.store.move(row, ticket_states.not_found(row, job, services.now(), forgotten_after=after))

@@ -10,11 +10,12 @@ Whatever happens, a row is either over, or has a time at which it is due. The wh
 
 import re
 
-from ticket_relay.errors import MappingFailed, OutcomeUnknown, Rejected, RelayError, Throttled, ZendeskError
+from ticket_relay.errors import MappingFailed, RelayError
 from ticket_relay.states.backoff import LEASE, YOUNG_JOB, asked_again, growing, jitter
 from ticket_relay.states.waiting import still_waiting
 from ticket_relay.storage.rows import DAY, UNFINISHED_RETENTION, Step, TicketRow, TicketState, ticket_pk
 from ticket_relay.zendesk.client import Submission
+from ticket_relay.zendesk.errors import OutcomeUnknown, Rejected, Throttled, ZendeskError
 from ticket_relay.zendesk.jobs import Job
 
 KEY_LIFE = 110 * 60.0

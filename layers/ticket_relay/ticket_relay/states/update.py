@@ -10,10 +10,10 @@ accepted ──the PUT landed, or its changes are true already──▶ applied 
 
 from collections.abc import Sequence
 
-from ticket_relay.errors import Conflict, NotSent, OutcomeUnknown, Rejected, Throttled, ZendeskError
 from ticket_relay.states.backoff import LEASE, YOUNG_JOB, asked_again, growing, jitter
 from ticket_relay.states.waiting import still_waiting
 from ticket_relay.storage.rows import DAY, UNFINISHED_RETENTION, Step, UpdateRow, UpdateState
+from ticket_relay.zendesk.errors import Conflict, NotSent, OutcomeUnknown, Rejected, Throttled, ZendeskError
 from ticket_relay.zendesk.jobs import Job
 from ticket_relay.zendesk.transport import closes
 

@@ -1,8 +1,8 @@
 """Rows that wait, be they events or updates: for the gate, or for what a job has to say."""
 
-from ticket_relay.errors import Throttled, ZendeskError
 from ticket_relay.states.backoff import asked_again, jitter
 from ticket_relay.storage.rows import Row
+from ticket_relay.zendesk.errors import Throttled, ZendeskError
 
 
 def postponed[R: Row](row: R, now: float, until: float) -> R:

@@ -1,14 +1,15 @@
-"""Rows in the table: claimed once, moved one at a time, found when they are due."""
+"""Rows in the table: claimed once, moved one at a time, found when they are due; each new state counted and logged."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
 
 from pydantic import ValidationError
 
-from ticket_relay.errors import StaleRow, StoreUnavailable
+from ticket_relay import observability
+from ticket_relay.errors import RelayError, StaleRow, StoreUnavailable
 from ticket_relay.storage.dynamodb import ConditionFailed, Item, Table
 from ticket_relay.storage.rows import DAY, Row, TicketRow, UpdateRow, Work
 
@@ -29,18 +30,35 @@ class Unreadable:
     pk: str
 
 
-class Store:
-    """Raises StoreUnavailable from every method; then nothing is known to have changed, and repeating is safe."""
+def count_and_log(row: Row, before: Row | None) -> None:
+    """A new state is one metric and one line; a change within a state only a line of DEBUG.
 
-    def __init__(self, table: Table) -> None:
+    Zendesk's own sentence stays in the row.
+    """
+    about = {"pk": row.pk, "state": row.state, "attempt": row.attempt, "retries": row.retries, "reason": row.error_code}
+    if before and before.state == row.state:
+        observability.logger().debug("row kept", extra=about)
+        return
+    observability.count(("Ticket" if isinstance(row, TicketRow) else "Update") + row.state.capitalize())
+    observability.logger().info("row moved", extra=about)
+
+
+class Store:
+    """Raises StoreUnavailable from every method; then nothing is known to have changed, and repeating is safe.
+
+    `report` hears of each row that was claimed or moved: the row, and the one before it.
+    """
+
+    def __init__(self, table: Table, report: Callable[[Row, Row | None], None] = count_and_log) -> None:
         self._table = table
+        self._report = report
 
     def get(self, pk: str) -> Row | None:
         item = self._table.get(pk)
         return _row(item) if item else None
 
     def claim[R: Row](self, row: R) -> R | None:
-        """Put the row if there is none. Returns None to the one caller who won, the winner's row to all others.
+        """Put the row if there is none. Returns None to the one caller that won, the winner's row to all others.
 
         Two workers with one event:   A put ─ won ──────── works
                                       B ───── put ─ lost ─ reads A's row
@@ -53,10 +71,11 @@ class Store:
             if there is None:
                 raise StoreUnavailable("The row vanished between the claim and the look at it.") from None
             return type(row).model_validate(there)
+        self._report(row, None)
         return None
 
-    def save(self, old: Row, new: Row) -> None:
-        """Replace the row if it is still in the state and version that were read. Raises RowMoved."""
+    def move[R: Row](self, old: R, new: R) -> R:
+        """Replace the row if it is still in the state and version that were read. Raises StaleRow."""
         try:
             self._table.put(
                 _item(new),
@@ -65,6 +84,8 @@ class Store:
             )
         except ConditionFailed:
             raise StaleRow(f"The row left {old.state} version {old.version} since it was read.") from None
+        self._report(new, old)
+        return new
 
     def first_sight(self, replay_key: str, pk: str, now: float) -> str:
         """Remember that this signed content came for this row; the row that it came for first, which may be another."""
@@ -110,6 +131,12 @@ class Store:
         """Let a row that cannot be advanced, or not even be read, make room for the others."""
         with suppress(ConditionFailed):
             self._table.update(pk, "SET due_at = :until", only_if="due_at < :until", given={":until": until})
+
+
+def left_to_poller(row: Row, error: RelayError) -> None:
+    """A claim stands, but its outcome could not be written. When the lease ends, the poller finds the row in doubt."""
+    observability.count("ClaimLeftToPoller")
+    observability.logger().warning("left to the poller", extra={"pk": row.pk, "reason": error.code})
 
 
 def _item(row: Row) -> Item:

@@ -12,7 +12,7 @@ from itertools import chain
 from typing import Any, Never
 
 from ticket_relay import observability
-from ticket_relay.errors import Rejected, StaleRow, Throttled, ZendeskError
+from ticket_relay.errors import StaleRow
 from ticket_relay.rate_limits.gate import Permit
 from ticket_relay.services import Services
 from ticket_relay.states import update as update_states
@@ -23,6 +23,7 @@ from ticket_relay.update_ticket import safe_update
 from ticket_relay.update_ticket.fresh_read import TicketReader
 from ticket_relay.update_ticket.plan import Plan, Waiting
 from ticket_relay.zendesk.client import Shown, Ticket
+from ticket_relay.zendesk.errors import Rejected, Throttled, ZendeskError
 from ticket_relay.zendesk.transport import Deadline
 
 

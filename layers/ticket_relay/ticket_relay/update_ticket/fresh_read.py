@@ -8,10 +8,10 @@ least reached the times that it told us.
 import math
 from dataclasses import dataclass
 
-from ticket_relay.errors import Conflict, OutcomeUnknown, Unsettled
 from ticket_relay.services import Services
 from ticket_relay.zendesk import timestamps
 from ticket_relay.zendesk.client import Shown, Ticket
+from ticket_relay.zendesk.errors import Conflict, OutcomeUnknown, Unsettled
 from ticket_relay.zendesk.transport import Deadline
 
 
@@ -57,7 +57,7 @@ class TicketReader:
         return shown.ticket
 
     def over(self, shown: Shown) -> float:
-        """By our clock, when the second of the ticket's last update is over at the latest. Raises Uncertain."""
+        """By our clock, when the second of the ticket's last update is over at the latest. Raises OutcomeUnknown."""
         updated = timestamps.parse(shown.ticket.get("updated_at"))
         if updated is None:
             raise OutcomeUnknown("zendesk_answer_unreadable", "Zendesk's ticket does not say when it was updated.")

@@ -5,10 +5,10 @@ circles. Learned once a day for all functions, from Zendesk's word or from the a
 from contextlib import suppress
 
 from ticket_relay import observability
-from ticket_relay.errors import OutcomeUnknown, Rejected
 from ticket_relay.services import Services
 from ticket_relay.storage.dynamodb import ConditionFailed
 from ticket_relay.storage.rows import DAY
+from ticket_relay.zendesk.errors import OutcomeUnknown, Rejected
 from ticket_relay.zendesk.transport import Deadline
 
 PK = "identity"
@@ -22,7 +22,7 @@ def known(services: Services) -> int | None:
 
 
 def learned(services: Services, by: Deadline) -> int | None:
-    """Ask Zendesk; None where it does not say. Raises StoreUnavailable, Throttled and Unreached.
+    """Ask Zendesk; None where it does not say. Raises StoreUnavailable, Throttled and NotSent.
 
     Not knowing costs one round at most: the answer to our update names its author, who is learned then.
     """

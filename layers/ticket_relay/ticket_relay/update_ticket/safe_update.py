@@ -17,15 +17,7 @@ from typing import Any
 
 from ticket_relay import observability
 from ticket_relay.changes.diff import marked
-from ticket_relay.errors import (
-    Conflict,
-    MappingFailed,
-    OutcomeUnknown,
-    Rejected,
-    StaleRow,
-    Unsettled,
-    ZendeskError,
-)
+from ticket_relay.errors import MappingFailed, StaleRow
 from ticket_relay.rate_limits.gate import Permit
 from ticket_relay.services import Services
 from ticket_relay.states import ticket as ticket_states
@@ -38,6 +30,7 @@ from ticket_relay.update_ticket.fresh_read import TicketReader
 from ticket_relay.update_ticket.plan import Audits, Plan, Reading, Waiting
 from ticket_relay.zendesk import timestamps
 from ticket_relay.zendesk.client import Ticket
+from ticket_relay.zendesk.errors import Conflict, OutcomeUnknown, Rejected, Unsettled, ZendeskError
 from ticket_relay.zendesk.ticket_models import to_request
 from ticket_relay.zendesk.transport import Deadline
 
@@ -55,7 +48,7 @@ def drive(services: Services, rows: Sequence[Waiting], permit: Permit, by: Deadl
     """Decide and send, again after each conflict, and move the rows by what comes of it; whether something was sent.
 
     All are of one ticket, in the order in which they came; those that did not fit into one request stay as they are.
-    Raises RowMoved and StoreUnavailable: leases end by themselves.
+    Raises StaleRow and StoreUnavailable: leases end by themselves.
     """
     conflicts, requeued = 0, list[Waiting]()
     for number in range(1, ROUNDS + 1):
@@ -129,8 +122,7 @@ def finish_without_request(services: Services, plan: Plan) -> None:
         # A ticket to be created like a partner's: exactly once, by the poller. Who comes second finds it claimed.
         now = services.now()
         created = ticket_states.claimed(FOLLOW_UPS, event_id, request, now, closed_until=now)
-        if services.store.claim(created) is None:
-            observability.moved(created)
+        services.store.claim(created)
         move(services, [(waiting, update_states.applied(row, now, "followed_up"))])
 
 
@@ -140,11 +132,11 @@ def safe(plan: Plan, updated_stamp: str) -> Ticket:
 
 
 def hold(services: Services, plan: Plan, lease: float) -> None:
-    """Hold whoever is about to be sent. Raises RowMoved if somebody else has one of them."""
+    """Hold whoever is about to be sent. Raises StaleRow if somebody else has one of them."""
     for waiting in plan.senders:
         if not waiting.held or plan.rest is not None:
             rest = plan.rest or waiting.row.rest
-            waiting.row = services.move(waiting.row, update_states.held(waiting.row, services.now(), rest, lease))
+            waiting.row = services.store.move(waiting.row, update_states.held(waiting.row, services.now(), rest, lease))
             waiting.held = True
 
 
@@ -220,7 +212,7 @@ def move(services: Services, moves: Sequence[tuple[Waiting, UpdateRow]]) -> None
     """Move each. One that somebody else has moved meanwhile is theirs."""
     for waiting, row in moves:
         try:
-            waiting.row = services.move(waiting.row, row)
+            waiting.row = services.store.move(waiting.row, row)
         except StaleRow:
             observability.count("RowMoved")
         waiting.held = False

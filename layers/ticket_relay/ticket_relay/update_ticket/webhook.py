@@ -14,6 +14,7 @@ from ticket_relay.services import Services
 from ticket_relay.states import update as update_states
 from ticket_relay.states.backoff import jitter
 from ticket_relay.storage.rows import UpdateRow, update_pk
+from ticket_relay.storage.store import left_to_poller
 from ticket_relay.update_ticket import own_user as identity
 from ticket_relay.update_ticket import safe_update
 from ticket_relay.update_ticket.fresh_read import TicketReader
@@ -59,7 +60,6 @@ def receive(services: Services, headers: Mapping[str, str], body: bytes, by: Dea
         if winner:
             observability.count("UpdateDuplicate")
             return Receipt(winner.state, delivery.id, request.ticket_id)
-        observability.moved(row)
         if closed_until is not None:
             return Receipt(row.state, delivery.id, request.ticket_id)
         waiting = Waiting(row, before=row.model_copy(update={"sent_at": None}), held=True)
@@ -74,20 +74,20 @@ def receive(services: Services, headers: Mapping[str, str], body: bytes, by: Dea
         try:
             safe_update.drive(services, [waiting], permit, by, reader)
         except (StaleRow, StoreUnavailable) as error:
-            observability.left_to_poller(row, error)
+            left_to_poller(row, error)
         return Receipt(waiting.row.state, delivery.id, request.ticket_id)
 
 
 def resume(services: Services, rows: Sequence[UpdateRow], by: Deadline) -> bool:
     """Go on with accepted rows of one ticket that are due, in the order in which they came, as far as one request goes;
-    whether one was sent. Raises RowMoved and StoreUnavailable: leases then end by themselves.
+    whether one was sent. Raises StaleRow and StoreUnavailable: leases then end by themselves.
     """
     with services.gate.permit(services.now) as permit:
         closed_until = _closed_until(services, rows[0].ticket_id, permit)
         if closed_until is not None:
             until = closed_until + jitter(2.0)  # one time for all: they are to stay together
             for row in rows:
-                services.move(row, update_states.postponed(row, services.now(), until))
+                services.store.move(row, update_states.postponed(row, services.now(), until))
             return False
         reader = TicketReader(services, not_before=max(row.created_at for row in rows) + 1)
         return safe_update.drive(services, [Waiting(row, before=row) for row in rows], permit, by, reader)

@@ -13,8 +13,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from ticket_relay.errors import NotSent, OutcomeUnknown, Rejected, SecretsUnavailable
+from ticket_relay.errors import SecretsUnavailable
 from ticket_relay.storage.dynamodb import ConditionFailed, Table
+from ticket_relay.zendesk.errors import NotSent, OutcomeUnknown, Rejected
 from ticket_relay.zendesk.transport import Deadline, Transport
 
 PK = "token"
@@ -60,7 +61,7 @@ class Credentials:
         self._refused = ""
 
     def header(self, by: Deadline) -> str:
-        """Raises Unreached where no token can be had in time, Throttled where Zendesk wants to be left alone."""
+        """Raises NotSent where no token can be had in time, Throttled where Zendesk wants to be left alone."""
         if self._remembered and self._good(self._remembered, early=True):
             return f"Bearer {self._remembered.value}"
         try:

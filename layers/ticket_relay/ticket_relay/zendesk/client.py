@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ticket_relay.errors import OutcomeUnknown, Rejected
 from ticket_relay.rate_limits.headers import Limit, exhausted
+from ticket_relay.zendesk.errors import OutcomeUnknown, Rejected
 from ticket_relay.zendesk.jobs import Job, read_job
 from ticket_relay.zendesk.transport import Answer, Auth, Deadline, Transport
 

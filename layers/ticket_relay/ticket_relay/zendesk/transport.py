@@ -15,14 +15,16 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
 
 import requests
+from aws_lambda_powertools.metrics import MetricUnit
 from requests.exceptions import ConnectTimeout
 from urllib3.exceptions import HTTPError, NewConnectionError, ReadTimeoutError
 
 from ticket_relay import observability
-from ticket_relay.errors import Conflict, NotSent, OutcomeUnknown, Rejected, Throttled, ZendeskError
 from ticket_relay.rate_limits.headers import LONGEST_RETRY_AFTER, UPDATES, UPDATES_OF_TICKET, Limit, exhausted
+from ticket_relay.zendesk.errors import Conflict, NotSent, OutcomeUnknown, Rejected, Throttled, ZendeskError
 
 MAX_ANSWER = 8 * 1024 * 1024
+DROPPED_FIELDS = re.compile(r":unpermitted_keys=>\[([^\]]*)\]")
 DEFAULT_RETRY_AFTER = 10.0
 """Where a 429 does not say: what Zendesk's own Ruby client waits."""
 NO_EFFECT = {401: ("zendesk_unauthorized", "Zendesk does not accept the relay's credentials.")}
@@ -62,7 +64,7 @@ class Auth(Protocol):
     """How requests are authorised: OAuth client credentials, or the legacy API token."""
 
     def header(self, by: Deadline) -> str:
-        """The value of `Authorization`. Raises Unreached where none can be had now."""
+        """The value of `Authorization`. Raises NotSent where none can be had now."""
 
     def renewable(self, refused: str) -> bool:
         """After a 401 to this value: whether `header` will give another one."""
@@ -107,7 +109,7 @@ class Transport:
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        """Raises Throttled, Unreached, Uncertain, Rejected or Conflict. Of a GET, Uncertain means nothing learned."""
+        """Raises Throttled, NotSent, OutcomeUnknown (of a GET: nothing was read), Rejected or Conflict."""
         request = requests.Request(method, self._base_url + path, params=params, data=body)
         request.headers = {"Accept": "application/json", "Content-Type": "application/json", **(headers or {})}
         if auth:
@@ -116,7 +118,7 @@ class Transport:
         if response.status_code == 401 and auth and auth.renewable(request.headers["Authorization"]):
             request.headers["Authorization"] = auth.header(by)
             response, content = self._send(request, by)
-        observability.zendesk_answered(method, response.status_code, response.headers)
+        report_answer(method, response.status_code, response.headers)
         if 200 <= response.status_code < 300:
             return Answer(response.status_code, _json_of_success(content), response.headers)
         raise _meaning(method, response.status_code, response.headers, content)
@@ -162,6 +164,21 @@ class Transport:
             if len(content) > MAX_ANSWER:
                 raise OutcomeUnknown("zendesk_answer_too_large", "Zendesk's answer was too large to read.")
         raise OutcomeUnknown("zendesk_timeout", "Zendesk's answer took too long to read.")
+
+
+def report_answer(method: str, status: int, headers: Mapping[str, str]) -> None:
+    """How near the rate limits are (header families: rate-limits page), and what Zendesk dropped without an error."""
+    remaining = headers.get("ratelimit-remaining") or headers.get("X-Rate-Limit-Remaining")
+    if remaining and remaining.isdigit():
+        observability.measure("ZendeskRequestsRemaining", MetricUnit.Count, int(remaining))
+    if status == 429:
+        observability.count("ZendeskThrottled")
+    # Only the names of the keys: the header goes on to quote values.
+    dropped = DROPPED_FIELDS.search(headers.get("x-zendesk-api-warn", ""))
+    if dropped and dropped[1]:
+        observability.count("ZendeskDroppedFields")
+        extra = {"method": method, "fields": dropped[1]}
+        observability.logger().warning("Zendesk dropped fields it does not take", extra=extra)
 
 
 def _never_connected(error: Exception) -> bool:

@@ -1,0 +1,73 @@
+"""What can come of a call of Zendesk: the branch of the tree in ticket_relay/errors.py."""
+
+from ticket_relay.errors import RelayError
+from ticket_relay.rate_limits.headers import Limit
+
+
+class ZendeskError(RelayError):
+    """Base of what can come of asking Zendesk. `code` goes into the row."""
+
+
+class Throttled(ZendeskError):
+    """429, or 503 with `Retry-After`. Do not ask again, for anything, before `retry_after` seconds have passed.
+
+    `exhausted` are the limits of updates that were reached: then nothing but updates need wait. `certain` is false for
+    a 503: "a database timeout or deadlock" may have come after the effect (rate-limits page).
+    """
+
+    code = "zendesk_throttled"
+
+    def __init__(self, status: int, retry_after: float, exhausted: tuple[Limit, ...] = ()) -> None:
+        super().__init__(f"Zendesk answered {status} and asks to wait {retry_after:g} s.")
+        self.retry_after = retry_after
+        self.certain = status == 429
+        self.exhausted = exhausted
+
+    @property
+    def shared(self) -> bool:
+        """Whether all calls of Zendesk must wait."""
+        return not self.exhausted
+
+
+class NotSent(ZendeskError):
+    """No effect for certain: no connection, no valid token, or no time left to ask. Repeating is safe."""
+
+    def __init__(self, code: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.code = code
+
+
+class Unsettled(NotSent):
+    """The ticket was being changed while it was read, so that no stamp can tell its states apart. Look again, soon."""
+
+    def __init__(self) -> None:
+        super().__init__("ticket_unsettled", "The ticket was being changed while it was read.")
+
+
+class OutcomeUnknown(ZendeskError):
+    """A time-out, a broken connection, a 5xx or an unreadable success may have had its effect: look, then repeat."""
+
+    def __init__(self, code: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.code = code
+
+
+class Rejected(ZendeskError):
+    """Zendesk's final word on this request: it had no effect and will have none if repeated.
+
+    `http_status` is Zendesk's, `code` its `error` name, and the sentence its description, cut to 500 characters.
+    """
+
+    def __init__(self, http_status: int, code: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.http_status = http_status
+        self.code = code
+
+
+class Conflict(Rejected):
+    """409 `UpdateConflict`, or closed: the ticket was updated after the stamp. Read it and decide again.
+
+    `at` is Zendesk's clock, in epoch seconds, where it said.
+    """
+
+    at: float | None = None
