@@ -16,12 +16,12 @@ from requests.adapters import BaseAdapter, HTTPAdapter
 from urllib3 import HTTPResponse
 
 from ticket_relay.errors import StaleRow
-from ticket_relay.rate_limits.gate import OPEN, Permit
+from ticket_relay.rate_limits.permit import Deadline, Permit
 from ticket_relay.storage.rows import Row, TicketRow, Work
 from ticket_relay.storage.store import count_and_log
 from ticket_relay.zendesk.client import Shown, Submission
 from ticket_relay.zendesk.jobs import Job, Result
-from ticket_relay.zendesk.transport import Deadline, Timeouts, Transport
+from ticket_relay.zendesk.transport import Timeouts, Transport
 
 
 class Clock:
@@ -174,23 +174,14 @@ class MemoryStore:
 
 
 class OpenGate:
-    """A gate that is never closed, and remembers what it was told."""
-
-    def __init__(self) -> None:
-        self.told: list[str] = []
+    """A gate that is never closed."""
 
     @contextmanager
-    def permit(self, _now: Callable[[], float]) -> Iterator[Permit]:
-        yield OPEN
+    def permit(self, by: Deadline, *_endpoints: str, ticket_id: int | None = None) -> Iterator[Permit]:
+        yield Permit(by)
 
-    def closed_until(self, _now: float) -> None:
+    def closed_until(self, *_endpoints: str) -> None:
         return None
-
-    def close(self, _until: float, _passage: Permit = OPEN) -> None:
-        self.told.append("close")
-
-    def record_success(self, _passage: Permit) -> None:
-        self.told.append("record_success")
 
 
 class Killed(BaseException):
@@ -224,7 +215,7 @@ class FakeZendesk:
             self.jobs[job_id] = Job(job_id, "completed", "", results)
         self._queue.clear()
 
-    def create_ticket(self, request: bytes, key: str, _by: Deadline) -> Submission:
+    def create_ticket(self, request: bytes, key: str, _permit: Permit) -> Submission:
         self._accident("create_ticket", self.before)
         if not (self.key_honoured and key in self._keys):
             self._keys[key] = self._create(json.loads(request)["ticket"]["external_id"])
@@ -232,30 +223,30 @@ class FakeZendesk:
         self.calls.append("create_ticket")
         return self._keys[key]
 
-    def create_tickets(self, requests: Sequence[bytes], _by: Deadline) -> Submission:
+    def create_tickets(self, requests: Sequence[bytes], _permit: Permit) -> Submission:
         self._accident("create_tickets", self.before)
         submission = self._create(*(json.loads(request)["ticket"]["external_id"] for request in requests))
         self._accident("create_tickets", self.after)
         self.calls.append("create_tickets")
         return Submission(submission.job_id, None)
 
-    def job_statuses(self, ids: dict[str, None], _by: Deadline) -> dict[str, Job]:
+    def job_statuses(self, ids: dict[str, None], _permit: Permit) -> dict[str, Job]:
         self._accident("job_statuses", self.before)
         self.calls.append("job_statuses")
         return {job_id: self.jobs[job_id] for job_id in ids if self.jobs[job_id].status != "forgotten"}
 
-    def unfinished_jobs(self, _by: Deadline) -> list[str]:
+    def unfinished_jobs(self, _permit: Permit) -> list[str]:
         self._accident("unfinished_jobs", self.before)
         self.calls.append("unfinished_jobs")
         return list(self._queue)
 
-    def show_ticket(self, ticket_id: int, _by: Deadline) -> Shown | None:
+    def show_ticket(self, ticket_id: int, _permit: Permit) -> Shown | None:
         self._accident("show_ticket", self.before)
         self.calls.append("show_ticket")
         external_id = self.tickets.get(ticket_id)
         return Shown({"id": ticket_id, "external_id": external_id}, None) if external_id else None
 
-    def find_tickets(self, external_id: str, _by: Deadline) -> list[int]:
+    def find_tickets(self, external_id: str, _permit: Permit) -> list[int]:
         self._accident("find_tickets", self.before)
         self.calls.append("find_tickets")
         return sorted(ticket_id for ticket_id, its in self.tickets.items() if its == external_id)

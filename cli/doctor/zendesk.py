@@ -8,10 +8,11 @@ from typing import Any
 from cli.doctor.finding import NotGood, Status, unchecked, wrong
 from cli.doctor.line import Line, Unshared
 from cli.doctor.setup import CREATE, POLL, UPDATE, Setup
+from ticket_relay.rate_limits.permit import Deadline, Permit
 from ticket_relay.webhooks.signatures import TOLERANCE
 from ticket_relay.zendesk.auth import SCOPE, Credentials
 from ticket_relay.zendesk.errors import Rejected, ZendeskError
-from ticket_relay.zendesk.transport import NO_EFFECT, REDIRECTED, Auth, Deadline
+from ticket_relay.zendesk.transport import NO_EFFECT, REDIRECTED, Auth
 
 END_OF_API_TOKENS = date(2027, 4, 30)
 """Migrating from API tokens to OAuth access tokens."""
@@ -33,7 +34,7 @@ def reached(setup: Setup) -> str:
         raise unchecked("Not asked: the gate is closed.")
     line = Line(base_url)
     try:
-        line.call("GET", "/api/v2/users/me", auth=None, by=Deadline.after(_PATIENCE))
+        line.call("GET", "/api/v2/users/me", auth=None, permit=Permit(Deadline.after(_PATIENCE)))
     except Rejected as error:
         raise wrong(f"{base_url} answers {_said(error)}", _ADDRESS) from None
     except ZendeskError as error:
@@ -50,7 +51,7 @@ def credentials(setup: Setup) -> str:
         raise unchecked("Not asked: the secret must hold something first.")
     auth = Credentials(lambda: secret, Unshared(), line)
     try:
-        auth.header(Deadline.after(_PATIENCE))
+        auth.header(Permit(Deadline.after(_PATIENCE)))
     except ZendeskError as error:
         # Only the name of the error: whoever answered has just read the client's secret, and may quote it.
         name = f" It says {line.reason.code}." if line.reason and _NAME.fullmatch(line.reason.code) else ""
@@ -117,7 +118,7 @@ def clock(setup: Setup) -> str:
 def _asked(setup: Setup, path: str, scope: str, params: dict[str, str] | None = None) -> Any:
     line, auth = _proven(setup)
     try:
-        return line.call("GET", path, auth=auth, by=Deadline.after(_PATIENCE), params=params).body
+        return line.call("GET", path, auth=auth, permit=Permit(Deadline.after(_PATIENCE)), params=params).body
     except Rejected as error:
         finding = f"GET {path} is answered {_said(error)}"
         advice = f"Allow the OAuth client the scope {scope}, and its user to see it."

@@ -22,6 +22,7 @@ from ticket_relay.create_ticket import webhook
 from ticket_relay.definitions import models
 from ticket_relay.poll_jobs import poller
 from ticket_relay.rate_limits.gate import Gate
+from ticket_relay.rate_limits.permit import Deadline
 from ticket_relay.rate_limits.update_limits import UpdateLimits
 from ticket_relay.secrets_manager import Secrets
 from ticket_relay.services import Services
@@ -30,7 +31,7 @@ from ticket_relay.storage.rows import TicketRow, Work
 from ticket_relay.storage.store import Store
 from ticket_relay.zendesk.auth import Credentials
 from ticket_relay.zendesk.client import Zendesk
-from ticket_relay.zendesk.transport import Deadline, Timeouts, Transport
+from ticket_relay.zendesk.transport import Timeouts, Transport
 
 aws, counted, dynamodb_local = fixtures.aws, fixtures.counted, fixtures.dynamodb_local
 lambda_environment, table = fixtures.lambda_environment, fixtures.table
@@ -107,14 +108,15 @@ def other_services(clock: Clock, zendesk: Server, table: Table, secrets: Secrets
         transport = Transport(settings.zendesk_base_url, timeouts)
         credentials = Credentials(lambda: secrets.read(settings.zendesk_secret_arn), table, transport, clock)
         zendesk_client = Zendesk(transport, credentials)
+        update_limits = UpdateLimits(table)
         return Services(
             settings,
             table,
             Store(table),
-            Gate(table),
+            Gate(table, update_limits, clock),
             zendesk_client,
             secrets,
-            UpdateLimits(table),
+            update_limits,
             now=clock,
             sleep=clock.advance,
         )

@@ -8,8 +8,8 @@ import pytest
 from samtranslator.yaml_helper import yaml_parse
 
 from tests import builders
+from ticket_relay.rate_limits.permit import Deadline
 from ticket_relay.update_ticket import webhook
-from ticket_relay.zendesk.transport import Deadline
 
 
 def allowed(role: str) -> set[str]:

@@ -1,20 +1,19 @@
 """What the use cases work with, put together once for each process."""
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
 from ticket_relay import config
 from ticket_relay.config import Settings
-from ticket_relay.rate_limits.gate import Gate, Permit
+from ticket_relay.rate_limits.gate import Gate
 from ticket_relay.rate_limits.update_limits import UpdateLimits
 from ticket_relay.secrets_manager import Secrets
 from ticket_relay.storage.dynamodb import Table
 from ticket_relay.storage.store import Store
 from ticket_relay.zendesk.auth import Credentials
 from ticket_relay.zendesk.client import Zendesk
-from ticket_relay.zendesk.errors import Rejected, Throttled
 from ticket_relay.zendesk.transport import Timeouts, Transport
 
 
@@ -28,21 +27,9 @@ class Services:
     gate: Gate
     zendesk: Zendesk
     secrets: Secrets
-    limits: UpdateLimits
+    update_limits: UpdateLimits
     now: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
-
-    def record_throttling(self, error: Exception, permit: Permit, tickets: Collection[int] = ()) -> None:
-        """Close the gate for everybody where Zendesk asked to be left alone; open it where it said no to this one.
-
-        Where only updates must wait, remember it for those of these `tickets`, or for all.
-        """
-        if isinstance(error, Throttled) and error.shared:
-            self.gate.close(self.now() + (error.retry_after or 0), permit)
-        elif isinstance(error, Throttled | Rejected):
-            self.gate.record_success(permit)
-        if isinstance(error, Throttled) and not error.shared:
-            self.limits.record_throttling(tickets, error.exhausted, self.now())
 
 
 @cache
@@ -57,4 +44,5 @@ def services() -> Services:
     )
     credentials = Credentials(lambda: secrets.read(settings.zendesk_secret_arn), table, transport)
     zendesk = Zendesk(transport, credentials)
-    return Services(settings, table, Store(table), Gate(table), zendesk, secrets, UpdateLimits(table))
+    update_limits = UpdateLimits(table)
+    return Services(settings, table, Store(table), Gate(table, update_limits), zendesk, secrets, update_limits)

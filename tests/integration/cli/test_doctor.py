@@ -18,6 +18,7 @@ from local.aws import cloud, template
 from local.zendesk_simulator import Account, Fault, simulator
 from tests import builders, fixtures
 from ticket_relay.rate_limits.gate import Gate
+from ticket_relay.rate_limits.update_limits import UpdateLimits
 from ticket_relay.storage.dynamodb import Table
 
 CLIENT = {"client_id": "ticket-relay", "client_secret": "simulated-secret"}
@@ -178,7 +179,7 @@ def test_an_api_token_is_a_warning(examined, put):
 
 
 def test_a_closed_gate_is_found_and_zendesk_left_alone(examined, zendesk, made, dynamodb, table):
-    Gate(table).close(4e9)
+    Gate(table, UpdateLimits(table)).close(4e9)
     try:
         status, found = examined()
     finally:

@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 
 from local.zendesk_simulator import Fault, JobPlan
+from ticket_relay.rate_limits.permit import Deadline, Permit
 from ticket_relay.states.ticket import KEY_LIFE, MAX_FAILURES
 from ticket_relay.storage.rows import DAY, TicketState
 from ticket_relay.zendesk.errors import NotSent, OutcomeUnknown
-from ticket_relay.zendesk.transport import Deadline, Timeouts, Transport
+from ticket_relay.zendesk.transport import Timeouts, Transport
 
 LATE = 0.8
 """Seconds, real ones: longer than the read time-out of the tests' relay."""
@@ -284,7 +285,7 @@ def server(answer):
 
 def ask(url, seconds=1.0, read=0.5):
     transport = Transport(url, Timeouts(connect=0.5, read=read))
-    return transport.call("POST", "/api/v2/tickets", auth=None, by=Deadline.after(seconds), body=b"{}")
+    return transport.call("POST", "/api/v2/tickets", auth=None, permit=Permit(Deadline.after(seconds)), body=b"{}")
 
 
 def drip(head):
@@ -364,5 +365,5 @@ def test_a_redirect_takes_no_credentials_to_another_host():
         with server(lambda connection: connection.sendall(redirect)) as url:
             transport = Transport(url, Timeouts(0.5, 0.5))
             with pytest.raises(NotSent):
-                transport.call("GET", "/api/v2/users/me", auth=Bearer(), by=Deadline.after(2))
+                transport.call("GET", "/api/v2/users/me", auth=Bearer(), permit=Permit(Deadline.after(2)))
     assert reached == []

@@ -10,9 +10,9 @@ from tests import builders
 from tests.fakes import DOWN, Outage
 from ticket_relay.create_ticket import submit
 from ticket_relay.errors import StoreUnavailable
+from ticket_relay.rate_limits.permit import Deadline
 from ticket_relay.states.ticket import KEY_LIFE
 from ticket_relay.storage.rows import TicketState
-from ticket_relay.zendesk.transport import Deadline
 
 CREATE = {"method": "POST", "path": "/api/v2/tickets"}
 LOOK = {"method": "GET", "path": "/api/v2/tickets"}

@@ -15,9 +15,9 @@ from tests.fakes import DOWN, THROTTLED, Outage
 from ticket_relay.create_ticket import webhook
 from ticket_relay.errors import StoreUnavailable
 from ticket_relay.rate_limits.gate import PROBE_TIME
+from ticket_relay.rate_limits.permit import Deadline
 from ticket_relay.storage.rows import TicketState
 from ticket_relay.webhooks.payload import MAX_BODY
-from ticket_relay.zendesk.transport import Deadline
 
 CREATE = {"method": "POST", "path": "/api/v2/tickets"}
 

@@ -1,113 +1,203 @@
+from contextlib import ExitStack
+
 import pytest
 
 from tests.builders import NOW
+from tests.fakes import DOWN, Clock, Outage
 from ticket_relay.errors import StaleRow
-from ticket_relay.rate_limits.gate import OPEN, PROBE_TIME, Gate
+from ticket_relay.rate_limits.gate import PROBE_TIME, Gate
+from ticket_relay.rate_limits.headers import CREATE, INDEX, UPDATES, UPDATES_OF_TICKET, Limit
+from ticket_relay.rate_limits.permit import Deadline
+from ticket_relay.rate_limits.update_limits import UpdateLimits
+
+BY = Deadline.after(3600)
 
 
 @pytest.fixture
-def gate(table):
-    return Gate(table)
+def clock():
+    clock = Clock()
+    clock.time = NOW
+    return clock
 
 
-def test_a_new_gate_is_open_to_all(gate):
-    assert gate.take_permit(NOW) == gate.take_permit(NOW) == OPEN
+@pytest.fixture
+def gate(table, clock):
+    return Gate(table, UpdateLimits(table), clock)
 
 
-def test_a_closed_gate_is_closed_for_everybody(gate, table):
-    gate.close(NOW + 30, OPEN)
-    assert gate.take_permit(NOW).closed_until == NOW + 30
-    assert Gate(table).take_permit(NOW + 29).closed_until == NOW + 30
+@pytest.fixture
+def take(gate):
+    """A permit whose worker is still at work when the test ends."""
+    with ExitStack() as workers:
+        yield lambda *endpoints, **ticket: workers.enter_context(gate.permit(BY, *endpoints, **ticket))
+
+
+def closed_until(gate, *endpoints, **ticket):
+    """What a worker would be told that asks now and then calls nothing."""
+    with gate.permit(BY, *endpoints, **ticket) as permit:
+        return permit.closed_until
+
+
+def test_a_new_gate_is_open_to_all(take):
+    assert [(permit.closed_until, permit.probe) for permit in (take(), take())] == [(None, None)] * 2
+
+
+def test_a_closed_gate_is_closed_for_everybody(gate, table, clock):
+    gate.close(NOW + 30)
+    assert closed_until(gate) == NOW + 30
+    clock.advance(29)
+    assert closed_until(Gate(table, UpdateLimits(table), clock)) == NOW + 30
 
 
 def test_the_longest_wait_that_anybody_was_told_counts(gate):
     for until in (NOW + 30, NOW + 60, NOW + 10):
         gate.close(until)
-    assert gate.take_permit(NOW).closed_until == NOW + 60
+    assert closed_until(gate) == NOW + 60
 
 
-def test_afterwards_one_asks_first_and_the_others_wait_for_it(gate):
+def test_afterwards_one_makes_the_trial_and_the_others_wait_for_it(gate, take):
     gate.close(NOW)
-    first, second = gate.take_permit(NOW + 1), gate.take_permit(NOW + 1)
+    first, second = take(), take()
     assert first.closed_until is None
-    assert second.closed_until == NOW + 1 + PROBE_TIME
+    assert second.closed_until == NOW + PROBE_TIME
 
 
-def test_of_two_who_want_to_ask_first_at_once_one_does(gate, dynamo):
+def test_of_two_that_ask_at_once_one_makes_the_trial(gate, dynamo, take):
     gate.close(NOW)
     permits = []
 
     def another_comes_between(operation, _request):
         if operation == "update_item":
             dynamo.before = lambda *_: None
-            permits.append(gate.take_permit(NOW + 1))
+            permits.append(take())
 
     dynamo.before = another_comes_between
-    permits.append(gate.take_permit(NOW + 1))
+    permits.append(take())
     assert sorted(permit.closed_until is None for permit in permits) == [False, True]
 
 
-def test_it_is_open_to_all_when_the_first_was_answered_well(gate):
+def test_it_is_open_to_all_when_the_trial_succeeded(gate):
     gate.close(NOW)
-    gate.record_success(gate.take_permit(NOW + 1))
-    assert gate.take_permit(NOW + 1) == OPEN
+    with gate.permit(BY) as permit:
+        permit.record_success([], [])
+    with gate.permit(BY) as permit:
+        assert (permit.closed_until, permit.probe) == (None, None)
 
 
-def test_it_is_closed_for_exactly_as_long_as_the_first_was_told(gate):
+def test_it_is_closed_for_exactly_as_long_as_the_trial_was_told(gate, clock):
     gate.close(NOW)
-    gate.close(NOW + 3, gate.take_permit(NOW + 1))
-    assert gate.take_permit(NOW + 2).closed_until == NOW + 3
+    with gate.permit(BY) as permit:
+        permit.record_throttling(3, [], [])
+        assert gate.closed_until() == NOW + 3
+    assert closed_until(gate) == NOW + 3
+    clock.advance(3)
+    assert closed_until(gate) is None
 
 
-def test_a_success_does_not_open_what_somebody_else_has_closed(gate):
+def test_others_are_told_at_once_that_they_must_wait(gate):
+    with gate.permit(BY) as permit:
+        permit.record_throttling(30, [], [])
+        assert closed_until(gate) == NOW + 30
+
+
+def test_a_success_does_not_open_what_another_worker_has_closed(gate):
     gate.close(NOW)
-    first = gate.take_permit(NOW + 1)
-    gate.close(NOW + 60)
-    gate.record_success(first)
-    assert gate.take_permit(NOW + 2).closed_until == NOW + 60
+    with gate.permit(BY) as permit:
+        gate.close(NOW + 60)
+        permit.record_success([], [])
+    assert closed_until(gate) == NOW + 60
 
 
-def test_a_success_of_one_who_was_let_through_an_open_gate_opens_nothing(gate):
-    gate.close(NOW + 60)
-    gate.record_success(OPEN)
-    assert gate.take_permit(NOW).closed_until == NOW + 60
+def test_a_success_without_the_trial_opens_nothing(gate):
+    with gate.permit(BY) as permit:
+        gate.close(NOW + 60)
+        permit.record_success([], [])
+    assert closed_until(gate) == NOW + 60
 
 
-def test_when_the_first_never_comes_back_another_asks(gate):
+def test_when_the_trial_never_ends_another_worker_makes_it(gate, take, clock):
     gate.close(NOW)
-    gate.take_permit(NOW + 1)
-    assert gate.take_permit(NOW + 2 + PROBE_TIME).closed_until is None
+    take()
+    clock.advance(1 + PROBE_TIME)
+    assert take().closed_until is None
 
 
-def test_who_does_not_ask_after_all_lets_the_next_one(gate):
+def test_a_trial_without_an_answer_is_given_back(gate):
     gate.close(NOW)
-    with gate.permit(lambda: NOW + 1) as permit:
+    with gate.permit(BY) as permit:
         assert permit.probe is not None
-    assert gate.take_permit(NOW + 1).closed_until is None
+    assert closed_until(gate) is None
 
 
-def test_whatever_stops_the_first_one_the_next_one_may_ask(gate):
+def test_whatever_stops_the_trial_the_next_worker_may_make_it(gate):
     gate.close(NOW)
-    with pytest.raises(StaleRow), gate.permit(lambda: NOW + 1):
-        raise StaleRow("Somebody else has it.")
-    assert gate.take_permit(NOW + 1).closed_until is None
+    with pytest.raises(StaleRow), gate.permit(BY):
+        raise StaleRow("Another worker has it.")
+    assert closed_until(gate) is None
 
 
-def test_what_the_first_one_learned_is_not_undone_at_its_end(gate):
+def test_an_open_gate_stays_open_when_nothing_is_asked(gate, dynamo):
+    assert closed_until(gate) is None
+    assert dynamo.scan(TableName="relay")["Count"] == 0
+
+
+@pytest.mark.parametrize("endpoint", [CREATE, INDEX, UPDATES])
+def test_a_limit_of_one_endpoint_closes_the_gate_for_it_alone(gate, clock, endpoint):
+    with gate.permit(BY) as permit:
+        permit.record_throttling(5, [Limit(endpoint, 0, 41)], [])
+    assert closed_until(gate) is None
+    for other in {CREATE, INDEX, UPDATES} - {endpoint}:
+        assert closed_until(gate, other) is None
+    assert closed_until(gate, CREATE, INDEX, UPDATES) == NOW + 41
+    clock.advance(41)
+    assert closed_until(gate, endpoint) is None
+
+
+def test_an_endpoint_waits_as_long_as_retry_after_says_if_that_is_longer(gate):
+    with gate.permit(BY) as permit:
+        permit.record_throttling(90, [Limit(INDEX, 0, 41)], [])
+    assert closed_until(gate, INDEX) == NOW + 90
+
+
+def test_a_limit_that_the_relay_does_not_know_closes_the_gate_for_all(gate):
+    with gate.permit(BY) as permit:
+        permit.record_throttling(20, [Limit("tags-index", 0, 41)], [])
+    assert closed_until(gate) == NOW + 20
+
+
+def test_a_limit_that_a_success_used_up_is_not_tried(gate):
+    with gate.permit(BY) as permit:
+        permit.record_success([Limit(CREATE, 0, 41)], [])
+        assert closed_until(gate, CREATE) is None
+    assert closed_until(gate, CREATE) == NOW + 41
+    assert gate.closed_until(CREATE) == NOW + 41
+    assert gate.closed_until() is None
+
+
+def test_a_tickets_limit_is_its_own(gate):
+    with gate.permit(BY, UPDATES, ticket_id=1) as permit:
+        permit.record_success([Limit(UPDATES_OF_TICKET, 0, 600)], [1])
+    assert closed_until(gate, UPDATES, ticket_id=1) == NOW + 600
+    assert closed_until(gate, UPDATES, ticket_id=2) is None
+
+
+def test_of_a_tickets_limit_and_the_accounts_the_later_one_counts(gate):
+    with gate.permit(BY) as permit:
+        permit.record_success([Limit(UPDATES_OF_TICKET, 0, 600), Limit(UPDATES, 0, 40)], [1])
+    assert closed_until(gate, UPDATES, ticket_id=1) == NOW + 600
+    assert closed_until(gate, UPDATES, ticket_id=2) == NOW + 40
+
+
+def test_an_endpoint_that_says_no_ends_the_trial_well(gate):
     gate.close(NOW)
-    with gate.permit(lambda: NOW + 1) as permit:
-        gate.close(NOW + 60, permit)
-    assert gate.take_permit(NOW + 2).closed_until == NOW + 60
+    with gate.permit(BY) as permit:
+        permit.record_throttling(5, [Limit(INDEX, 0, 41)], [])
+    with gate.permit(BY) as permit:
+        assert (permit.closed_until, permit.probe) == (None, None)
 
 
-def test_the_first_one_who_was_answered_leaves_the_gate_open(gate):
-    gate.close(NOW)
-    with gate.permit(lambda: NOW + 1) as permit:
-        gate.record_success(permit)
-    assert gate.take_permit(NOW + 1) == OPEN
-
-
-def test_an_open_gate_stays_open_when_nothing_is_asked(gate):
-    with gate.permit(lambda: NOW) as permit:
-        assert permit == OPEN
-    assert gate.take_permit(NOW) == OPEN
+def test_an_answer_in_hand_is_not_lost_with_the_table(gate, dynamo):
+    dynamo.outages = [Outage(("update_item",), DOWN, times=9)]
+    with gate.permit(BY) as permit:
+        permit.record_throttling(5, [], [])
+        permit.record_success([Limit(CREATE, 0, 41)], [])

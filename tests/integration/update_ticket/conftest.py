@@ -9,9 +9,9 @@ from tests.builders import body_of, signed
 from tests.integration.update_ticket.agent import Agent, Wire
 from ticket_relay.definitions import models
 from ticket_relay.definitions.models import UpdateRule
+from ticket_relay.rate_limits.permit import Deadline
 from ticket_relay.storage.rows import UpdateRow, update_pk
 from ticket_relay.update_ticket.webhook import Receipt, receive, resume
-from ticket_relay.zendesk.transport import Deadline
 
 
 @pytest.fixture

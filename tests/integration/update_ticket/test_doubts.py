@@ -2,8 +2,8 @@
 
 from local.zendesk_simulator import Fault
 from tests.integration.update_ticket.agent import COMMENT, RAISE, TAGS
+from ticket_relay.rate_limits.permit import Deadline
 from ticket_relay.update_ticket.webhook import resume
-from ticket_relay.zendesk.transport import Deadline
 
 
 def test_a_ticket_that_is_not_found_for_a_moment_does_not_make_a_lost_answer_forgotten(webhook, agent, row, go_on):

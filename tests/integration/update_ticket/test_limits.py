@@ -4,7 +4,6 @@ import pytest
 
 from local.zendesk_simulator import Fault
 from tests.fixtures import on_moto
-from ticket_relay.rate_limits.headers import UPDATES_OF_TICKET, Limit
 from ticket_relay.storage.rows import TicketState
 
 
@@ -92,8 +91,8 @@ def test_a_429_for_one_ticket_is_remembered_and_leaves_the_gate_open(webhook, ag
     clock.advance(5)
     assert webhook("late", changes={"type": "incident"}).state == "accepted"
     assert agent.calls()[-1] == ("PUT", 429)
-    assert services.gate.closed_until(clock()) is None
-    assert set(services.limits.closed_until([agent.id], clock())) == {agent.id}
+    assert services.gate.closed_until() is None
+    assert set(services.update_limits.closed_until([agent.id], clock())) == {agent.id}
     drive(services)
     assert [row(name).state for name in ("lost", "late")] == ["applied"] * 2
     assert [status for _, status in agent.calls()].count(429) == 1
@@ -134,7 +133,7 @@ def test_updates_beyond_the_accounts_limit_wait_and_all_are_applied_without_a_42
 def test_creates_do_not_wait_for_the_limit_of_updates(each, agent, services, deliver, polled, tickets, clock):
     agent.account.settings.limit_update = 5
     each()
-    assert services.gate.closed_until(clock()) is None
+    assert services.gate.closed_until() is None
     assert deliver(services).state == TicketState.SUBMITTED
     polled()
     assert len(tickets()) == 1
@@ -146,7 +145,7 @@ def test_a_429_for_the_account_holds_up_updates_alone(each, webhook, agent, serv
     agent.account.settings.limit_update = 0
     assert each() == ["accepted"] * 12
     assert statuses(429) == 1
-    assert services.gate.closed_until(clock()) is None
+    assert services.gate.closed_until() is None
     assert deliver(services).state == TicketState.SUBMITTED
     agent.account.settings.limit_update = 100
     drive(services)
@@ -157,7 +156,7 @@ def test_a_batch_leaves_out_a_ticket_without_updates_left(each, agent, services,
     services.gate.close(clock() + 30)
     each()
     webhook("limited", changes={"subject": "Limited"})
-    services.limits.record_throttling([agent.id], [Limit(UPDATES_OF_TICKET, 0, 600)], clock())
+    services.update_limits.close(agent.id, clock() + 600)
     polled()
     assert row("limited").state == "accepted"
     assert row("limited").due_at > clock() + 400

@@ -9,8 +9,8 @@ import pytest
 from local.zendesk_simulator import Fault, Trigger
 from tests.builders import SECRETS
 from tests.integration.update_ticket.agent import COMMENT, RAISE, TAGS
+from ticket_relay.rate_limits.permit import Deadline
 from ticket_relay.update_ticket import webhook
-from ticket_relay.zendesk.transport import Deadline
 
 
 @pytest.fixture

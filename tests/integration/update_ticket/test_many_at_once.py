@@ -12,6 +12,7 @@ from tests.integration.update_ticket.updaters import Crowd, Story
 from tests.integration.update_ticket.updates import RULES
 from ticket_relay.changes import conflicts
 from ticket_relay.definitions import models
+from ticket_relay.rate_limits import permit
 from ticket_relay.update_ticket import safe_update
 from ticket_relay.update_ticket.fresh_read import TicketReader
 from ticket_relay.zendesk import transport
@@ -24,7 +25,8 @@ def play(agent, clock, dynamo, other_services, monkeypatch) -> Iterator[Play]:
     """A crowd's story, from the number that decides all of it."""
     monkeypatch.setattr(models, "rules", lambda: {rule.rule: rule for rule in RULES})
     # Deadlines are kept by the real clock: how fast a machine is must not decide how far anybody gets.
-    monkeypatch.setattr(transport, "time", SimpleNamespace(monotonic=clock, time=clock))
+    for module in (transport, permit):
+        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=clock, time=clock))
 
     def tell(seed: int, size: int, *, troubles: int | None = None, edits: int = 20, pollers: int = 2) -> Story:
         most = size + 4 if troubles is None else troubles
@@ -55,8 +57,8 @@ def _without_stamp(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _without_waiting_for_the_second_to_be_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    def read(reader: TicketReader, ticket_id: int, by: transport.Deadline) -> dict | None:
-        shown = reader.services.zendesk.show_ticket(ticket_id, by)
+    def read(reader: TicketReader, ticket_id: int, allowed: permit.Permit) -> dict | None:
+        shown = reader.services.zendesk.show_ticket(ticket_id, allowed)
         return shown.ticket if shown else None
 
     monkeypatch.setattr(TicketReader, "read", read)

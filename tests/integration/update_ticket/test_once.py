@@ -8,8 +8,8 @@ from tests.builders import CANARY, signed
 from tests.fakes import DOWN, Outage
 from tests.integration.update_ticket.agent import COMMENT, RAISE
 from ticket_relay.errors import Refused, StoreUnavailable
+from ticket_relay.rate_limits.permit import Deadline
 from ticket_relay.update_ticket.webhook import receive
-from ticket_relay.zendesk.transport import Deadline
 
 
 def test_the_same_invocation_again_is_told_how_far_it_is(webhook, agent, counted):

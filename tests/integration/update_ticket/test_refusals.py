@@ -4,8 +4,8 @@ import pytest
 
 from local.zendesk_simulator import Fault
 from tests.integration.update_ticket.agent import RAISE, TAGS
+from ticket_relay.rate_limits.permit import Deadline
 from ticket_relay.update_ticket.webhook import resume
-from ticket_relay.zendesk.transport import Deadline
 
 
 def test_a_closed_ticket_fails_the_update_after_a_look_at_it(webhook, agent, row):
@@ -35,7 +35,7 @@ def test_a_429_closes_the_gate_and_the_update_is_due_when_zendesk_said(webhook, 
     agent.account.faults.add(Fault("status", status=429, headers={"Retry-After": "40"}, method="PUT"))
     assert webhook(changes=RAISE).state == "accepted"
     assert 40 <= row().due_at - clock() <= 42
-    assert services.gate.take_permit(clock()).closed_until == pytest.approx(clock() + 40, abs=0.01)
+    assert services.gate.closed_until() == pytest.approx(clock() + 40, abs=0.01)
 
 
 def test_behind_a_closed_gate_an_update_is_only_stored(webhook, agent, go_on, services, row):
@@ -52,7 +52,7 @@ def test_an_update_whose_answer_opens_the_gate_leaves_it_open(webhook, go_on, se
     services.gate.close(clock() + 40)
     webhook(changes=RAISE)
     go_on()
-    assert services.gate.take_permit(clock()).closed_until is None
+    assert services.gate.closed_until() is None
 
 
 def test_a_duplicate_does_not_keep_the_gate_closed(webhook, services, clock):
@@ -60,7 +60,7 @@ def test_a_duplicate_does_not_keep_the_gate_closed(webhook, services, clock):
     services.gate.close(clock() + 1)
     clock.advance(2)
     webhook(changes=RAISE)
-    assert services.gate.take_permit(clock()).closed_until is None
+    assert services.gate.closed_until() is None
 
 
 def test_a_token_that_is_revoked_midway_is_renewed(webhook, agent):

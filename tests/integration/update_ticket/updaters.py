@@ -17,11 +17,11 @@ from tests.integration.update_ticket.turns import Turns
 from tests.integration.update_ticket.updates import NEW, THEIRS, Wish, wish
 from ticket_relay.poll_jobs.poller import run
 from ticket_relay.rate_limits import gate
+from ticket_relay.rate_limits.permit import Deadline, Permit
 from ticket_relay.services import Services
 from ticket_relay.storage.rows import DAY, UpdateRow, update_pk
 from ticket_relay.update_ticket import own_user as identity
 from ticket_relay.update_ticket import webhook
-from ticket_relay.zendesk.transport import Deadline
 
 ANSWER_WITHIN = 3.0
 """Seconds that a webhook has, as in functions/update_ticket."""
@@ -136,7 +136,7 @@ class Crowd:
         self._relays = [self._relay() for _ in range(size)]
         self._pollers = [self._relay() for _ in range(pollers)]
         for services in [*self._relays, *self._pollers]:
-            services.zendesk.own_user_id(Deadline.after(3))  # Waiting for another's token would take real time.
+            services.zendesk.own_user_id(Permit(Deadline.after(3)))  # Waiting for another's token would take real time.
         identity.remember(self._pollers[0], agent.account.relay.id)
 
     def play(self) -> Story:

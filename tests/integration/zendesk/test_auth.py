@@ -6,9 +6,10 @@ import pytest
 from tests.builders import NOW
 from tests.fakes import Clock
 from ticket_relay.errors import SecretsUnavailable
+from ticket_relay.rate_limits.permit import Deadline, Permit
 from ticket_relay.zendesk.auth import EARLY, LIFE, RENEWAL_TIME, SCOPE, Credentials
 from ticket_relay.zendesk.errors import NotSent, OutcomeUnknown, Rejected, Throttled
-from ticket_relay.zendesk.transport import Answer, Deadline
+from ticket_relay.zendesk.transport import Answer
 
 CLIENT = {"client_id": "relay", "client_secret": "hush"}
 
@@ -21,9 +22,9 @@ class TokenEndpoint:
         self.error = None
         self.answer = {}
 
-    def call(self, method, path, *, auth, by, body):
+    def call(self, method, path, *, auth, permit, body):
         assert (method, path, auth) == ("POST", "/oauth/tokens", None)
-        assert by.left > 0
+        assert permit.left > 0
         self.asked.append(json.loads(body))
         if self.error:
             raise self.error
@@ -49,7 +50,7 @@ def process(table, endpoint, clock):
 
 
 def header(credentials, seconds=3.0):
-    return credentials.header(Deadline.after(seconds))
+    return credentials.header(Permit(Deadline.after(seconds)))
 
 
 def test_a_token_is_asked_for_as_documented(process, endpoint):

@@ -6,15 +6,15 @@ import threading
 import pytest
 
 from local.zendesk_simulator import Fault
+from ticket_relay.rate_limits.permit import Deadline, Permit
 from ticket_relay.zendesk.auth import LIFE
 from ticket_relay.zendesk.errors import NotSent
-from ticket_relay.zendesk.transport import Deadline
 
 TOKENS = {"method": "POST", "path": "/oauth/tokens"}
 
 
 def own_user(services, seconds=3.0):
-    return services.zendesk.own_user_id(Deadline.after(seconds))
+    return services.zendesk.own_user_id(Permit(Deadline.after(seconds)))
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from cli.doctor.setup import CREATE, POLL, TABLE, UPDATE, Setup
 from cli.where import Where
 from tests import builders, fixtures
 from ticket_relay.rate_limits.gate import Gate
+from ticket_relay.rate_limits.update_limits import UpdateLimits
 
 LIFETIME = {"AttributeName": "expires_at", "Enabled": True}
 ENVIRONMENT = {
@@ -183,7 +184,7 @@ def test_the_gate_is_open_where_nobody_has_closed_it(setup, table):
 
 def test_a_closed_gate_is_told_with_its_time_and_keeps_the_doctor_from_zendesk(setup, table):
     setup.settings = {POLL: builders.settings()}
-    Gate(table).close(4_000_000_000)
+    Gate(table, UpdateLimits(table)).close(4_000_000_000)
     assert flaw(parts.gate, setup).finding == "Closed until 2096-10-02T07:06:40.000Z: Zendesk asked to be left alone."
     assert not setup.gate_open
 

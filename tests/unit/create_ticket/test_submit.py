@@ -3,11 +3,10 @@ import pytest
 from tests.builders import NOW, settings, ticket_row
 from tests.fakes import Clock, FakeZendesk, Killed, MemoryStore, OpenGate
 from ticket_relay.create_ticket import submit
-from ticket_relay.rate_limits.gate import OPEN
+from ticket_relay.rate_limits.permit import Deadline
 from ticket_relay.services import Services
 from ticket_relay.storage.rows import TicketState
 from ticket_relay.zendesk.errors import NotSent, OutcomeUnknown, Rejected, Throttled
-from ticket_relay.zendesk.transport import Deadline
 
 
 @pytest.fixture(autouse=True)
@@ -147,22 +146,3 @@ def test_the_row_is_held_before_anything_is_sent(resume, services, zendesk, monk
     )
     resume()
     assert (seen[0].version, seen[0].due_at > NOW, seen[0].in_doubt) == (2, True, True)
-
-
-def test_the_job_is_written_down_before_anything_else_is_done(services, zendesk, monkeypatch):
-    row = ticket_row()
-    services.store.claim(row)
-    monkeypatch.setattr(services.gate, "record_success", lambda _: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
-        submit.send(services, row, OPEN, Deadline.after(5), sent_before=None)
-    assert services.store.get(row.pk).job_id == "V3-0"
-
-
-@pytest.mark.parametrize(
-    ("error", "told"),
-    [(Throttled(429, 30), ["close"]), (Rejected(422, "X", "Y"), ["record_success"]), (OutcomeUnknown("x", "y"), [])],
-)
-def test_the_gate_learns_of_every_answer(resume, services, zendesk, error, told):
-    zendesk.before.append(("create_ticket", error))
-    resume()
-    assert services.gate.told == told

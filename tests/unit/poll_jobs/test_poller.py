@@ -14,12 +14,11 @@ from tests.fakes import Clock, FakeZendesk, Killed, MemoryStore, OpenGate
 from ticket_relay.create_ticket import submit
 from ticket_relay.errors import StaleRow
 from ticket_relay.poll_jobs import poll_run, poller, send_due
-from ticket_relay.rate_limits.gate import OPEN
+from ticket_relay.rate_limits.permit import Deadline, Permit
 from ticket_relay.services import Services
 from ticket_relay.states import ticket as ticket_states
 from ticket_relay.storage.rows import TicketState, external_id
 from ticket_relay.zendesk.errors import NotSent, OutcomeUnknown, Rejected, Throttled
-from ticket_relay.zendesk.transport import Deadline
 
 
 @pytest.fixture(autouse=True)
@@ -80,7 +79,7 @@ class AccidentsMachine(RuleBasedStateMachine):
         if self.services.store.claim(row) is not None:
             return
         with contextlib.suppress(Killed, StaleRow):
-            submit.send(self.services, row, OPEN, Deadline.after(5), sent_before=None)
+            submit.send(self.services, row, Permit(Deadline.after(5)), sent_before=None)
 
     @rule(call=CALLS, accident=ACCIDENTS)
     def next_call_will_fail(self, call, accident):
@@ -147,7 +146,7 @@ def test_jobs_are_asked_after_in_hundreds():
     for number in range(100):
         row = ticket_row(f"evt_{number}", due_at=NOW + 20, sent_at=NOW)
         services.store.claim(row)
-        submit.send(services, row, OPEN, Deadline.after(5), sent_before=None)
+        submit.send(services, row, Permit(Deadline.after(5)), sent_before=None)
     run(services)
     assert zendesk.calls.count("job_statuses") == 1
     assert {row.state for row in services.store.rows.values()} == {TicketState.CREATED}

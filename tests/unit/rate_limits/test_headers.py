@@ -3,8 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from requests.structures import CaseInsensitiveDict
 
-from ticket_relay.rate_limits.headers import UPDATES, UPDATES_OF_TICKET, Limit, exhausted
-from ticket_relay.zendesk.transport import LONGEST_RETRY_AFTER
+from ticket_relay.rate_limits.headers import LONGEST_RETRY_AFTER, UPDATES, UPDATES_OF_TICKET, Limit, exhausted
 
 USED_UP = "total=100; remaining=0; resets=41"
 

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from local.zendesk_simulator.clock import moment, stamp
 from tests.builders import NOW
+from ticket_relay.rate_limits.permit import Deadline, Permit
 from ticket_relay.services import Services
 from ticket_relay.update_ticket.fresh_read import TicketReader
 from ticket_relay.zendesk.client import Shown
 from ticket_relay.zendesk.errors import Conflict, OutcomeUnknown, Unsettled
-from ticket_relay.zendesk.transport import Deadline
 
 
 class World:
@@ -28,7 +28,7 @@ class World:
         self.reader: list[float] = []
         self.slept = 0.0
 
-    def show_ticket(self, ticket_id: int, by: Deadline) -> Shown | None:
+    def show_ticket(self, ticket_id: int, permit: Permit) -> Shown | None:
         self.now += self.way
         looked = self.now + self.skew
         self.reader.append(looked)
@@ -50,7 +50,7 @@ class World:
         reader = TicketReader(cast("Services", services), not_before=NOW + 1, clock_offset=clock_offset)
         while True:
             try:
-                return reader.read(7, Deadline.after(8))
+                return reader.read(7, Permit(Deadline.after(8)))
             except Unsettled:
                 if (retries := retries - 1) == 0:
                     raise
@@ -128,7 +128,7 @@ def test_after_a_conflict_the_next_look_waits_until_its_second_is_over():
     conflict = Conflict(409, "UpdateConflict", "Changed.")
     conflict.at = math.floor(world.now)
     reader.after(conflict)
-    assert reader.read(7, Deadline.after(8)) is not None
+    assert reader.read(7, Permit(Deadline.after(8))) is not None
     assert len(world.reader) == 1
 
 

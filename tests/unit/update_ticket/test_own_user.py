@@ -6,12 +6,12 @@ import pytest
 
 from tests.builders import NOW
 from ticket_relay.errors import StoreUnavailable
+from ticket_relay.rate_limits.permit import Deadline, Permit
 from ticket_relay.services import Services
 from ticket_relay.storage.dynamodb import ConditionFailed
 from ticket_relay.storage.rows import DAY
 from ticket_relay.update_ticket import own_user as identity
 from ticket_relay.zendesk.errors import NotSent, OutcomeUnknown, Rejected, Throttled, ZendeskError
-from ticket_relay.zendesk.transport import Deadline
 
 OWN = 21311632247
 
@@ -42,8 +42,8 @@ class FakeZendesk:
         self.answer: int | ZendeskError | None = OWN
         self.asked: list[float] = []
 
-    def own_user_id(self, by: Deadline) -> int | None:
-        self.asked.append(by.left)
+    def own_user_id(self, permit: Permit) -> int | None:
+        self.asked.append(permit.left)
         if isinstance(self.answer, ZendeskError):
             raise self.answer
         return self.answer
@@ -75,23 +75,23 @@ def test_at_first_the_relay_does_not_know_itself_and_asks_nobody(services, zende
 
 
 def test_what_zendesk_said_is_known_to_all_workers_for_a_day(services, relay_at):
-    assert identity.learned(services, Deadline.after(3)) == OWN
+    assert identity.learned(services, Permit(Deadline.after(3))) == OWN
     assert identity.known(relay_at(NOW + DAY - 1)) == OWN
     assert identity.known(relay_at(NOW + DAY + 1)) is None
 
 
 def test_after_a_day_it_is_learned_anew(services, relay_at, zendesk):
-    identity.learned(services, Deadline.after(3))
+    identity.learned(services, Permit(Deadline.after(3)))
     zendesk.answer = OWN + 1
     later = relay_at(NOW + DAY + 1)
-    assert identity.learned(later, Deadline.after(3)) == OWN + 1
+    assert identity.learned(later, Permit(Deadline.after(3))) == OWN + 1
     assert identity.known(later) == OWN + 1
 
 
 @pytest.mark.parametrize("answer", [OutcomeUnknown("zendesk_502", "No."), Rejected(403, "Forbidden", "No."), None])
 def test_what_zendesk_does_not_say_is_not_known_and_not_remembered(services, zendesk, table, answer):
     zendesk.answer = answer
-    assert identity.learned(services, Deadline.after(3)) is None
+    assert identity.learned(services, Permit(Deadline.after(3))) is None
     assert table.item is None
 
 
@@ -99,12 +99,12 @@ def test_what_zendesk_does_not_say_is_not_known_and_not_remembered(services, zen
 def test_where_zendesk_cannot_be_asked_the_update_waits(services, zendesk, error):
     zendesk.answer = error
     with pytest.raises(type(error)):
-        identity.learned(services, Deadline.after(3))
+        identity.learned(services, Permit(Deadline.after(3)))
 
 
 def test_another_worker_that_learned_it_at_the_same_time_does_no_harm(services, table):
     table.error = ConditionFailed()
-    assert identity.learned(services, Deadline.after(3)) == OWN
+    assert identity.learned(services, Permit(Deadline.after(3))) == OWN
 
 
 def test_the_table_being_away_is_told(services, table):
@@ -115,5 +115,5 @@ def test_the_table_being_away_is_told(services, table):
 
 @pytest.mark.parametrize(("left", "most"), [(3.0, identity.LEARNING_TIME), (0.8, 0.8)])
 def test_learning_leaves_time_for_the_update(services, zendesk, left, most):
-    identity.learned(services, Deadline.after(left))
+    identity.learned(services, Permit(Deadline.after(left)))
     assert 0 < zendesk.asked[0] <= most

@@ -1,5 +1,6 @@
 import json
 import time
+from contextlib import suppress
 
 import pytest
 import requests
@@ -8,13 +9,11 @@ from hypothesis import strategies as st
 from urllib3.exceptions import MaxRetryError, NewConnectionError, ProtocolError
 
 from tests.fakes import ZENDESK, Wire, answered, transport_over
-from ticket_relay.zendesk.errors import Conflict, NotSent, OutcomeUnknown, Rejected, Throttled
+from ticket_relay.rate_limits.headers import DEFAULT_RETRY_AFTER, LONGEST_RETRY_AFTER, UPDATES, Limit, retry_after
+from ticket_relay.rate_limits.permit import Deadline, Permit
+from ticket_relay.zendesk.errors import Conflict, NotSent, OutcomeUnknown, Rejected, Throttled, ZendeskError
 from ticket_relay.zendesk.transport import (
-    DEFAULT_RETRY_AFTER,
-    LONGEST_RETRY_AFTER,
     MAX_ANSWER,
-    Deadline,
-    _retry_after,
     error_of,
 )
 
@@ -36,7 +35,9 @@ class Token:
 
 
 def call(wire, auth=None, *, seconds=5.0, method="POST", **request):
-    return transport_over(wire).call(method, "/api/v2/tickets", auth=auth, by=Deadline.after(seconds), **request)
+    return transport_over(wire).call(
+        method, "/api/v2/tickets", auth=auth, permit=Permit(Deadline.after(seconds)), **request
+    )
 
 
 def error(answer, **options):
@@ -248,14 +249,65 @@ def test_deep_json_in_an_error_is_no_accident(depth):
     ],
 )
 def test_the_wait_is_read_in_each_of_its_forms(given, seconds):
-    assert _retry_after({"Retry-After": given}) == seconds
+    assert retry_after({"Retry-After": given}) == seconds
 
 
 def test_the_wait_may_be_a_date(monkeypatch):
     monkeypatch.setattr(time, "time", lambda: 1795300000.0)
-    assert _retry_after({"Retry-After": "Sat, 21 Nov 2026 22:27:10 GMT"}) == 30
+    assert retry_after({"Retry-After": "Sat, 21 Nov 2026 22:27:10 GMT"}) == 30
 
 
 @given(st.text(st.characters(max_codepoint=255)))
 def test_whatever_the_wait_says_it_is_bounded(given):
-    assert 1 <= _retry_after({"Retry-After": given}) <= LONGEST_RETRY_AFTER
+    assert 1 <= retry_after({"Retry-After": given}) <= LONGEST_RETRY_AFTER
+
+
+class Recorded:
+    """Where a permit reports to: remembers it."""
+
+    def __init__(self):
+        self.heard = []
+
+    def record_throttling(self, _permit, wait, used_up, tickets):
+        self.heard.append(("throttling", wait, tuple(used_up), tuple(tickets)))
+
+    def record_success(self, _permit, used_up, tickets):
+        self.heard.append(("success", tuple(used_up), tuple(tickets)))
+
+
+USED_UP = {"Zendesk-RateLimit-tickets-update": "total=100; remaining=0; resets=41"}
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "heard"),
+    [
+        (200, {}, [("success", (), (7,))]),
+        (200, USED_UP, [("success", (Limit(UPDATES, 0, 41.0),), (7,))]),
+        (422, {}, [("success", (), (7,))]),
+        (409, {}, []),
+        (429, {"Retry-After": "30"}, [("throttling", 30.0, (), (7,))]),
+        (429, {"Retry-After": "30", **USED_UP}, [("throttling", 30.0, (Limit(UPDATES, 0, 41.0),), (7,))]),
+        (503, {"Retry-After": "5"}, [("throttling", 5.0, (), (7,))]),
+        (503, {}, []),
+        (500, {}, []),
+        (302, {"Location": "https://elsewhere.test"}, []),
+    ],
+)
+def test_the_permit_hears_what_an_answer_says_of_rate_limits(status, headers, heard):
+    recorded = Recorded()
+    with suppress(ZendeskError):
+        transport_over(Wire(answered(status, "{}", headers))).call(
+            "PUT",
+            "/api/v2/tickets/7",
+            auth=Token("one", renewable=False),
+            permit=Permit(Deadline.after(5), recorder=recorded),
+            tickets=[7],
+        )
+    assert recorded.heard == heard
+
+
+def test_a_token_that_was_given_does_not_end_the_half_open_trial():
+    recorded = Recorded()
+    permit = Permit(Deadline.after(5), recorder=recorded)
+    transport_over(Wire(answered(200, "{}"))).call("POST", "/oauth/tokens", auth=None, permit=permit)
+    assert recorded.heard == []

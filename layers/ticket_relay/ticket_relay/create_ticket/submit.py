@@ -11,7 +11,8 @@ from ticket_relay import observability
 from ticket_relay.create_ticket import mapping
 from ticket_relay.definitions import models
 from ticket_relay.errors import MappingFailed, PayloadRefused, StaleRow, UnknownPartner
-from ticket_relay.rate_limits.gate import Permit
+from ticket_relay.rate_limits.headers import CREATE, INDEX
+from ticket_relay.rate_limits.permit import Deadline, Permit
 from ticket_relay.services import Services
 from ticket_relay.states import ticket as ticket_states
 from ticket_relay.states import waiting
@@ -22,24 +23,21 @@ from ticket_relay.webhooks.signatures import Delivery
 from ticket_relay.zendesk.client import TICKETS_AT_ONCE
 from ticket_relay.zendesk.errors import OutcomeUnknown, Rejected, ZendeskError
 from ticket_relay.zendesk.ticket_models import to_request
-from ticket_relay.zendesk.transport import Deadline
 
 MOST_BYTES = 1024 * 1024
 """Of the requests that go together. Zendesk publishes no limit."""
 
 
-def send(services: Services, row: TicketRow, permit: Permit, by: Deadline, *, sent_before: float | None) -> TicketRow:
+def send(services: Services, row: TicketRow, permit: Permit, *, sent_before: float | None) -> TicketRow:
     """Send a held row and move it by what comes of it. After StaleRow or StoreUnavailable the lease ends by itself."""
     if row.request is None:
         raise AssertionError("an accepted row carries its request")
     try:
-        submission = services.zendesk.create_ticket(row.request, row.idempotency_key, by)
+        submission = services.zendesk.create_ticket(row.request, row.idempotency_key, permit)
     except ZendeskError as error:
-        return _on_error(services, row, error, permit, sent_before)
-    # First of all the job is written down: a row that does not know of it is doubtful.
-    row = services.store.move(row, ticket_states.submitted(row, submission, services.now()))
-    services.gate.record_success(permit)
-    return row
+        return _on_error(services, row, error, sent_before)
+    # First of all the job is written down: a row that does not know of it is in doubt.
+    return services.store.move(row, ticket_states.submitted(row, submission, services.now()))
 
 
 def send_together(services: Services, rows: Sequence[TicketRow], by: Deadline) -> str | None:
@@ -47,7 +45,7 @@ def send_together(services: Services, rows: Sequence[TicketRow], by: Deadline) -
 
     Whoever is not held, because somebody else moved it, is left out. Raises StoreUnavailable: leases end by themselves.
     """
-    with services.gate.permit(services.now) as permit:
+    with services.gate.permit(by, CREATE) as permit:
         if permit.closed_until is not None:
             return None
         held = []
@@ -58,9 +56,8 @@ def send_together(services: Services, rows: Sequence[TicketRow], by: Deadline) -
         if not requests:
             return None
         try:
-            submission = services.zendesk.create_tickets(requests, by)
+            submission = services.zendesk.create_tickets(requests, permit)
         except ZendeskError as error:
-            services.record_throttling(error, permit)
             pause = services.settings.doubtful_pause_seconds
             for row in held:
                 with suppress(StaleRow):
@@ -71,7 +68,6 @@ def send_together(services: Services, rows: Sequence[TicketRow], by: Deadline) -
         for index, row in enumerate(held):
             with suppress(StaleRow):
                 services.store.move(row, ticket_states.submitted(row, submission, services.now(), index, together=True))
-        services.gate.record_success(permit)
         return submission.job_id
 
 
@@ -93,46 +89,43 @@ def resume(services: Services, row: TicketRow, by: Deadline) -> TicketRow:
     """Go on with an accepted row that is due. A doubtful one is looked for, and sent only if there is no ticket."""
     if row.request is None:
         return _map(services, row)
-    with services.gate.permit(services.now) as permit:
+    endpoints = (CREATE, INDEX) if row.in_doubt else (CREATE,)
+    with services.gate.permit(by, *endpoints) as permit:
         if permit.closed_until is not None:
             return services.store.move(row, waiting.postponed(row, services.now(), permit.closed_until))
         before, row = row, services.store.move(row, ticket_states.held(row, services.now()))
         if before.in_doubt:
-            settled = _looked_for(services, row, before, permit, by)
+            settled = _looked_for(services, row, before, permit)
             if settled:
                 return settled
             # The looks took a while, ten pages of jobs perhaps: others may have been told to wait since.
-            closed_until = services.gate.closed_until(services.now()) if permit.probe is None else None
+            closed_until = services.gate.closed_until(CREATE) if permit.probe is None else None
             if closed_until is not None:
                 unsent = row.model_copy(update={"sent_at": before.sent_at})
                 return services.store.move(row, waiting.postponed(unsent, services.now(), closed_until))
-        return send(services, row, permit, by, sent_before=before.sent_at)
+        return send(services, row, permit, sent_before=before.sent_at)
 
 
-def _looked_for(
-    services: Services, row: TicketRow, before: TicketRow, permit: Permit, by: Deadline
-) -> TicketRow | None:
+def _looked_for(services: Services, row: TicketRow, before: TicketRow, permit: Permit) -> TicketRow | None:
     """The row as the look moved it; None where there is no ticket, and none to come, so that it may be sent."""
     observability.count("TicketLookedFor")
     try:
         # The jobs first: one that ends between the two looks has made its ticket by the second.
-        candidate_jobs = _candidate_jobs(services, before, by)
-        ticket_id = find(services, row, by)
+        candidate_jobs = _candidate_jobs(services, before, permit)
+        ticket_id = find(services, row, permit)
     except Rejected as error:
         # A refused look says nothing about the ticket: as doubtful as before.
         unknown = OutcomeUnknown("look_up_refused", f"Zendesk refused the look-up: {error.code}.")
-        return _on_error(services, row, unknown, permit, before.sent_at)
+        return _on_error(services, row, unknown, before.sent_at)
     except ZendeskError as error:
-        return _on_error(services, row, error, permit, before.sent_at)
+        return _on_error(services, row, error, before.sent_at)
     if ticket_id is not None:
         new = ticket_states.created(row, ticket_id, services.now())
     elif candidate_jobs:
         new = ticket_states.waiting_for_jobs(row, candidate_jobs, services.now(), sent_before=before.sent_at)
     else:
         return None
-    row = services.store.move(row, new)
-    services.gate.record_success(permit)
-    return row
+    return services.store.move(row, new)
 
 
 def _map(services: Services, row: TicketRow) -> TicketRow:
@@ -147,19 +140,19 @@ def _map(services: Services, row: TicketRow) -> TicketRow:
     return services.store.move(row, ticket_states.mapped(row, request, services.now()))
 
 
-def find(services: Services, row: TicketRow, by: Deadline) -> int | None:
+def find(services: Services, row: TicketRow, permit: Permit) -> int | None:
     """The ticket of this request, if there is one: by the announced id, then by the external_id that only we give."""
     if row.ticket_id is not None:
-        shown = services.zendesk.show_ticket(row.ticket_id, by)
+        shown = services.zendesk.show_ticket(row.ticket_id, permit)
         if shown and shown.ticket.get("external_id") == row.external_id:
             return row.ticket_id
-    found = services.zendesk.find_tickets(row.external_id, by)
+    found = services.zendesk.find_tickets(row.external_id, permit)
     if len(found) > 1:
         observability.count("TicketDuplicated")
     return found[0] if found else None
 
 
-def _candidate_jobs(services: Services, row: TicketRow, by: Deadline) -> tuple[str, ...]:
+def _candidate_jobs(services: Services, row: TicketRow, permit: Permit) -> tuple[str, ...]:
     """The jobs that may still make the ticket of a request whose answer was lost. Where the key is not honoured
     together with `async`, sending again before they are over would make a second one.
 
@@ -169,10 +162,10 @@ def _candidate_jobs(services: Services, row: TicketRow, by: Deadline) -> tuple[s
         return ()
     try:
         if row.candidate_jobs is None:
-            unfinished = services.zendesk.unfinished_jobs(by)
+            unfinished = services.zendesk.unfinished_jobs(permit)
             ours = services.store.jobs_waited_for() if unfinished else set()
             return tuple(job for job in unfinished if job not in ours)
-        known = services.zendesk.job_statuses(row.candidate_jobs, by) if row.candidate_jobs else {}
+        known = services.zendesk.job_statuses(row.candidate_jobs, permit) if row.candidate_jobs else {}
         return tuple(job for job in row.candidate_jobs if job in known and not known[job].over)
     except Rejected as error:
         # Without leave to see the jobs, the look for the ticket must do.
@@ -180,10 +173,7 @@ def _candidate_jobs(services: Services, row: TicketRow, by: Deadline) -> tuple[s
         return ()
 
 
-def _on_error(
-    services: Services, row: TicketRow, error: ZendeskError, permit: Permit, sent_before: float | None
-) -> TicketRow:
-    services.record_throttling(error, permit)
+def _on_error(services: Services, row: TicketRow, error: ZendeskError, sent_before: float | None) -> TicketRow:
     if isinstance(error, OutcomeUnknown):
         observability.count("TicketDoubtful")
     pause = services.settings.doubtful_pause_seconds

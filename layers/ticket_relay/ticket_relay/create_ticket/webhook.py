@@ -13,13 +13,14 @@ from ticket_relay import observability
 from ticket_relay.create_ticket import mapping, submit
 from ticket_relay.definitions import models
 from ticket_relay.errors import MappingFailed, StaleRow, StoreUnavailable
+from ticket_relay.rate_limits.headers import CREATE
+from ticket_relay.rate_limits.permit import Deadline
 from ticket_relay.services import Services
 from ticket_relay.states import ticket as ticket_states
 from ticket_relay.storage.rows import TicketRow, TicketState, external_id, ticket_pk
 from ticket_relay.storage.store import left_to_poller
 from ticket_relay.webhooks import payload, signatures
 from ticket_relay.zendesk.ticket_models import to_request
-from ticket_relay.zendesk.transport import Deadline
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +57,13 @@ def receive(services: Services, partner: str, headers: Mapping[str, str], body: 
         row = ticket_states.unmapped(partner, delivery.id, body, error, services.now())
         return _receipt(_claimed(services, row) or row)
 
-    with services.gate.permit(services.now) as permit:
+    with services.gate.permit(by, CREATE) as permit:
         row = ticket_states.claimed(partner, delivery.id, request, services.now(), closed_until=permit.closed_until)
         winner = _claimed(services, row)
         if winner or permit.closed_until is not None:
             return _receipt(winner or row)
         try:
-            return _receipt(submit.send(services, row, permit, by, sent_before=None))
+            return _receipt(submit.send(services, row, permit, sent_before=None))
         except (StaleRow, StoreUnavailable) as error:
             left_to_poller(row, error)
             return _receipt(row)

@@ -6,6 +6,8 @@ from itertools import batched
 
 from ticket_relay.create_ticket import submit
 from ticket_relay.poll_jobs.poll_run import CALL_TIME, Run, is_due
+from ticket_relay.rate_limits.headers import INDEX
+from ticket_relay.rate_limits.permit import Deadline
 from ticket_relay.services import Services
 from ticket_relay.states import ticket as ticket_states
 from ticket_relay.states import update as update_states
@@ -14,7 +16,6 @@ from ticket_relay.storage.rows import Row, TicketRow, UpdateRow
 from ticket_relay.zendesk.client import JOBS_AT_ONCE
 from ticket_relay.zendesk.errors import Rejected, ZendeskError
 from ticket_relay.zendesk.jobs import Job
-from ticket_relay.zendesk.transport import Deadline
 
 type Submitted = TicketRow | UpdateRow
 
@@ -49,7 +50,7 @@ def _poll_some(this: Run, rows: Sequence[Submitted]) -> None:
 def _asked(this: Run, rows: Sequence[Submitted]) -> dict[str, Job] | None:
     """What Zendesk says of the jobs; None where it was not or could not be asked, and the rows were moved by that."""
     services = this.services
-    with services.gate.permit(services.now) as permit:
+    with services.gate.permit(Deadline.after(CALL_TIME)) as permit:
         if permit.closed_until is not None:
             for row in _due(rows, services.now()):
                 with this.guarded(row):
@@ -57,17 +58,15 @@ def _asked(this: Run, rows: Sequence[Submitted]) -> dict[str, Job] | None:
             return None
         ids = dict.fromkeys(row.job_id for row in rows if row.job_id)
         try:
-            jobs = services.zendesk.job_statuses(ids, Deadline.after(CALL_TIME))
+            jobs = services.zendesk.job_statuses(ids, permit)
         except Rejected:
             # As if the jobs were forgotten: then the tickets themselves are looked for.
             jobs = {}
         except ZendeskError as error:
-            services.record_throttling(error, permit)
             for row in _due(rows, services.now()):
                 with this.guarded(row):
                     services.store.move(row, waiting.unanswered(row, error, services.now()))
             return None
-        services.gate.record_success(permit)
         return jobs
 
 
@@ -83,17 +82,15 @@ def _advance(services: Services, row: Submitted, job: Job | None) -> None:
     if not ticket_states.needs_look(row, job, services.now()):
         services.store.move(row, ticket_states.polled(row, job, services.now()))
         return
-    with services.gate.permit(services.now) as permit:
+    with services.gate.permit(Deadline.after(CALL_TIME), INDEX) as permit:
         if permit.closed_until is not None:
             services.store.move(row, waiting.postponed(row, services.now(), permit.closed_until))
             return
         try:
-            ticket_id = submit.find(services, row, Deadline.after(CALL_TIME))
+            ticket_id = submit.find(services, row, permit)
         except ZendeskError as error:
-            services.record_throttling(error, permit)
             services.store.move(row, waiting.unanswered(row, error, services.now()))
             return
-        services.gate.record_success(permit)
     if ticket_id is not None:
         services.store.move(row, ticket_states.created(row, ticket_id, services.now()))
     else:

@@ -40,7 +40,7 @@ def run(services: Services, time_left: Callable[[], float], nap: Callable[[float
         unfinished, rows = this.due_soon(Work.JOB, MOST_JOBS, within=BUSY), this.due_soon(Work.SEND, MOST_SENDS)
         now = services.now()
         jobs = [row for row in unfinished if row.due_at and row.due_at <= now + SOON]
-        closed_until = services.gate.closed_until(now)
+        closed_until = services.gate.closed_until()
         if closed_until is not None and closed_until > now + SOON:
             rows = []
         if not jobs and not rows:

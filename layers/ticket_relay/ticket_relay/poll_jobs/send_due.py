@@ -6,12 +6,12 @@ from itertools import batched, takewhile
 
 from ticket_relay.create_ticket import submit
 from ticket_relay.poll_jobs.poll_run import CALL_TIME, Run, is_due
+from ticket_relay.rate_limits.permit import Deadline
 from ticket_relay.states import ticket as ticket_states
 from ticket_relay.states.update import SETTLED
 from ticket_relay.storage.rows import Row, TicketRow, UpdateRow
 from ticket_relay.update_ticket import batch, webhook
 from ticket_relay.zendesk.client import TICKETS_AT_ONCE
-from ticket_relay.zendesk.transport import Deadline
 
 TURN = 5.0
 """Seconds of sending one by one, after which jobs are asked about again."""

@@ -13,7 +13,8 @@ from typing import Any, Never
 
 from ticket_relay import observability
 from ticket_relay.errors import StaleRow
-from ticket_relay.rate_limits.gate import Permit
+from ticket_relay.rate_limits.headers import UPDATES
+from ticket_relay.rate_limits.permit import Deadline, Permit
 from ticket_relay.services import Services
 from ticket_relay.states import update as update_states
 from ticket_relay.states.backoff import LEASE_TOGETHER
@@ -24,7 +25,6 @@ from ticket_relay.update_ticket.fresh_read import TicketReader
 from ticket_relay.update_ticket.plan import Plan, Waiting
 from ticket_relay.zendesk.client import Shown, Ticket
 from ticket_relay.zendesk.errors import Rejected, Throttled, ZendeskError
-from ticket_relay.zendesk.transport import Deadline
 
 
 class _AloneError(Exception):
@@ -48,31 +48,29 @@ def drive(services: Services, tickets: Mapping[int, Sequence[UpdateRow]], by: De
     Returns the job, if there is one, and the tickets that must be driven alone. Raises StoreUnavailable: leases end by
     themselves.
     """
-    with services.gate.permit(services.now) as permit:
+    with services.gate.permit(by, UPDATES) as permit:
         if permit.closed_until is not None:
             return None, set()
-        limited = services.limits.closed_until(tickets, services.now())
+        limited = services.update_limits.closed_until(tickets, services.now())
         free = {ticket_id: rows for ticket_id, rows in tickets.items() if ticket_id not in limited}
         if not free:
             return None, set(limited)
         try:
-            planned, alone = _planned(services, free, by)
-        except ZendeskError as error:
-            services.record_throttling(error, permit)
+            planned, alone = _planned(services, free, permit)
+        except ZendeskError:
             return None, set(tickets)
-        services.gate.record_success(permit)
-        job_id = _send(services, [each for each in planned if each.plan.update], permit, by)
+        job_id = _send(services, [each for each in planned if each.plan.update], permit)
         return job_id, alone | set(limited)
 
 
 def _planned(
-    services: Services, tickets: Mapping[int, Sequence[UpdateRow]], by: Deadline
+    services: Services, tickets: Mapping[int, Sequence[UpdateRow]], permit: Permit
 ) -> tuple[list[_Planned], set[int]]:
     """Plans for those that can go together, after whatever of them needs no request; and the others."""
     waiting = {ticket_id: [Waiting(row, before=row) for row in rows] for ticket_id, rows in tickets.items()}
-    own = safe_update.own_user(services, chain.from_iterable(waiting.values()), by)
+    own = safe_update.own_user(services, chain.from_iterable(waiting.values()), permit)
     reader, asked = TicketReader(services), services.now()
-    shown = services.zendesk.show_tickets(tickets, by)
+    shown = services.zendesk.show_tickets(tickets, permit)
     planned, alone = [], set()
     for ticket_id, rows in waiting.items():
         try:
@@ -101,7 +99,7 @@ def _no_audits() -> Never:
     raise _AloneError
 
 
-def _send(services: Services, planned: Sequence[_Planned], permit: Permit, by: Deadline) -> str | None:
+def _send(services: Services, planned: Sequence[_Planned], permit: Permit) -> str | None:
     held = []
     for each in planned:
         try:
@@ -112,11 +110,9 @@ def _send(services: Services, planned: Sequence[_Planned], permit: Permit, by: D
             held.append(each)
     if not held:
         return None
-    tickets = [each.ticket_id for each in held]
     try:
-        job_id, exhausted = services.zendesk.update_tickets([each.update for each in held], by)
+        job_id = services.zendesk.update_tickets([each.update for each in held], permit)
     except ZendeskError as error:
-        services.record_throttling(error, permit, tickets)
         for each in held:
             safe_update.move(services, [(it, _on_error(it, error, services.now())) for it in each.plan.senders])
         return None
@@ -124,7 +120,6 @@ def _send(services: Services, planned: Sequence[_Planned], permit: Permit, by: D
         # Who was to end with the request waits for what the job says, and is then decided again.
         moves = [(it, update_states.submitted(it.row, job_id, index, services.now())) for it in each.plan.senders]
         safe_update.move(services, moves)
-    services.limits.record_throttling(tickets, exhausted, services.now())
     return job_id
 
 

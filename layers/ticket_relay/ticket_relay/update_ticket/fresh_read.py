@@ -8,11 +8,11 @@ least reached the times that it told us.
 import math
 from dataclasses import dataclass
 
+from ticket_relay.rate_limits.permit import Permit
 from ticket_relay.services import Services
 from ticket_relay.zendesk import timestamps
 from ticket_relay.zendesk.client import Shown, Ticket
 from ticket_relay.zendesk.errors import Conflict, OutcomeUnknown, Unsettled
-from ticket_relay.zendesk.transport import Deadline
 
 
 @dataclass(slots=True)
@@ -41,13 +41,13 @@ class TicketReader:
         if conflict.at is not None:
             self.clock_offset = max(self.clock_offset, conflict.at - now)
 
-    def read(self, ticket_id: int, by: Deadline) -> Ticket | None:
+    def read(self, ticket_id: int, permit: Permit) -> Ticket | None:
         """The ticket; None if there is none. Raises Unsettled where it was being changed while it was read."""
         self.webhook_time = None
         if (left := self.wait()) > 0:
             self.services.sleep(left + 0.01)  # so that rounding does not cost another look
         asked = self.services.now()
-        shown = self.services.zendesk.show_ticket(ticket_id, by)
+        shown = self.services.zendesk.show_ticket(ticket_id, permit)
         if shown is None:
             return None
         over = self.over(shown)

@@ -5,11 +5,11 @@ circles. Learned once a day for all functions, from Zendesk's word or from the a
 from contextlib import suppress
 
 from ticket_relay import observability
+from ticket_relay.rate_limits.permit import Permit
 from ticket_relay.services import Services
 from ticket_relay.storage.dynamodb import ConditionFailed
 from ticket_relay.storage.rows import DAY
 from ticket_relay.zendesk.errors import OutcomeUnknown, Rejected
-from ticket_relay.zendesk.transport import Deadline
 
 PK = "identity"
 LEARNING_TIME = 1.5
@@ -21,13 +21,13 @@ def known(services: Services) -> int | None:
     return int(item["user_id"]) if item and item["expires_at"] > services.now() else None
 
 
-def learned(services: Services, by: Deadline) -> int | None:
+def learned(services: Services, permit: Permit) -> int | None:
     """Ask Zendesk; None where it does not say. Raises StoreUnavailable, Throttled and NotSent.
 
     Not knowing costs one round at most: the answer to our update names its author, who is learned then.
     """
     try:
-        user_id = services.zendesk.own_user_id(Deadline.after(min(LEARNING_TIME, by.left)))
+        user_id = services.zendesk.own_user_id(permit.within(LEARNING_TIME))
     except (OutcomeUnknown, Rejected) as error:
         observability.logger().warning("own user not known", extra={"reason": error.code})
         return None

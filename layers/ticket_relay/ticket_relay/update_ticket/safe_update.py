@@ -18,7 +18,7 @@ from typing import Any
 from ticket_relay import observability
 from ticket_relay.changes.diff import marked
 from ticket_relay.errors import MappingFailed, StaleRow
-from ticket_relay.rate_limits.gate import Permit
+from ticket_relay.rate_limits.permit import Permit
 from ticket_relay.services import Services
 from ticket_relay.states import ticket as ticket_states
 from ticket_relay.states import update as update_states
@@ -32,7 +32,6 @@ from ticket_relay.zendesk import timestamps
 from ticket_relay.zendesk.client import Ticket
 from ticket_relay.zendesk.errors import Conflict, OutcomeUnknown, Rejected, Unsettled, ZendeskError
 from ticket_relay.zendesk.ticket_models import to_request
-from ticket_relay.zendesk.transport import Deadline
 
 ROUNDS = 3
 """Decisions by one worker; after that the rows wait for the poller."""
@@ -44,7 +43,7 @@ FOLLOW_UPS = "zendesk.follow-up"
 """Stands where a partner's name does in the row of a follow-up ticket; no partner can have it."""
 
 
-def drive(services: Services, rows: Sequence[Waiting], permit: Permit, by: Deadline, reader: TicketReader) -> bool:
+def drive(services: Services, rows: Sequence[Waiting], permit: Permit, reader: TicketReader) -> bool:
     """Decide and send, again after each conflict, and move the rows by what comes of it; whether something was sent.
 
     All are of one ticket, in the order in which they came; those that did not fit into one request stay as they are.
@@ -54,29 +53,25 @@ def drive(services: Services, rows: Sequence[Waiting], permit: Permit, by: Deadl
     for number in range(1, ROUNDS + 1):
         plan: Plan | None = None
         try:
-            reading = _reading(services, rows, by, reader)
+            reading = _reading(services, rows, permit, reader)
             if reading is None:
                 move(services, [(it, update_states.not_found(it.row, services.now(), before=it.before)) for it in rows])
                 return False
             plan = decisions.plan(rows, reading, services.now())
             finish_without_request(services, plan)
             if plan.update:
-                _send(services, plan, reading, by)
+                _send(services, plan, reading, permit)
         except ZendeskError as error:
             if isinstance(error, Conflict):
                 conflicts += 1
                 observability.count("UpdateConflicted")
                 reader.after(error)
-            if isinstance(error, Conflict | Unsettled) and number < ROUNDS and by.left > reader.wait() + LEAST_TIME:
+            if isinstance(error, Conflict | Unsettled) and number < ROUNDS and permit.left > reader.wait() + LEAST_TIME:
                 services.sleep(random.uniform(0.02, 0.2))  # noqa: S311 - so that two who collided do not collide again
                 rows = [it for it in rows if it.row.state is UpdateState.ACCEPTED]
                 continue
-            services.record_throttling(error, permit, [rows[0].row.ticket_id])
             requeued = plan.senders if plan else list(rows)
             _requeue(services, requeued, error, conflicts, sent=plan is not None)
-        else:
-            if reading.ticket or plan.update:
-                services.gate.record_success(permit)
         break
     left = [it for it in rows if it.held]
     move(services, [(it, update_states.released(it.row, services.now(), before=it.before)) for it in left])
@@ -140,29 +135,28 @@ def hold(services: Services, plan: Plan, lease: float) -> None:
             waiting.held = True
 
 
-def _send(services: Services, plan: Plan, reading: Reading, by: Deadline) -> None:
+def _send(services: Services, plan: Plan, reading: Reading, permit: Permit) -> None:
     hold(services, plan, LEASE)
     ticket_id = plan.senders[0].row.ticket_id
-    updated = services.zendesk.update_ticket(ticket_id, safe(plan, reading.stamp), by)
-    # First of all the outcome is written down: a row that does not know of it is doubtful.
+    author_id = services.zendesk.update_ticket(ticket_id, safe(plan, reading.stamp), permit)
+    # First of all the outcome is written down: a row that does not know of it is in doubt.
     end = update_states.half_applied if plan.rest else update_states.applied
     move(services, [(it, end(it.row, services.now())) for it in plan.senders] + plan.after)
-    services.limits.record_throttling([ticket_id], updated.exhausted, services.now())
-    if reading.own is None and updated.author_id is not None:
-        identity.remember(services, updated.author_id)
+    if reading.own is None and author_id is not None:
+        identity.remember(services, author_id)
 
 
-def _reading(services: Services, rows: Sequence[Waiting], by: Deadline, reader: TicketReader) -> Reading | None:
+def _reading(services: Services, rows: Sequence[Waiting], permit: Permit, reader: TicketReader) -> Reading | None:
     """The ticket and what goes with it; None if there is none."""
     ticket_id = rows[0].row.ticket_id
-    own = own_user(services, rows, by)
+    own = own_user(services, rows, permit)
     told = decisions.direct(rows[0], reader.webhook_time) if reader.webhook_time is not None else None
     if told is not None:
         return Reading({}, told, tuple, own)
-    ticket = reader.read(ticket_id, by)
+    ticket = reader.read(ticket_id, permit)
     if ticket is None:
         return None
-    return reading_of(rows, ticket, _audits(services, ticket_id, decisions.begun(rows) - EARLIER, by), own)
+    return reading_of(rows, ticket, _audits(services, ticket_id, decisions.begun(rows) - EARLIER, permit), own)
 
 
 def reading_of(rows: Sequence[Waiting], ticket: Ticket, audits: Audits, own: int | None) -> Reading:
@@ -173,20 +167,20 @@ def reading_of(rows: Sequence[Waiting], ticket: Ticket, audits: Audits, own: int
     return Reading(ticket, ticket["updated_at"], audits, own)
 
 
-def own_user(services: Services, rows: Iterable[Waiting], by: Deadline) -> int | None:
+def own_user(services: Services, rows: Iterable[Waiting], permit: Permit) -> int | None:
     """Our own user, asked for only if somebody's event says who caused it."""
     if all(decisions.caused_by(it) is None for it in rows):
         return identity.known(services)
-    return identity.known(services) or identity.learned(services, by)
+    return identity.known(services) or identity.learned(services, permit)
 
 
-def _audits(services: Services, ticket_id: int, since: float, by: Deadline) -> Audits:
+def _audits(services: Services, ticket_id: int, since: float, permit: Permit) -> Audits:
     """The ticket's audits, when asked for; of a long list no more than its end, if it proves to be sorted."""
 
     @cache
     def read() -> Sequence[Mapping[str, Any]]:
         try:
-            return list(_until(since, services.zendesk.audits(ticket_id, by)))
+            return list(_until(since, services.zendesk.audits(ticket_id, permit)))
         except Rejected as error:
             # A refused look says nothing about the update: as doubtful as before.
             raise OutcomeUnknown("look_up_refused", f"Zendesk refused the look at the audits: {error.code}.") from None

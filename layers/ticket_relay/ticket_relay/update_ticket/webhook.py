@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from ticket_relay import observability
 from ticket_relay.errors import StaleRow, StoreUnavailable
-from ticket_relay.rate_limits.gate import Permit
+from ticket_relay.rate_limits.headers import UPDATES
+from ticket_relay.rate_limits.permit import Deadline
 from ticket_relay.services import Services
 from ticket_relay.states import update as update_states
 from ticket_relay.states.backoff import jitter
@@ -21,7 +22,6 @@ from ticket_relay.update_ticket.fresh_read import TicketReader
 from ticket_relay.update_ticket.plan import Waiting
 from ticket_relay.update_ticket.request import checked, read_request
 from ticket_relay.webhooks import payload, signatures
-from ticket_relay.zendesk.transport import Deadline
 
 SENDER = "zendesk"
 
@@ -53,8 +53,8 @@ def receive(services: Services, headers: Mapping[str, str], body: bytes, by: Dea
     # The invocation id is not signed: what was captured, and comes again under another one, finds the row of the first.
     pk = update_pk(request.ticket_id, delivery.id)
     pk = services.store.first_sight(delivery.replay_key or pk, pk, services.now())
-    with services.gate.permit(services.now) as permit:
-        closed_until = _closed_until(services, request.ticket_id, permit)
+    with services.gate.permit(by, UPDATES, ticket_id=request.ticket_id) as permit:
+        closed_until = permit.closed_until
         row = update_states.claimed(pk, request.ticket_id, delivery.id, body, services.now(), closed_until=closed_until)
         winner = services.store.claim(row)
         if winner:
@@ -72,7 +72,7 @@ def receive(services: Services, headers: Mapping[str, str], body: bytes, by: Dea
             webhook_time=webhook_time,
         )
         try:
-            safe_update.drive(services, [waiting], permit, by, reader)
+            safe_update.drive(services, [waiting], permit, reader)
         except (StaleRow, StoreUnavailable) as error:
             left_to_poller(row, error)
         return Receipt(waiting.row.state, delivery.id, request.ticket_id)
@@ -82,21 +82,14 @@ def resume(services: Services, rows: Sequence[UpdateRow], by: Deadline) -> bool:
     """Go on with accepted rows of one ticket that are due, in the order in which they came, as far as one request goes;
     whether one was sent. Raises StaleRow and StoreUnavailable: leases then end by themselves.
     """
-    with services.gate.permit(services.now) as permit:
-        closed_until = _closed_until(services, rows[0].ticket_id, permit)
-        if closed_until is not None:
-            until = closed_until + jitter(2.0)  # one time for all: they are to stay together
+    with services.gate.permit(by, UPDATES, ticket_id=rows[0].ticket_id) as permit:
+        if permit.closed_until is not None:
+            until = permit.closed_until + jitter(2.0)  # one time for all: they are to stay together
             for row in rows:
                 services.store.move(row, update_states.postponed(row, services.now(), until))
             return False
         reader = TicketReader(services, not_before=max(row.created_at for row in rows) + 1)
-        return safe_update.drive(services, [Waiting(row, before=row) for row in rows], permit, by, reader)
-
-
-def _closed_until(services: Services, ticket_id: int, permit: Permit) -> float | None:
-    """Until when the gate or a limit keeps the ticket from being updated, if one does."""
-    limited_until = services.limits.closed_until([ticket_id], services.now()).get(ticket_id)
-    return max(permit.closed_until or 0, limited_until or 0) or None
+        return safe_update.drive(services, [Waiting(row, before=row) for row in rows], permit, reader)
 
 
 def in_order(rows: Iterable[UpdateRow]) -> list[UpdateRow]:

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ticket_relay.errors import SecretsUnavailable
+from ticket_relay.rate_limits.permit import Deadline, Permit
 from ticket_relay.storage.dynamodb import ConditionFailed, Table
 from ticket_relay.zendesk.errors import NotSent, OutcomeUnknown, Rejected
-from ticket_relay.zendesk.transport import Deadline, Transport
+from ticket_relay.zendesk.transport import Transport
 
 PK = "token"
 LIFE = 2 * 3600
@@ -60,7 +61,7 @@ class Credentials:
         self._remembered: Token | None = None
         self._refused = ""
 
-    def header(self, by: Deadline) -> str:
+    def header(self, permit: Permit) -> str:
         """Raises NotSent where no token can be had in time, Throttled where Zendesk wants to be left alone."""
         if self._remembered and self._good(self._remembered, early=True):
             return f"Bearer {self._remembered.value}"
@@ -71,7 +72,7 @@ class Credentials:
         match secret:
             case {"client_id": str(client_id), "client_secret": str(client_secret)}:
                 client = {"client_id": client_id, "client_secret": client_secret}
-                return f"Bearer {self._token(client, by).value}"
+                return f"Bearer {self._token(client, permit).value}"
             case {"email": str(email), "api_token": str(api_token)}:
                 return "Basic " + base64.b64encode(f"{email}/token:{api_token}".encode()).decode()
             case _:
@@ -81,9 +82,9 @@ class Credentials:
         kind, _, self._refused = refused.partition(" ")
         return kind == "Bearer"
 
-    def _token(self, client: dict[str, str], by: Deadline) -> Token:
+    def _token(self, client: dict[str, str], permit: Permit) -> Token:
         # Somebody else may be renewing it: wait for theirs, but not for long. The row is safe; the poller comes back.
-        patience = Deadline.after(min(1.5, by.left / 2))
+        patience = Deadline.after(min(1.5, permit.left / 2))
         while True:
             stored = self._stored()
             if stored and self._good(stored, early=True):
@@ -91,7 +92,7 @@ class Credentials:
             if stored and stored.value == self._refused and self._now() - (stored.refused_at or 0) < REFUSALS_APART:
                 raise NotSent("zendesk_unauthorized", "Zendesk does not accept the token that it has just given.")
             if mine := self._take_renewal(stored):
-                return self._remember(self._renewed(client, mine, by))
+                return self._remember(self._renewed(client, mine, permit))
             if stored and self._good(stored, early=False):
                 return self._remember(stored)
             if patience.left < PAUSE:
@@ -131,10 +132,12 @@ class Credentials:
             return None
         return now + RENEWAL_TIME
 
-    def _renewed(self, client: dict[str, str], mine: float, by: Deadline) -> Token:
+    def _renewed(self, client: dict[str, str], mine: float, permit: Permit) -> Token:
         asked = {"grant_type": "client_credentials", **client, "scope": SCOPE, "expires_in": LIFE}
         try:
-            answer = self._transport.call("POST", "/oauth/tokens", auth=None, by=by, body=json.dumps(asked).encode())
+            answer = self._transport.call(
+                "POST", "/oauth/tokens", auth=None, permit=permit, body=json.dumps(asked).encode()
+            )
         except Rejected:
             raise NotSent("zendesk_unauthorized", "Zendesk does not accept the OAuth client.") from None
         except OutcomeUnknown as error:

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ticket_relay.rate_limits.headers import Limit, exhausted
+from ticket_relay.rate_limits.permit import Permit
 from ticket_relay.zendesk.errors import OutcomeUnknown, Rejected
 from ticket_relay.zendesk.jobs import Job, read_job
-from ticket_relay.zendesk.transport import Answer, Auth, Deadline, Transport
+from ticket_relay.zendesk.transport import Answer, Auth, Transport
 
 type Ticket = dict[str, Any]
 """A ticket as the API returns it: read, never stored."""
@@ -37,14 +37,6 @@ class Shown:
     at: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Updated:
-    """An update that landed: the author of its audit, which is whoever we are, and the limits that are used up now."""
-
-    author_id: int | None
-    exhausted: tuple[Limit, ...]
-
-
 class Zendesk:
     """One account. Safe to call again: whatever neither creates nor updates."""
 
@@ -52,14 +44,14 @@ class Zendesk:
         self._transport = transport
         self._auth = auth
 
-    def create_ticket(self, request: bytes, key: str, by: Deadline) -> Submission:
+    def create_ticket(self, request: bytes, key: str, permit: Permit) -> Submission:
         """`POST /api/v2/tickets?async=true` with the exact bytes of `{"ticket": {…}}`.
 
         A retry is safe only with the same key and bytes while the key lives ("Idempotency", two hours), and whether
         that holds together with `async` is not published: look for the ticket first.
         """
         answer = self._call(
-            "POST", "/api/v2/tickets", by, params={"async": "true"}, body=request, headers={"Idempotency-Key": key}
+            "POST", "/api/v2/tickets", permit, params={"async": "true"}, body=request, headers={"Idempotency-Key": key}
         )
         match answer.body:
             case {"job_status": dict(status), **rest} if job := read_job(status):
@@ -69,26 +61,26 @@ class Zendesk:
                 return Submission(None, ticket_id)
         raise OutcomeUnknown("zendesk_answer_unreadable", "Zendesk took the ticket but its answer names no job.")
 
-    def create_tickets(self, requests: Sequence[bytes], by: Deadline) -> Submission:
+    def create_tickets(self, requests: Sequence[bytes], permit: Permit) -> Submission:
         """`POST /api/v2/tickets/create_many`: one job for at most 100 requests of `create_ticket`, by their index.
 
         Takes no idempotency key ("Idempotency" names Create Ticket alone): a retry is never safe before a look.
         """
         body = _json({"tickets": [json.loads(request)["ticket"] for request in requests]})
-        match self._call("POST", "/api/v2/tickets/create_many", by, body=body).body:
+        match self._call("POST", "/api/v2/tickets/create_many", permit, body=body).body:
             case {"job_status": dict(status)} if job := read_job(status):
                 return Submission(job.id, None)
         raise OutcomeUnknown("zendesk_answer_unreadable", "Zendesk took the tickets but its answer names no job.")
 
-    def job_statuses(self, ids: Iterable[str], by: Deadline) -> dict[str, Job]:
+    def job_statuses(self, ids: Iterable[str], permit: Permit) -> dict[str, Job]:
         """`GET /api/v2/job_statuses/show_many`: those it knows, by id. At most 100 ids."""
-        answer = self._call("GET", "/api/v2/job_statuses/show_many", by, params={"ids": ",".join(ids)})
+        answer = self._call("GET", "/api/v2/job_statuses/show_many", permit, params={"ids": ",".join(ids)})
         match answer.body:
             case {"job_statuses": list(jobs)}:
                 return {job.id: job for job in map(read_job, jobs) if job}
         raise OutcomeUnknown("zendesk_answer_unreadable", "Zendesk's answer holds no job statuses.")
 
-    def unfinished_jobs(self, by: Deadline) -> list[str]:
+    def unfinished_jobs(self, permit: Permit) -> list[str]:
         """`GET /api/v2/job_statuses`: the ids of the account's jobs that are not over, from the first pages.
 
         At most 30 jobs are queued or running at once ("Job limit"). Whether asynchronous creates count, and where jobs
@@ -96,7 +88,7 @@ class Zendesk:
         """
         found, params = [], {"page[size]": "100"}
         for _ in range(JOB_PAGES):
-            answer = self._call("GET", "/api/v2/job_statuses", by, params=params)
+            answer = self._call("GET", "/api/v2/job_statuses", permit, params=params)
             match answer.body:
                 case {"job_statuses": list(jobs), **rest}:
                     found += [job.id for job in map(read_job, jobs) if job and not job.over]
@@ -108,10 +100,10 @@ class Zendesk:
             params = {**params, "page[after]": cursor}
         return found[:JOBS_AT_ONCE]
 
-    def show_ticket(self, ticket_id: int, by: Deadline) -> Shown | None:
+    def show_ticket(self, ticket_id: int, permit: Permit) -> Shown | None:
         """`GET /api/v2/tickets/{id}`; None where there is none, or none yet."""
         try:
-            answer = self._call("GET", f"/api/v2/tickets/{ticket_id}", by)
+            answer = self._call("GET", f"/api/v2/tickets/{ticket_id}", permit)
         except Rejected as error:
             if error.http_status == 404:
                 return None
@@ -121,18 +113,18 @@ class Zendesk:
                 return Shown(ticket, answer.at)
         raise OutcomeUnknown("zendesk_answer_unreadable", "Zendesk's answer holds no ticket.")
 
-    def show_tickets(self, ticket_ids: Iterable[int], by: Deadline) -> dict[int, Shown]:
+    def show_tickets(self, ticket_ids: Iterable[int], permit: Permit) -> dict[int, Shown]:
         """`GET /api/v2/tickets/show_many`: those that there are, by id. At most 100."""
         params = {"ids": ",".join(map(str, ticket_ids))}
-        answer = self._call("GET", "/api/v2/tickets/show_many", by, params=params)
+        answer = self._call("GET", "/api/v2/tickets/show_many", permit, params=params)
         match answer.body:
             case {"tickets": list(tickets)}:
                 return {it["id"]: Shown(it, answer.at) for it in tickets if _id_of(it) is not None}
         raise OutcomeUnknown("zendesk_answer_unreadable", "Zendesk's answer holds no list of tickets.")
 
-    def find_tickets(self, external_id: str, by: Deadline) -> list[int]:
+    def find_tickets(self, external_id: str, permit: Permit) -> list[int]:
         """`GET /api/v2/tickets?external_id=`: ids, lowest first. Reads the database, not the index; none archived."""
-        answer = self._call("GET", "/api/v2/tickets", by, params={"external_id": external_id})
+        answer = self._call("GET", "/api/v2/tickets", permit, params={"external_id": external_id})
         match answer.body:
             case {"tickets": list(tickets)}:
                 # A server that ignored the parameter would list everybody's tickets.
@@ -140,33 +132,32 @@ class Zendesk:
                 return sorted(found for it in ours if (found := _id_of(it)) is not None)
         raise OutcomeUnknown("zendesk_answer_unreadable", "Zendesk's answer holds no list of tickets.")
 
-    def update_ticket(self, ticket_id: int, update: Ticket, by: Deadline) -> Updated:
-        """`PUT /api/v2/tickets/{id}` with the `ticket` object. Raises Conflict, too.
+    def update_ticket(self, ticket_id: int, update: Ticket, permit: Permit) -> int | None:
+        """`PUT /api/v2/tickets/{id}` with the `ticket` object: the author of its audit. Raises Conflict, too.
 
         Not idempotent: a comment would be posted twice.
         """
-        answer = self._call("PUT", f"/api/v2/tickets/{ticket_id}", by, body=_json({"ticket": update}))
-        match answer.body:
+        body = _json({"ticket": update})
+        match self._call("PUT", f"/api/v2/tickets/{ticket_id}", permit, body=body, tickets=[ticket_id]).body:
             case {"audit": {"author_id": int(author_id)}}:
-                return Updated(author_id, exhausted(answer.headers))
-        return Updated(None, exhausted(answer.headers))
+                return author_id
+        return None
 
-    def update_tickets(self, updates: Sequence[Ticket], by: Deadline) -> tuple[str, tuple[Limit, ...]]:
+    def update_tickets(self, updates: Sequence[Ticket], permit: Permit) -> str:
         """`PUT /api/v2/tickets/update_many` with at most 100 `ticket` objects, each with its `id`, `safe_update` and
-        `updated_stamp`: the id of one job for all, and the limits that are used up now. Conflicts are in the job's
-        results. Not idempotent.
+        `updated_stamp`: the id of one job for all. Conflicts are in the job's results. Not idempotent.
         """
-        answer = self._call("PUT", "/api/v2/tickets/update_many", by, body=_json({"tickets": list(updates)}))
-        match answer.body:
+        body, tickets = _json({"tickets": list(updates)}), [update["id"] for update in updates]
+        match self._call("PUT", "/api/v2/tickets/update_many", permit, body=body, tickets=tickets).body:
             case {"job_status": dict(status)} if job := read_job(status):
-                return job.id, exhausted(answer.headers)
+                return job.id
         raise OutcomeUnknown("zendesk_answer_unreadable", "Zendesk took the updates but its answer names no job.")
 
-    def audits(self, ticket_id: int, by: Deadline) -> Iterator[dict[str, Any]]:
+    def audits(self, ticket_id: int, permit: Permit) -> Iterator[dict[str, Any]]:
         """`GET /api/v2/tickets/{id}/audits`, newest first, page by page as far as the caller reads."""
         params = {"page[size]": str(AUDIT_PAGE), "sort": "-created_at"}
         while True:
-            answer = self._call("GET", f"/api/v2/tickets/{ticket_id}/audits", by, params=params)
+            answer = self._call("GET", f"/api/v2/tickets/{ticket_id}/audits", permit, params=params)
             match answer.body:
                 case {"audits": list(audits), **rest}:
                     yield from (audit for audit in audits if isinstance(audit, dict))
@@ -177,15 +168,15 @@ class Zendesk:
                 return
             params = {**params, "page[after]": cursor}
 
-    def own_user_id(self, by: Deadline) -> int | None:
+    def own_user_id(self, permit: Permit) -> int | None:
         """`GET /api/v2/users/me`: whose credentials these are. Bad ones may get an anonymous user without an id."""
-        match self._call("GET", "/api/v2/users/me", by).body:
+        match self._call("GET", "/api/v2/users/me", permit).body:
             case {"user": user}:
                 return _id_of(user)
         return None
 
-    def _call(self, method: str, path: str, by: Deadline, **request: Any) -> Answer:
-        return self._transport.call(method, path, auth=self._auth, by=by, **request)
+    def _call(self, method: str, path: str, permit: Permit, **request: Any) -> Answer:
+        return self._transport.call(method, path, auth=self._auth, permit=permit, **request)
 
 
 def _json(body: Any) -> bytes:

@@ -1,7 +1,6 @@
 """What can come of a call of Zendesk: the branch of the tree in ticket_relay/errors.py."""
 
 from ticket_relay.errors import RelayError
-from ticket_relay.rate_limits.headers import Limit
 
 
 class ZendeskError(RelayError):
@@ -9,24 +8,17 @@ class ZendeskError(RelayError):
 
 
 class Throttled(ZendeskError):
-    """429, or 503 with `Retry-After`. Do not ask again, for anything, before `retry_after` seconds have passed.
+    """429, or 503 with `Retry-After`. Do not repeat the request before `retry_after` seconds have passed.
 
-    `exhausted` are the limits of updates that were reached: then nothing but updates need wait. `certain` is false for
-    a 503: "a database timeout or deadlock" may have come after the effect (rate-limits page).
+    `certain` is false for a 503: "a database timeout or deadlock" may have come after the effect (rate-limits page).
     """
 
     code = "zendesk_throttled"
 
-    def __init__(self, status: int, retry_after: float, exhausted: tuple[Limit, ...] = ()) -> None:
+    def __init__(self, status: int, retry_after: float) -> None:
         super().__init__(f"Zendesk answered {status} and asks to wait {retry_after:g} s.")
         self.retry_after = retry_after
         self.certain = status == 429
-        self.exhausted = exhausted
-
-    @property
-    def shared(self) -> bool:
-        """Whether all calls of Zendesk must wait."""
-        return not self.exhausted
 
 
 class NotSent(ZendeskError):

@@ -6,12 +6,10 @@ bodies seen in real logs.
 """
 
 import json
-import math
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
 
 import requests
@@ -20,13 +18,12 @@ from requests.exceptions import ConnectTimeout
 from urllib3.exceptions import HTTPError, NewConnectionError, ReadTimeoutError
 
 from ticket_relay import observability
-from ticket_relay.rate_limits.headers import LONGEST_RETRY_AFTER, UPDATES, UPDATES_OF_TICKET, Limit, exhausted
+from ticket_relay.rate_limits.headers import exhausted, http_date, retry_after
+from ticket_relay.rate_limits.permit import Deadline, Permit
 from ticket_relay.zendesk.errors import Conflict, NotSent, OutcomeUnknown, Rejected, Throttled, ZendeskError
 
 MAX_ANSWER = 8 * 1024 * 1024
 DROPPED_FIELDS = re.compile(r":unpermitted_keys=>\[([^\]]*)\]")
-DEFAULT_RETRY_AFTER = 10.0
-"""Where a 429 does not say: what Zendesk's own Ruby client waits."""
 NO_EFFECT = {401: ("zendesk_unauthorized", "Zendesk does not accept the relay's credentials.")}
 REDIRECTED = ("zendesk_redirects", "Zendesk redirects: the base URL is not the account's own.")
 OF_THE_CONTENT = frozenset({400, 413, 422})
@@ -35,21 +32,6 @@ LONGEST_IDLE = 20.0
 _NAME = re.compile(r"[A-Za-z][\w ]{0,60}")
 LEAST_TIME = 0.3
 """Seconds below which asking is not worth it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Deadline:
-    """The moment by which an answer is needed, on the monotonic clock."""
-
-    at: float
-
-    @classmethod
-    def after(cls, seconds: float) -> "Deadline":
-        return cls(time.monotonic() + seconds)
-
-    @property
-    def left(self) -> float:
-        return self.at - time.monotonic()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +45,7 @@ class Timeouts:
 class Auth(Protocol):
     """How requests are authorised: OAuth client credentials, or the legacy API token."""
 
-    def header(self, by: Deadline) -> str:
+    def header(self, permit: Permit) -> str:
         """The value of `Authorization`. Raises NotSent where none can be had now."""
 
     def renewable(self, refused: str) -> bool:
@@ -81,7 +63,7 @@ class Answer:
     @property
     def at(self) -> float | None:
         """The server's clock in epoch seconds, from the `Date` header."""
-        return _http_date(self.headers.get("Date", ""))
+        return http_date(self.headers.get("Date", ""))
 
 
 class Transport:
@@ -104,24 +86,36 @@ class Transport:
         path: str,
         *,
         auth: Auth | None,
-        by: Deadline,
+        permit: Permit,
         params: Mapping[str, str] | None = None,
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
+        tickets: Collection[int] = (),
     ) -> Answer:
-        """Raises Throttled, NotSent, OutcomeUnknown (of a GET: nothing was read), Rejected or Conflict."""
+        """Raises Throttled, NotSent, OutcomeUnknown (of a GET: nothing was read), Rejected or Conflict.
+
+        What the answer says of rate limits goes to the permit; `tickets` are those that the call updates.
+        """
         request = requests.Request(method, self._base_url + path, params=params, data=body)
         request.headers = {"Accept": "application/json", "Content-Type": "application/json", **(headers or {})}
         if auth:
-            request.headers["Authorization"] = auth.header(by)
-        response, content = self._send(request, by)
+            request.headers["Authorization"] = auth.header(permit)
+        response, content = self._send(request, permit.by)
         if response.status_code == 401 and auth and auth.renewable(request.headers["Authorization"]):
-            request.headers["Authorization"] = auth.header(by)
-            response, content = self._send(request, by)
+            request.headers["Authorization"] = auth.header(permit)
+            response, content = self._send(request, permit.by)
         report_answer(method, response.status_code, response.headers)
+        used_up = exhausted(response.headers)
         if 200 <= response.status_code < 300:
+            if auth:
+                permit.record_success(used_up, tickets)
             return Answer(response.status_code, _json_of_success(content), response.headers)
-        raise _meaning(method, response.status_code, response.headers, content)
+        error = _meaning(method, response.status_code, response.headers, content)
+        if isinstance(error, Throttled):
+            permit.record_throttling(error.retry_after or 0, used_up, tickets)
+        elif isinstance(error, Rejected) and auth:
+            permit.record_success(used_up, tickets)
+        raise error
 
     def _send(self, request: requests.Request, by: Deadline) -> tuple[requests.Response, bytes]:
         left = by.left
@@ -198,13 +192,13 @@ def _json_of_success(content: bytes) -> Any:
 def _meaning(method: str, status: int, headers: Mapping[str, str], content: bytes) -> ZendeskError:
     code, sentence = error_of(content)
     if status == 429 or (status == 503 and "Retry-After" in headers):
-        return Throttled(status, _retry_after(headers), _reached(headers))
+        return Throttled(status, retry_after(headers))
     if status in NO_EFFECT or 300 <= status < 400:
         return NotSent(*NO_EFFECT.get(status, REDIRECTED))
     # A ticket that was closed since it was read, or never read, has changed like any other, and is decided on again.
     if (status == 409 and code == "UpdateConflict") or (status == 422 and closes(sentence)):
         conflict = Conflict(status, code, sentence)
-        conflict.at = _http_date(headers.get("Date", ""))
+        conflict.at = http_date(headers.get("Date", ""))
         return conflict
     # 409 DatabaseConflict, or a create that is under way elsewhere (real: alphagov/support#273); 408 is a time-out.
     if status in (408, 409) or status >= 500:
@@ -213,13 +207,6 @@ def _meaning(method: str, status: int, headers: Mapping[str, str], content: byte
     if status not in OF_THE_CONTENT and not code and method != "GET":
         return OutcomeUnknown(f"zendesk_{status}", f"Somebody on the way to Zendesk answered {status}.")
     return Rejected(status, code or f"zendesk_{status}", sentence or f"Zendesk answered {status}.")
-
-
-def _reached(headers: Mapping[str, str]) -> tuple[Limit, ...]:
-    """The limits of updates that were reached, for as long as `Retry-After` says (Tickets reference, Update Ticket)."""
-    wait = _retry_after(headers)
-    reached = (limit for limit in exhausted(headers) if limit.name in {UPDATES, UPDATES_OF_TICKET})
-    return tuple(Limit(limit.name, 0, max(limit.resets, wait)) for limit in reached)
 
 
 def error_of(content: bytes) -> tuple[str, str]:
@@ -256,21 +243,3 @@ def closes(reason: str) -> bool:
 def text_of(value: Any, most: int) -> str:
     """What a row can keep of a name or a reason: JSON may hold half a surrogate pair, which UTF-8 cannot."""
     return str(value or "")[:most].encode(errors="replace").decode()
-
-
-def _retry_after(headers: Mapping[str, str]) -> float:
-    """Seconds; the header may also be an HTTP date (RFC 9110)."""
-    given = headers.get("Retry-After", "")
-    try:
-        seconds = float(given)
-    except ValueError:
-        moment = _http_date(given)
-        seconds = math.nan if moment is None else moment - time.time()
-    return DEFAULT_RETRY_AFTER if math.isnan(seconds) else min(max(seconds, 1.0), LONGEST_RETRY_AFTER)
-
-
-def _http_date(text: str) -> float | None:
-    try:
-        return parsedate_to_datetime(text).timestamp()
-    except (ValueError, OverflowError):
-        return None
