@@ -238,9 +238,10 @@ def _render_sample(definition: PartnerDefinition | UpdateRule, samples: Path, so
 
 def _maps(partner: PartnerDefinition, event: dict[str, Any]) -> bool:
     delivery = Delivery("sample", 0, None)
-    if not mapping.wanted(partner, event, delivery):
+    ticket = mapping.map_event(partner, event, delivery)
+    if ticket is None:
         return False
-    to_request(mapping.map_event(partner, event, delivery), external_id="sample")
+    to_request(ticket, external_id="sample")
     return True
 
 

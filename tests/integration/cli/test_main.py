@@ -13,6 +13,7 @@ from local.processes import free_port
 from local.runtimes.runtime import ACCESS_KEY, REGION, SECRET_KEY
 from local.zendesk_simulator import Fault
 from tests import builders, fixtures
+from ticket_relay.definitions import models
 from ticket_relay.storage.dynamodb import Table
 from ticket_relay.storage.rows import TicketState
 from ticket_relay.storage.store import Store
@@ -63,6 +64,25 @@ def test_an_event_that_still_cannot_be_mapped_is_unmapped_again(answer, services
         "accepted",
         "unmapped",
     ]
+
+
+def test_a_redriven_event_that_its_partner_does_not_want_is_ignored_and_costs_no_call(
+    answer, services, zendesk, deliver, drive, stored, monkeypatch
+):
+    deliver(services, content={"kind": "paid"})
+    definition = models.partner("acme")
+    fixed = definition.model_copy(update={"when": "event.kind == 'disputed'"})
+    monkeypatch.setattr(models, "partners", lambda: {"acme": fixed})
+    answer("redrive", "--state", "unmapped")
+    calls = len(zendesk.account.journal.calls())
+    drive(services)
+    row = stored()
+    assert (row.state, row.due_at, row.event, row.error_code) == (TicketState.IGNORED, None, None, None)
+    assert len(zendesk.account.journal.calls()) == calls
+    assert [step["state"] for step in answer("show", "acme", "evt_1")["history"]] == ["unmapped", "accepted", "ignored"]
+    assert answer("status", "acme", "evt_1")["state"] == "ignored"
+    assert deliver(services, content={"kind": "paid"}).state == "ignored"
+    assert answer("redrive", "acme", "evt_1")["rows"][0]["outcome"] == "refused"
 
 
 def test_the_stats_tell_of_the_token_without_its_value(answer, services, deliver, table):

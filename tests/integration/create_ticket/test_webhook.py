@@ -217,7 +217,7 @@ def test_the_partner_is_answered_in_time_however_slow_zendesk_is(services, zende
 def test_behind_a_closed_gate_an_event_waits_and_is_not_doubtful(services, clock, deliver, stored, zendesk):
     services.gate.close(clock() + 30)
     assert deliver(services).state == "accepted"
-    assert (stored().due_at, stored().in_doubt) == (clock() + 30, False)
+    assert (stored().due_at, stored().after_lease().in_doubt) == (clock() + 30, False)
     assert zendesk.account.journal.calls() == []
 
 
@@ -244,7 +244,7 @@ def test_a_killed_function_leaves_a_claim_and_the_poller_looks_before_it_sends(
     with pytest.raises(SystemExit):
         deliver(services)
     monkeypatch.undo()
-    assert (stored().state, stored().in_doubt) == (TicketState.ACCEPTED, True)
+    assert (stored().state, stored().after_lease().in_doubt) == (TicketState.ACCEPTED, True)
     drive(services)
     assert len(tickets()) == 1
     calls = [(entry.method, entry.query[:11]) for entry in zendesk.account.journal.calls(path="/api/v2/tickets")]

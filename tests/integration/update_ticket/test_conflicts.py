@@ -47,7 +47,7 @@ def test_an_update_that_meets_nothing_but_conflicts_fails_in_the_end_and_says_wh
         if go_on().state != "accepted":
             break
     assert (row().state, row().error_code) == ("failed", "UpdateConflict")
-    assert row().error_sentence == "Given up: the ticket had changed 33 times under our hands."
+    assert row().error_sentence == "Given up: the ticket was changed concurrently 33 times."
     assert len(wire.puts) == update_states.MAX_CONFLICTS + safe_update.ROUNDS
     assert "ours" not in agent.ticket["tags"]
 

@@ -145,4 +145,4 @@ def test_the_row_is_held_before_anything_is_sent(resume, services, zendesk, monk
         zendesk, "create_ticket", lambda *given: (seen.append(services.store.get("ticket#acme#evt_1")), send(*given))[1]
     )
     resume()
-    assert (seen[0].version, seen[0].due_at > NOW, seen[0].in_doubt) == (2, True, True)
+    assert (seen[0].version, seen[0].due_at > NOW, seen[0].after_lease().in_doubt) == (2, True, True)

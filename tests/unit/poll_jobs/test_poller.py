@@ -75,11 +75,11 @@ class AccidentsMachine(RuleBasedStateMachine):
 
     @rule(event_id=st.sampled_from("abc"))
     def event_comes(self, event_id):
-        row = ticket_row(event_id, now=self.clock(), due_at=self.clock() + ticket_states.LEASE, sent_at=self.clock())
+        row = ticket_row(event_id, now=self.clock(), due_at=self.clock() + ticket_states.LEASE, leased_at=self.clock())
         if self.services.store.claim(row) is not None:
             return
         with contextlib.suppress(Killed, StaleRow):
-            submit.send(self.services, row, Permit(Deadline.after(5)), sent_before=None)
+            submit.send(self.services, row, Permit(Deadline.after(5)))
 
     @rule(call=CALLS, accident=ACCIDENTS)
     def next_call_will_fail(self, call, accident):
@@ -146,7 +146,7 @@ def test_jobs_are_asked_after_in_hundreds():
     for number in range(100):
         row = ticket_row(f"evt_{number}", due_at=NOW + 20, sent_at=NOW)
         services.store.claim(row)
-        submit.send(services, row, Permit(Deadline.after(5)), sent_before=None)
+        submit.send(services, row, Permit(Deadline.after(5)))
     run(services)
     assert zendesk.calls.count("job_statuses") == 1
     assert {row.state for row in services.store.rows.values()} == {TicketState.CREATED}

@@ -111,20 +111,20 @@ class TicketMachine(RuleBasedStateMachine):
         return self.row.state == TicketState.ACCEPTED and self.row.due_at <= self.now
 
     def hold(self):
-        """What every worker does first. Returns what was in doubt before."""
-        before = self.row
+        """What every worker does first."""
+        before = self.row.after_lease()
         expired = before.sent_at is not None and self.now - before.sent_at > KEY_LIFE
         self.move(ticket_states.held(before, self.now), attempts=int(expired))
         assert self.row.due_at == self.now + LEASE
-        assert self.row.in_doubt
-        return before.sent_at
+        assert self.row.after_lease().in_doubt
+        assert self.row.in_doubt == before.in_doubt
 
     @precondition(accepted)
     @rule(until=st.floats(1, 3600))
     def gate_is_closed(self, until):
-        before = self.row
-        self.move(waiting.postponed(before, self.now, self.now + until))
-        assert self.row.sent_at == before.sent_at
+        before = self.row.after_lease()
+        self.move(waiting.deferred(before, self.now, self.now + until))
+        assert (self.row.sent_at, self.row.leased_at) == (before.sent_at, None)
 
     @precondition(accepted)
     @rule(sent=st.booleans())
@@ -137,18 +137,19 @@ class TicketMachine(RuleBasedStateMachine):
     @precondition(accepted)
     @rule(error=errors)
     def sending_fails(self, error):
-        sent_before = self.hold()
+        self.hold()
+        sent_before = self.row.sent_at
         self.use_key()
         in_doubt = error in DOUBTFUL
         self.may_exist = self.may_exist or in_doubt
         if not in_doubt and sent_before is None:
             del self.first_use[self.row.idempotency_key]
-        new = ticket_states.on_create_error(self.row, error, self.now, sent_before=sent_before, doubtful_pause=15)
-        self.move(new)
+        self.move(ticket_states.on_create_error(self.row, error, self.now, doubtful_pause=15))
         if error in FINAL:
             assert self.row.state == TicketState.FAILED
         elif self.row.state == TicketState.ACCEPTED:
             assert self.row.due_at > self.now
+            assert self.row.leased_at is None
             assert self.row.sent_at is not None or (not in_doubt and sent_before is None)
 
     @precondition(accepted)
@@ -159,17 +160,19 @@ class TicketMachine(RuleBasedStateMachine):
         self.may_exist = True
         self.move(ticket_states.submitted(self.row, submission, self.now))
 
-    @precondition(lambda self: self.accepted() and self.row.in_doubt)
+    @precondition(lambda self: self.accepted() and self.row.after_lease().in_doubt)
     @rule()
     def look_finds_it(self):
         self.hold()
         self.move(ticket_states.created(self.row, 5, self.now))
 
-    @precondition(lambda self: self.accepted() and self.row.in_doubt)
+    @precondition(lambda self: self.accepted() and self.row.after_lease().in_doubt)
     @rule(error=errors.filter(lambda error: error not in FINAL))
     def look_fails(self, error):
-        sent_before = self.hold()
-        self.move(ticket_states.on_create_error(self.row, error, self.now, sent_before=sent_before, doubtful_pause=15))
+        self.hold()
+        sent_before = self.row.sent_at
+        self.move(ticket_states.on_create_error(self.row, error, self.now, doubtful_pause=15, sent=False))
+        assert self.row.sent_at == sent_before
 
     def submitted(self):
         return self.row.state == TicketState.SUBMITTED and self.row.due_at <= self.now
@@ -199,7 +202,7 @@ class TicketMachine(RuleBasedStateMachine):
     @invariant()
     def what_may_exist_is_looked_for_before_anything_is_sent(self):
         if self.may_exist and self.row.state == TicketState.ACCEPTED:
-            assert self.row.in_doubt
+            assert self.row.after_lease().in_doubt
 
     @invariant()
     def failures_are_bounded(self):
@@ -215,9 +218,10 @@ TicketMachine.TestCase.settings = settings(max_examples=150, stateful_step_count
 TestEveryOrderOfOutcomes = TicketMachine.TestCase
 
 
-def test_a_claim_is_held_by_its_worker_and_doubtful_from_then_on():
+def test_a_claim_is_held_by_its_worker_and_in_doubt_should_it_die():
     row = ticket_states.claimed("acme", "evt", b"{}", NOW, closed_until=None)
-    assert (row.due_at, row.sent_at, row.in_doubt) == (NOW + LEASE, NOW, True)
+    assert (row.due_at, row.leased_at, row.in_doubt) == (NOW + LEASE, NOW, False)
+    assert (row.after_lease().sent_at, row.after_lease().in_doubt) == (NOW, True)
 
 
 def test_a_claim_at_a_closed_gate_waits_and_is_not_doubtful():
@@ -236,28 +240,25 @@ def test_an_unmapped_event_is_kept_whole_for_a_year_with_its_reason():
 @pytest.mark.parametrize("error", CERTAIN)
 def test_a_certain_refusal_leaves_an_earlier_doubt(error):
     row = ticket_states.held(ticket_row(sent_at=NOW - 60), NOW)
-    assert ticket_states.on_create_error(row, error, NOW, sent_before=NOW - 60, doubtful_pause=15).sent_at == NOW - 60
+    assert ticket_states.on_create_error(row, error, NOW, doubtful_pause=15).sent_at == NOW - 60
 
 
 @pytest.mark.parametrize("error", DOUBTFUL)
 def test_an_unknown_outcome_makes_doubtful(error):
     row = ticket_states.held(ticket_row(), NOW)
-    assert ticket_states.on_create_error(row, error, NOW, sent_before=None, doubtful_pause=15).sent_at == NOW
+    assert ticket_states.on_create_error(row, error, NOW, doubtful_pause=15).sent_at == NOW
 
 
 def test_a_throttled_row_waits_as_long_as_it_was_told():
     row = ticket_states.held(ticket_row(retries=9), NOW)
-    new = ticket_states.on_create_error(row, Throttled(429, 93), NOW, sent_before=None, doubtful_pause=15)
+    new = ticket_states.on_create_error(row, Throttled(429, 93), NOW, doubtful_pause=15)
     assert NOW + 93 <= new.due_at <= NOW + 95
 
 
 def test_pauses_grow_to_ten_minutes_and_no_further():
     error = NotSent("zendesk_unreachable", "No connection.")
     pauses = [
-        ticket_states.on_create_error(
-            ticket_row(retries=retries), error, NOW, sent_before=None, doubtful_pause=15
-        ).due_at
-        - NOW
+        ticket_states.on_create_error(ticket_row(retries=retries), error, NOW, doubtful_pause=15).due_at - NOW
         for retries in (0, 1, 5, 50, 5000)
     ]
     assert [int(pause) for pause in pauses[:3]] == [
@@ -271,7 +272,7 @@ def test_pauses_grow_to_ten_minutes_and_no_further():
 def test_a_row_is_given_up_after_three_days_with_the_last_reason():
     row = ticket_row(now=NOW)
     error = NotSent("zendesk_unreachable", "No connection.")
-    new = ticket_states.on_create_error(row, error, NOW + GIVE_UP_AFTER + 1, sent_before=None, doubtful_pause=15)
+    new = ticket_states.on_create_error(row, error, NOW + GIVE_UP_AFTER + 1, doubtful_pause=15)
     assert (new.state, new.error_code) == (TicketState.FAILED, "zendesk_unreachable")
     assert new.error_sentence == "Given up after three days. The last reason: No connection."
 

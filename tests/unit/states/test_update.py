@@ -27,13 +27,14 @@ def on_update_error(
     error: ZendeskError, row: UpdateRow | None = None, *, conflicts: int = 0, sent_before: float | None = None
 ) -> UpdateRow:
     row = row or claimed()
-    before = row.model_copy(update={"sent_at": sent_before})
-    return update_states.on_update_error(row, error, row.updated_at, before=before, conflicts=conflicts)
+    row = row.model_copy(update={"sent_at": sent_before})
+    return update_states.on_update_error(row, error, row.updated_at, conflicts=conflicts)
 
 
 def test_a_claimed_update_is_held_and_doubtful_should_its_worker_die():
     row = claimed()
-    assert (row.state, row.due_at, row.sent_at) == (UpdateState.ACCEPTED, NOW + update_states.LEASE, NOW)
+    assert (row.state, row.due_at, row.leased_at) == (UpdateState.ACCEPTED, NOW + update_states.LEASE, NOW)
+    assert row.after_lease().sent_at == NOW
 
 
 def test_an_update_claimed_before_a_closed_gate_waits_for_it_and_was_never_sent():
@@ -42,12 +43,12 @@ def test_an_update_claimed_before_a_closed_gate_waits_for_it_and_was_never_sent(
 
 
 def test_a_lease_does_not_forget_when_the_first_request_set_out():
-    again = update_states.held(claimed(), NOW + 30)
+    again = update_states.held(claimed().after_lease(), NOW + 30)
     assert (again.sent_at, again.due_at) == (NOW, NOW + 30 + update_states.LEASE)
 
 
 def test_what_is_postponed_comes_after_the_gate_opens_and_stays_as_doubtful_as_it_was():
-    row = update_states.postponed(claimed(), NOW, NOW + 60)
+    row = waiting.deferred(claimed().after_lease(), NOW, NOW + 60)
     assert row.due_at is not None
     assert NOW + 60 <= row.due_at <= NOW + 62
     assert row.sent_at == NOW
@@ -110,11 +111,11 @@ def test_a_conflict_is_no_final_no():
 def test_too_many_conflicts_end_the_update_and_say_so():
     row = on_update_error(CONFLICT, conflicts=update_states.MAX_CONFLICTS + 1)
     assert (row.state, row.error_code) == (UpdateState.FAILED, "UpdateConflict")
-    assert row.error_sentence == "Given up: the ticket had changed 31 times under our hands."
+    assert row.error_sentence == "Given up: the ticket was changed concurrently 31 times."
 
 
 def test_after_a_day_an_unanswered_update_is_given_up_with_the_last_reason():
-    row = update_states.on_update_error(claimed(), BROKEN, NOW + DAY + 1, before=claimed(), conflicts=0)
+    row = update_states.on_update_error(claimed(), BROKEN, NOW + DAY + 1, conflicts=0)
     assert (row.state, row.error_code) == (UpdateState.FAILED, "zendesk_timeout")
     assert row.error_sentence == "Given up after a day. The last reason: Zendesk did not answer in time."
 
@@ -147,15 +148,15 @@ def test_whatever_zendesk_answers_an_update_is_due_or_over(steps: list[tuple[Zen
             break
         assert row.due_at is not None
         now = max(now, row.due_at) + passed
-        held = update_states.held(row, now)
-        moved = update_states.on_update_error(held, error, now, before=row, conflicts=row.conflicts + 1)
+        held = update_states.held(row.after_lease(), now)
+        moved = update_states.on_update_error(held, error, now, conflicts=row.conflicts + 1)
         assert (held.version, moved.version) == (row.version + 1, row.version + 2)
         row = moved
     assert (row.due_at is not None) == (row.state is UpdateState.ACCEPTED)
 
 
 def accepted(**changes: object) -> UpdateRow:
-    return claimed().model_copy(update={"due_at": NOW, **changes})
+    return claimed().model_copy(update={"due_at": NOW, "leased_at": None, **changes})
 
 
 def in_job(index: int = 3, **changes: object) -> UpdateRow:
@@ -260,31 +261,31 @@ def test_an_unanswered_question_about_the_job_changes_nothing_but_the_time():
 
 
 def test_what_was_refused_together_is_sent_alone_at_once_and_without_a_doubt():
-    before = accepted(sent_at=None)
-    row = update_states.refused_together(update_states.held(before, NOW), CLOSED, NOW + 1, before=before)
+    before = accepted()
+    row = update_states.refused_together(update_states.held(before, NOW), CLOSED, NOW + 1)
     assert (row.state, row.due_at, row.sent_at) == (UpdateState.ACCEPTED, NOW + 1, None)
     assert update_states.went_alone(row)
     assert not update_states.went_alone(before)
 
 
 def test_half_an_update_leaves_the_rest_to_be_sent_when_the_second_is_over():
-    first = update_states.held(accepted(sent_at=None, retries=4), NOW, b'{"comment": {}}')
+    first = update_states.held(accepted(retries=4), NOW, b'{"comment": {}}')
     row = update_states.half_applied(first, NOW + 1)
     assert (row.state, row.sent_at, row.rest, row.retries) == (UpdateState.ACCEPTED, None, b'{"comment": {}}', 0)
     assert row.due_at == NOW + 1 + update_states.SETTLED
 
 
 def test_a_certain_refusal_of_the_first_of_two_leaves_nothing_half_done():
-    before = accepted(sent_at=None)
+    before = accepted()
     first = update_states.held(before, NOW, b'{"comment": {}}')
-    row = update_states.on_update_error(first, Throttled(429, 7), NOW, before=before, conflicts=0)
+    row = update_states.on_update_error(first, Throttled(429, 7), NOW, conflicts=0)
     assert (row.rest, row.sent_at) == (None, None)
 
 
 def test_a_lost_answer_to_the_first_of_two_keeps_the_rest_in_mind():
-    before = accepted(sent_at=None)
+    before = accepted()
     first = update_states.held(before, NOW, b'{"comment": {}}')
-    row = update_states.on_update_error(first, BROKEN, NOW, before=before, conflicts=0)
+    row = update_states.on_update_error(first, BROKEN, NOW, conflicts=0)
     assert (row.rest, row.sent_at) == (b'{"comment": {}}', NOW)
 
 
@@ -300,7 +301,7 @@ def test_a_conflict_with_very_many_fields_has_a_sentence_that_fits():
 
 
 def test_what_is_set_going_again_begins_anew_and_is_as_doubtful_as_it_ended():
-    ended = update_states.failed(update_states.held(accepted(conflicts=9, base="x"), NOW), "Error", "No.", NOW)
+    ended = update_states.failed(accepted(conflicts=9, base="x", sent_at=NOW), "Error", "No.", NOW)
     row = update_states.redriven(ended, NOW + 5)
     assert (row.state, row.due_at, row.retry_window_start) == (UpdateState.ACCEPTED, NOW + 5, NOW + 5)
     assert (row.base, row.conflicts, row.sent_at) == (None, 0, NOW)
@@ -308,16 +309,16 @@ def test_what_is_set_going_again_begins_anew_and_is_as_doubtful_as_it_ended():
 
 STEPS = {
     "held": lambda row, now: update_states.held(row, now, b"{}"),
-    "postponed": lambda row, now: update_states.postponed(row, now, now + 600),
+    "deferred": lambda row, now: waiting.deferred(row, now, now + 600),
     "half": update_states.half_applied,
-    "together": lambda row, now: update_states.refused_together(row, CLOSED, now, before=row),
+    "together": lambda row, now: update_states.refused_together(row, CLOSED, now),
     "submitted": lambda row, now: update_states.submitted(row, "V3-1", 3, now),
     "applied": update_states.applied,
     "skipped": update_states.skipped,
     "conflict": lambda row, now: update_states.conflict(row, ["priority"], now),
     **{
         f"refused-{error.code}": lambda row, now, error=error: update_states.on_update_error(
-            row, error, now, before=row, conflicts=row.conflicts + 1
+            row, error, now, conflicts=row.conflicts + 1
         )
         for error in (CONFLICT, BROKEN, UNREACHED, CLOSED, Throttled(429, 7), Throttled(503, 7))
     },

@@ -35,7 +35,7 @@ def test_the_same_state_is_neither(capsys, counted):
 def test_zendesks_own_sentence_stays_in_the_row(capsys):
     row = ticket_row()
     error = Rejected(422, "RecordInvalid", f"Requester {CANARY} is suspended")
-    count_and_log(ticket_states.on_create_error(row, error, NOW, sent_before=None, doubtful_pause=15), row)
+    count_and_log(ticket_states.on_create_error(row, error, NOW, doubtful_pause=15), row)
     (line,) = lines(capsys)
     assert line["reason"] == "RecordInvalid"
     assert CANARY not in json.dumps(line)

@@ -34,7 +34,7 @@ def waiting(number=1, *, sent_at=None, rest=None, **request):
     name = f"inv_{number}"
     row = update_states.claimed(update_pk(7, name), 7, name, body, NOW, closed_until=NOW)
     row = row.model_copy(update={"sent_at": sent_at, "rest": rest})
-    return Waiting(row, before=row)
+    return Waiting(row)
 
 
 def unread():
@@ -63,7 +63,7 @@ def test_one_update_goes_out_with_its_marker():
     one = waiting(changes={"priority": "high", "subject": "Fire"})
     plan = planned(one)
     assert (plan.update, plan.senders, plan.markers) == ({"priority": "high"}, [one], [one.row.marker])
-    assert (plan.rest, plan.over, plan.after, plan.follow_ups) == (None, [], [], [])
+    assert (plan.rests, plan.over, plan.after, plan.follow_ups) == ({}, [], [], [])
 
 
 def test_updates_that_agree_are_one_request_with_a_marker_of_each():
@@ -174,13 +174,13 @@ def test_an_update_of_two_requests_sends_the_first_alone_and_keeps_the_rest():
     plan = planned(*rows)
     assert plan.update == {"email_ccs": [{"user_id": 31}], "priority": "high"}
     assert (plan.senders, plan.markers) == (rows[:1], [rows[0].row.marker_of_first])
-    assert json.loads(plan.rest) == {"comment": NOTE}
+    assert json.loads(*plan.rests.values()) == {"comment": NOTE}
 
 
 def test_an_update_of_two_requests_waits_while_another_goes_out():
     plan = planned(waiting(1, changes={"subject": "Ours"}), waiting(2, changes=TWO))
     assert plan.update == {"subject": "Ours"}
-    assert plan.rest is None
+    assert not plan.two_requests
 
 
 REST = json.dumps({"comment": NOTE}).encode()
@@ -189,7 +189,7 @@ REST = json.dumps({"comment": NOTE}).encode()
 def test_the_rest_of_what_has_half_landed_goes_out_whatever_the_ticket_is_like_now():
     half = waiting(updated_at=OLD, on_conflict="skip", rest=REST, changes=TWO)
     plan = planned(half, ticket={"priority": "low"})
-    assert (plan.update, plan.markers, plan.rest) == ({"comment": NOTE}, [half.row.marker], None)
+    assert (plan.update, plan.markers, plan.two_requests) == ({"comment": NOTE}, [half.row.marker], False)
 
 
 def test_of_a_doubtful_first_half_the_audits_tell_whether_it_landed():
@@ -204,6 +204,14 @@ def test_a_first_half_that_this_worker_saw_refused_is_decided_again():
     one = waiting(changes=TWO)
     one.row = update_states.held(one.row, NOW, REST)
     assert "email_ccs" in planned(one).update
+
+
+def test_planning_changes_no_row():
+    rows = [waiting(1, changes=TWO), waiting(2, sent_at=NOW, rest=REST, changes=TWO)]
+    before = [it.row for it in rows]
+    for it in rows:
+        planned(it, audits=lambda: [audit("x")])
+    assert [it.row for it in rows] == before
 
 
 CLOSED = {"status": "closed"}

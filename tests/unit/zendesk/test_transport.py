@@ -89,8 +89,8 @@ def test_a_status_says_what_may_be_done_next(status, body, headers, kind):
 
 
 def test_only_a_429_had_no_effect_for_certain():
-    assert error(answered(429, b"", {"Retry-After": "1"})).certain
-    assert not error(answered(503, b"", {"Retry-After": "1"})).certain
+    assert not error(answered(429, b"", {"Retry-After": "1"})).outcome_unknown
+    assert error(answered(503, b"", {"Retry-After": "1"})).outcome_unknown
 
 
 REFUSED = requests.ConnectionError(MaxRetryError(None, "/", NewConnectionError(None, "refused")))

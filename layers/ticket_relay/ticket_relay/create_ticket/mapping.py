@@ -9,18 +9,16 @@ from ticket_relay.webhooks.signatures import Delivery
 from ticket_relay.zendesk.ticket_models import TicketCreate
 
 
-def wanted(definition: PartnerDefinition, event: dict[str, Any], delivery: Delivery) -> bool:
-    """Whether the partner's `when` holds for the event; without one, always. Raises MappingFailed."""
-    if definition.when is None:
-        return True
-    return bool(templates.render({"$eval": definition.when}, _context(event, delivery), name="when"))
+def map_event(definition: PartnerDefinition, event: dict[str, Any], delivery: Delivery) -> TicketCreate | None:
+    """The ticket that the event becomes; None if the partner's `when` does not want it.
 
-
-def map_event(definition: PartnerDefinition, event: dict[str, Any], delivery: Delivery) -> TicketCreate:
-    """The ticket that the event becomes. Raises MappingFailed: `mapping_failed` if the template does not fit the event,
-    `ticket_invalid` if what comes out is not a ticket. The sentence names the place and holds no value of the event.
+    Raises MappingFailed: `mapping_failed` if the definition does not fit the event, `ticket_invalid` if the outcome is
+    not a ticket. The sentence names the place and holds no value of the event.
     """
-    value = templates.render(definition.ticket, _context(event, delivery), name="ticket")
+    context = _context(event, delivery)
+    if definition.when is not None and not templates.render({"$eval": definition.when}, context, name="when"):
+        return None
+    value = templates.render(definition.ticket, context, name="ticket")
     return templates.validated(TicketCreate, value, template=definition.ticket, name="ticket")
 
 

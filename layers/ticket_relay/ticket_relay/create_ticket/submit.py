@@ -15,8 +15,8 @@ from ticket_relay.rate_limits.headers import CREATE, INDEX
 from ticket_relay.rate_limits.permit import Deadline, Permit
 from ticket_relay.services import Services
 from ticket_relay.states import ticket as ticket_states
-from ticket_relay.states import waiting
-from ticket_relay.states.backoff import LEASE_TOGETHER
+from ticket_relay.states.backoff import LEASE_TOGETHER, jitter
+from ticket_relay.states.waiting import deferred
 from ticket_relay.storage.rows import TicketRow
 from ticket_relay.webhooks import payload
 from ticket_relay.webhooks.signatures import Delivery
@@ -28,14 +28,14 @@ MOST_BYTES = 1024 * 1024
 """Of the requests that go together. Zendesk publishes no limit."""
 
 
-def send(services: Services, row: TicketRow, permit: Permit, *, sent_before: float | None) -> TicketRow:
+def send(services: Services, row: TicketRow, permit: Permit) -> TicketRow:
     """Send a held row and move it by what comes of it. After StaleRow or StoreUnavailable the lease ends by itself."""
     if row.request is None:
         raise AssertionError("an accepted row carries its request")
     try:
         submission = services.zendesk.create_ticket(row.request, row.idempotency_key, permit)
     except ZendeskError as error:
-        return _on_error(services, row, error, sent_before)
+        return _on_error(services, row, error)
     # First of all the job is written down: a row that does not know of it is in doubt.
     return services.store.move(row, ticket_states.submitted(row, submission, services.now()))
 
@@ -51,7 +51,8 @@ def send_together(services: Services, rows: Sequence[TicketRow], by: Deadline) -
         held = []
         for row in rows:
             with suppress(StaleRow):
-                held.append(services.store.move(row, ticket_states.held(row, services.now(), LEASE_TOGETHER)))
+                new = ticket_states.held(row.after_lease(), services.now(), LEASE_TOGETHER)
+                held.append(services.store.move(row, new))
         requests = [row.request for row in held if row.request is not None]
         if not requests:
             return None
@@ -86,57 +87,62 @@ def batches(rows: Iterable[TicketRow]) -> Iterator[list[TicketRow]]:
 
 
 def resume(services: Services, row: TicketRow, by: Deadline) -> TicketRow:
-    """Go on with an accepted row that is due. A doubtful one is looked for, and sent only if there is no ticket."""
+    """Go on with an accepted row that is due. One in doubt is looked for, and sent only if there is no ticket."""
+    row = row.after_lease()
     if row.request is None:
         return _map(services, row)
     endpoints = (CREATE, INDEX) if row.in_doubt else (CREATE,)
     with services.gate.permit(by, *endpoints) as permit:
         if permit.closed_until is not None:
-            return services.store.move(row, waiting.postponed(row, services.now(), permit.closed_until))
-        before, row = row, services.store.move(row, ticket_states.held(row, services.now()))
-        if before.in_doubt:
-            settled = _looked_for(services, row, before, permit)
+            return _deferred(services, row, permit.closed_until)
+        row = services.store.move(row, ticket_states.held(row, services.now()))
+        if row.in_doubt:
+            settled = _looked_for(services, row, permit)
             if settled:
                 return settled
-            # The looks took a while, ten pages of jobs perhaps: others may have been told to wait since.
+            # Looking took a while, ten pages of jobs perhaps: others may have been told to wait since.
             closed_until = services.gate.closed_until(CREATE) if permit.probe is None else None
             if closed_until is not None:
-                unsent = row.model_copy(update={"sent_at": before.sent_at})
-                return services.store.move(row, waiting.postponed(unsent, services.now(), closed_until))
-        return send(services, row, permit, sent_before=before.sent_at)
+                return _deferred(services, row, closed_until)
+        return send(services, row, permit)
 
 
-def _looked_for(services: Services, row: TicketRow, before: TicketRow, permit: Permit) -> TicketRow | None:
-    """The row as the look moved it; None where there is no ticket, and none to come, so that it may be sent."""
+def _deferred(services: Services, row: TicketRow, until: float) -> TicketRow:
+    """Spread a little, so that not all come at once."""
+    return services.store.move(row, deferred(row, services.now(), until + jitter(2.0)))
+
+
+def _looked_for(services: Services, row: TicketRow, permit: Permit) -> TicketRow | None:
+    """The row as the look moved it; None if there is no ticket, and none to come, so that it may be sent."""
     observability.count("TicketLookedFor")
     try:
         # The jobs first: one that ends between the two looks has made its ticket by the second.
-        candidate_jobs = _candidate_jobs(services, before, permit)
+        candidate_jobs = _candidate_jobs(services, row, permit)
         ticket_id = find(services, row, permit)
     except Rejected as error:
-        # A refused look says nothing about the ticket: as doubtful as before.
+        # A refused look says nothing about the ticket: in doubt as before.
         unknown = OutcomeUnknown("look_up_refused", f"Zendesk refused the look-up: {error.code}.")
-        return _on_error(services, row, unknown, before.sent_at)
+        return _on_error(services, row, unknown, sent=False)
     except ZendeskError as error:
-        return _on_error(services, row, error, before.sent_at)
+        return _on_error(services, row, error, sent=False)
     if ticket_id is not None:
-        new = ticket_states.created(row, ticket_id, services.now())
-    elif candidate_jobs:
-        new = ticket_states.waiting_for_jobs(row, candidate_jobs, services.now(), sent_before=before.sent_at)
-    else:
-        return None
-    return services.store.move(row, new)
+        return services.store.move(row, ticket_states.created(row, ticket_id, services.now()))
+    if candidate_jobs:
+        return services.store.move(row, ticket_states.waiting_for_jobs(row, candidate_jobs, services.now()))
+    return None
 
 
 def _map(services: Services, row: TicketRow) -> TicketRow:
-    """Map a redriven event with today's definitions; it is due at once, or unmapped again."""
+    """Map a redriven event with today's definitions: it is due at once, not wanted, or unmapped again."""
     try:
         definition = models.partner(row.partner)
         event = payload.parse(row.event or b"", None)
-        delivery = Delivery(row.event_id, row.created_at, None)
-        request = to_request(mapping.map_event(definition, event, delivery), row.external_id)
+        ticket = mapping.map_event(definition, event, Delivery(row.event_id, row.created_at, None))
+        request = to_request(ticket, row.external_id) if ticket else None
     except (UnknownPartner, PayloadRefused, MappingFailed) as error:
         return services.store.move(row, ticket_states.still_unmapped(row, error, services.now()))
+    if request is None:
+        return services.store.move(row, ticket_states.ignored(row, services.now()))
     return services.store.move(row, ticket_states.mapped(row, request, services.now()))
 
 
@@ -173,10 +179,10 @@ def _candidate_jobs(services: Services, row: TicketRow, permit: Permit) -> tuple
         return ()
 
 
-def _on_error(services: Services, row: TicketRow, error: ZendeskError, sent_before: float | None) -> TicketRow:
+def _on_error(services: Services, row: TicketRow, error: ZendeskError, *, sent: bool = True) -> TicketRow:
     if isinstance(error, OutcomeUnknown):
         observability.count("TicketDoubtful")
     pause = services.settings.doubtful_pause_seconds
     return services.store.move(
-        row, ticket_states.on_create_error(row, error, services.now(), sent_before=sent_before, doubtful_pause=pause)
+        row, ticket_states.on_create_error(row, error, services.now(), doubtful_pause=pause, sent=sent)
     )

@@ -48,10 +48,10 @@ def receive(services: Services, partner: str, headers: Mapping[str, str], body: 
         pk = services.store.first_sight(delivery.replay_key, ticket_pk(partner, delivery.id), services.now())
         delivery = replace(delivery, id=pk.removeprefix(ticket_pk(partner, "")))
     try:
-        if not mapping.wanted(definition, event, delivery):
+        ticket = mapping.map_event(definition, event, delivery)
+        if ticket is None:
             observability.count("EventIgnored")
             return Receipt("ignored", delivery.id)
-        ticket = mapping.map_event(definition, event, delivery)
         request = to_request(ticket, external_id(partner, delivery.id))
     except MappingFailed as error:
         row = ticket_states.unmapped(partner, delivery.id, body, error, services.now())
@@ -63,7 +63,7 @@ def receive(services: Services, partner: str, headers: Mapping[str, str], body: 
         if winner or permit.closed_until is not None:
             return _receipt(winner or row)
         try:
-            return _receipt(submit.send(services, row, permit, sent_before=None))
+            return _receipt(submit.send(services, row, permit))
         except (StaleRow, StoreUnavailable) as error:
             left_to_poller(row, error)
             return _receipt(row)

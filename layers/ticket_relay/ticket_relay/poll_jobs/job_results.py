@@ -12,6 +12,7 @@ from ticket_relay.services import Services
 from ticket_relay.states import ticket as ticket_states
 from ticket_relay.states import update as update_states
 from ticket_relay.states import waiting
+from ticket_relay.states.backoff import jitter
 from ticket_relay.storage.rows import Row, TicketRow, UpdateRow
 from ticket_relay.zendesk.client import JOBS_AT_ONCE
 from ticket_relay.zendesk.errors import Rejected, ZendeskError
@@ -54,7 +55,7 @@ def _asked(this: Run, rows: Sequence[Submitted]) -> dict[str, Job] | None:
         if permit.closed_until is not None:
             for row in _due(rows, services.now()):
                 with this.guarded(row):
-                    services.store.move(row, waiting.postponed(row, services.now(), permit.closed_until))
+                    services.store.move(row, waiting.deferred(row, services.now(), permit.closed_until + jitter(2.0)))
             return None
         ids = dict.fromkeys(row.job_id for row in rows if row.job_id)
         try:
@@ -84,7 +85,7 @@ def _advance(services: Services, row: Submitted, job: Job | None) -> None:
         return
     with services.gate.permit(Deadline.after(CALL_TIME), INDEX) as permit:
         if permit.closed_until is not None:
-            services.store.move(row, waiting.postponed(row, services.now(), permit.closed_until))
+            services.store.move(row, waiting.deferred(row, services.now(), permit.closed_until + jitter(2.0)))
             return
         try:
             ticket_id = submit.find(services, row, permit)

@@ -87,7 +87,7 @@ def _update_together(this: Run, tickets: Mapping[int, list[UpdateRow]]) -> set[s
             together = dict(some)
             rows = [row for of_ticket in together.values() for row in of_ticket]
             with this.guarded(*rows):
-                job_id, alone = batch.drive(this.services, together, Deadline.after(CALL_TIME))
+                job_id, alone = batch.apply(this.services, together, Deadline.after(CALL_TIME))
                 this.batches |= {job_id} if job_id else set()
                 gone |= {row.pk for row in rows if row.ticket_id not in alone}
     return gone

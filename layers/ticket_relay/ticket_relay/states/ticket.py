@@ -40,19 +40,19 @@ _VALIDATION = re.compile(r"[A-Z][\w /-]*: \S")
 
 def claimed(partner: str, event_id: str, request: bytes, now: float, *, closed_until: float | None) -> TicketRow:
     """A new request: held by whoever wins the claim, or waiting where the gate is closed."""
-    row = TicketRow(
+    return TicketRow(
         pk=ticket_pk(partner, event_id),
         state=TicketState.ACCEPTED,
         partner=partner,
         event_id=event_id,
         request=request,
-        due_at=closed_until or now,
+        due_at=closed_until or now + LEASE,
+        leased_at=None if closed_until else now,
         created_at=now,
         updated_at=now,
         expires_at=now + UNFINISHED_RETENTION,
         history=(Step(state=TicketState.ACCEPTED, at=now),),
     )
-    return row if closed_until else row.model_copy(update={"due_at": now + LEASE, "sent_at": now})
 
 
 def unmapped(partner: str, event_id: str, event: bytes, error: MappingFailed, now: float) -> TicketRow:
@@ -73,14 +73,18 @@ def unmapped(partner: str, event_id: str, event: bytes, error: MappingFailed, no
 
 
 def held(row: TicketRow, now: float, lease: float = LEASE) -> TicketRow:
-    """Taken by a worker that is about to send: due when the lease ends, and doubtful from now on, should it die.
+    """Taken by a worker that is about to send, and due when its lease ends.
 
-    Once Zendesk has forgotten the key only the look-up protects, and a new key does no harm. What was suspected before
-    says nothing about the request that goes out now.
+    Once Zendesk has forgotten the key only the look-up protects, and a new key does no harm.
     """
-    if row.sent_at is not None and now - row.sent_at > KEY_LIFE:
-        return row.moved(now, due_at=now + lease, sent_at=now, candidate_jobs=None, attempt=row.attempt + 1)
-    return row.moved(now, due_at=now + lease, sent_at=row.sent_at or now, candidate_jobs=None)
+    key_is_over = row.sent_at is not None and now - row.sent_at > KEY_LIFE
+    return row.moved(
+        now,
+        due_at=now + lease,
+        leased_at=now,
+        sent_at=None if key_is_over else row.sent_at,
+        attempt=row.attempt + key_is_over,
+    )
 
 
 def redriven(row: TicketRow, now: float) -> TicketRow:
@@ -111,6 +115,11 @@ def still_unmapped(row: TicketRow, error: RelayError, now: float) -> TicketRow:
     return row.moved(now, state=TicketState.UNMAPPED, error_code=error.code, error_sentence=error.sentence)
 
 
+def ignored(row: TicketRow, now: float) -> TicketRow:
+    """The end of an event that was redriven from unmapped, and that its partner's `when` does not want."""
+    return row.moved(now, state=TicketState.IGNORED, event=None, error_code=None, error_sentence=None)
+
+
 def submitted(
     row: TicketRow, submission: Submission, now: float, index: int = 0, *, together: bool = False
 ) -> TicketRow:
@@ -119,13 +128,13 @@ def submitted(
         return created(row, submission.ticket_id, now)
     return row.moved(
         now,
+        **row.if_sent,
         state=TicketState.SUBMITTED,
         job_id=submission.job_id,
         job_index=index,
         together=together,
         ticket_id=submission.ticket_id,
         submitted_at=now,
-        candidate_jobs=None,
         retries=0,
         due_at=now + asked_again(0),
         error_code=None,
@@ -140,14 +149,12 @@ def created(row: TicketRow, ticket_id: int, now: float) -> TicketRow:
     )
 
 
-def waiting_for_jobs(
-    row: TicketRow, candidate_jobs: tuple[str, ...], now: float, *, sent_before: float | None
-) -> TicketRow:
+def waiting_for_jobs(row: TicketRow, candidate_jobs: tuple[str, ...], now: float) -> TicketRow:
     """Not sent, because one of these unfinished jobs may be about to make the ticket."""
     return row.moved(
         now,
+        **row.if_not_sent,
         candidate_jobs=candidate_jobs,
-        sent_at=sent_before,
         retries=row.retries + 1,
         due_at=now + growing(2.0, row.retries, most=60.0),
         error_code="job_unfinished",
@@ -161,22 +168,33 @@ def jobs_may_be_candidates(row: TicketRow, now: float) -> bool:
 
 
 def on_create_error(
-    row: TicketRow, error: ZendeskError, now: float, *, sent_before: float | None, doubtful_pause: float
+    row: TicketRow,
+    error: ZendeskError,
+    now: float,
+    *,
+    doubtful_pause: float,
+    sent: bool = True,
+    spread: float = 2.0,
 ) -> TicketRow:
-    """The request brought no success. `sent_before`, the doubt from before, outlives a certain refusal."""
+    """The request of a held row brought no success, or was not `sent`, since the look before it brought none.
+
+    Doubt from before the lease outlives a certain refusal. After a `Throttled`, rows are due up to `spread` seconds
+    apart, so that not all come at once.
+    """
     if isinstance(error, Rejected):
         return failed(row, error.code, error.sentence, now)
     if now - row.retry_window_start > GIVE_UP_AFTER:
         return failed(row, error.code, f"Given up after three days. The last reason: {error.sentence}", now)
-    sent_at, pause = sent_before, growing(2.0, row.retries, most=LONGEST_PAUSE)
+    if sent and error.outcome_unknown:
+        row = row.after_lease()
+    pause = growing(2.0, row.retries, most=LONGEST_PAUSE)
     if isinstance(error, OutcomeUnknown):
-        sent_at, pause = row.sent_at, growing(doubtful_pause, row.retries, most=LONGEST_PAUSE)
+        pause = growing(doubtful_pause, row.retries, most=LONGEST_PAUSE)
     elif isinstance(error, Throttled):
-        sent_at = sent_before if error.certain else row.sent_at
-        pause = (error.retry_after or 0) + jitter(2.0)
+        pause = (error.retry_after or 0) + jitter(spread)
     return row.moved(
         now,
-        sent_at=sent_at,
+        **row.if_not_sent,
         retries=row.retries + 1,
         due_at=now + pause,
         error_code=error.code,
@@ -185,20 +203,17 @@ def on_create_error(
 
 
 def on_batch_error(row: TicketRow, error: ZendeskError, now: float, *, doubtful_pause: float) -> TicketRow:
-    """One of many in a request that brought no success. If somebody's fault it was, each is sent alone now, and learns
-    its own; those that must wait go together again.
+    """One of many in a request that brought no success. If one of them is to blame, each is sent alone now, and learns
+    its own outcome; those that must wait go together again.
     """
     if isinstance(error, Rejected):
-        return row.moved(now, sent_at=None, due_at=now, error_code=REFUSED_TOGETHER, error_sentence=error.sentence)
-    new = on_create_error(row, error, now, sent_before=None, doubtful_pause=doubtful_pause)
-    if isinstance(error, Throttled) and new.due_at is not None:
-        return new.model_copy(update={"due_at": now + (error.retry_after or 0)})
-    return new
+        return row.moved(now, **row.if_not_sent, due_at=now, error_code=REFUSED_TOGETHER, error_sentence=error.sentence)
+    return on_create_error(row, error, now, doubtful_pause=doubtful_pause, spread=0)
 
 
 def may_go_together(row: TicketRow) -> bool:
-    """Whether it may be sent with others. What is doubtful is looked for, and sent with its own key."""
-    return row.request is not None and not row.in_doubt and row.error_code != REFUSED_TOGETHER
+    """Whether it may be sent with others. What is in doubt is looked for, and sent with its own key."""
+    return row.request is not None and not row.after_lease().in_doubt and row.error_code != REFUSED_TOGETHER
 
 
 def new_attempt(row: TicketRow, code: str, sentence: str, now: float) -> TicketRow:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from ticket_relay.states.backoff import LEASE, YOUNG_JOB, asked_again, growing, jitter
 from ticket_relay.states.waiting import still_waiting
 from ticket_relay.storage.rows import DAY, UNFINISHED_RETENTION, Step, UpdateRow, UpdateState
-from ticket_relay.zendesk.errors import Conflict, NotSent, OutcomeUnknown, Rejected, Throttled, ZendeskError
+from ticket_relay.zendesk.errors import Conflict, NotSent, Rejected, Throttled, ZendeskError
 from ticket_relay.zendesk.jobs import Job
 from ticket_relay.zendesk.transport import closes
 
@@ -31,43 +31,39 @@ def claimed(
     pk: str, ticket_id: int, invocation_id: str, event: bytes, now: float, *, closed_until: float | None
 ) -> UpdateRow:
     """A new update: held by whoever wins the claim, or waiting where the gate is closed."""
-    row = UpdateRow(
+    return UpdateRow(
         pk=pk,
         state=UpdateState.ACCEPTED,
         ticket_id=ticket_id,
         invocation_id=invocation_id,
         event=event,
-        due_at=closed_until or now,
+        due_at=closed_until or now + LEASE,
+        leased_at=None if closed_until else now,
         created_at=now,
         updated_at=now,
         expires_at=now + UNFINISHED_RETENTION,
         history=(Step(state=UpdateState.ACCEPTED, at=now),),
     )
-    return row if closed_until else row.model_copy(update={"due_at": now + LEASE, "sent_at": now})
 
 
 def held(row: UpdateRow, now: float, rest: bytes | None = None, lease: float = LEASE) -> UpdateRow:
-    """Taken by a worker that is about to send: due when the lease ends, and doubtful from now on, should it die.
+    """Taken by a worker that is about to send, and due when its lease ends.
 
     `rest` is what follows in a second request: what the rule decides after the first may be something else.
     """
-    return row.moved(now, due_at=now + lease, sent_at=row.sent_at or now, rest=rest)
+    return row.moved(now, due_at=now + lease, leased_at=now, leased_rest=rest)
 
 
-def postponed(row: UpdateRow, now: float, until: float) -> UpdateRow:
-    """Not sent, because Zendesk wants to be left alone. Those of one ticket are given one time, to stay together."""
-    return row.moved(now, due_at=until)
-
-
-def released(row: UpdateRow, now: float, *, before: UpdateRow) -> UpdateRow:
-    """Held, and not sent after all: as it was found, and due at once."""
-    return row.moved(now, due_at=now, sent_at=before.sent_at, rest=before.rest)
+def released(row: UpdateRow, now: float) -> UpdateRow:
+    """Held, and not sent after all: due at once."""
+    return row.moved(now, **row.if_not_sent, due_at=now)
 
 
 def submitted(row: UpdateRow, job_id: str, index: int, now: float) -> UpdateRow:
     """Taken on in a job, as its update number `index`."""
     return row.moved(
         now,
+        **row.if_sent,
         state=UpdateState.SUBMITTED,
         job_id=job_id,
         job_index=index,
@@ -82,13 +78,21 @@ def submitted(row: UpdateRow, job_id: str, index: int, now: float) -> UpdateRow:
 def applied(row: UpdateRow, now: float, reason: str | None = None) -> UpdateRow:
     """The end. What it was made of holds a customer's words, and has done its work."""
     return row.moved(
-        now, state=UpdateState.APPLIED, event=None, rest=None, job_id=None, error_code=reason, error_sentence=None
+        now,
+        state=UpdateState.APPLIED,
+        event=None,
+        rest=None,
+        leased_rest=None,
+        job_id=None,
+        error_code=reason,
+        error_sentence=None,
     )
 
 
 def half_applied(row: UpdateRow, now: float) -> UpdateRow:
     """The first of two requests has landed for certain; `rest` goes out when the ticket can be read again."""
-    return row.moved(now, sent_at=None, retries=0, due_at=now + SETTLED, error_code=None, error_sentence=None)
+    landed = row.if_sent | {"sent_at": None}
+    return row.moved(now, **landed, retries=0, due_at=now + SETTLED, error_code=None, error_sentence=None)
 
 
 def redriven(row: UpdateRow, now: float) -> UpdateRow:
@@ -108,34 +112,47 @@ def redriven(row: UpdateRow, now: float) -> UpdateRow:
     )
 
 
-def not_found(row: UpdateRow, now: float, *, before: UpdateRow) -> UpdateRow:
+def not_found(row: UpdateRow, now: float) -> UpdateRow:
     """A trigger tells only of tickets that exist, so at first their absence is a copy of the database that lags."""
     sentence = "Zendesk has no such ticket."
     if now - row.retry_window_start > LAG:
         return failed(row, "ticket_not_found", sentence, now)
-    return on_update_error(row, NotSent("ticket_not_found", sentence), now, before=before, conflicts=row.conflicts)
+    return on_update_error(row, NotSent("ticket_not_found", sentence), now, conflicts=row.conflicts)
 
 
 def skipped(row: UpdateRow, now: float, reason: str | None = None, sentence: str | None = None) -> UpdateRow:
-    return row.moved(now, state=UpdateState.SKIPPED, event=None, rest=None, error_code=reason, error_sentence=sentence)
+    return row.moved(
+        now,
+        state=UpdateState.SKIPPED,
+        event=None,
+        rest=None,
+        leased_rest=None,
+        error_code=reason,
+        error_sentence=sentence,
+    )
 
 
 def conflict(row: UpdateRow, fields: Sequence[str], now: float) -> UpdateRow:
     """The policy said not to overwrite. An operator may set it going again."""
     sentence = f"Others changed since the stamp what this would change: {', '.join(fields)}."
-    return row.moved(now, state=UpdateState.CONFLICT, error_code="update_conflict", error_sentence=sentence[:500])
+    return row.moved(
+        now, **row.if_not_sent, state=UpdateState.CONFLICT, error_code="update_conflict", error_sentence=sentence[:500]
+    )
 
 
 def failed(row: UpdateRow, code: str, sentence: str, now: float) -> UpdateRow:
-    return row.moved(now, state=UpdateState.FAILED, error_code=code, error_sentence=sentence)
+    return row.moved(now, **row.if_not_sent, state=UpdateState.FAILED, error_code=code, error_sentence=sentence)
 
 
 def on_update_error(
-    row: UpdateRow, error: ZendeskError, now: float, *, before: UpdateRow, conflicts: int, sent: bool = True
+    row: UpdateRow, error: ZendeskError, now: float, *, conflicts: int, sent: bool = True, spread: float = 2.0
 ) -> UpdateRow:
-    """No success, after so many conflicts in all. The doubt from `before` it was held outlives a certain refusal, and
-    where nothing was `sent` there is no other.
+    """No success, after so many conflicts in all; `sent` says whether a request was sent that may have had an effect.
+
+    Doubt from before the lease outlives a certain refusal. `spread` is as for a ticket.
     """
+    if sent and error.outcome_unknown:
+        row = row.after_lease()
     if conflicts > MAX_CONFLICTS:
         return _overtaken(row, error.code, conflicts, now)
     if isinstance(error, Rejected) and not isinstance(error, Conflict):
@@ -144,13 +161,10 @@ def on_update_error(
         return _too_late(row, error.code, error.sentence, now)
     pause = growing(2.0, row.retries, most=LONGEST_PAUSE)
     if isinstance(error, Throttled):
-        pause = (error.retry_after or 0) + jitter(2.0)
-    in_doubt = sent and (isinstance(error, OutcomeUnknown) or (isinstance(error, Throttled) and not error.certain))
-    known = row if in_doubt else before
+        pause = (error.retry_after or 0) + jitter(spread)
     return row.moved(
         now,
-        sent_at=known.sent_at,
-        rest=known.rest,
+        **row.if_not_sent,
         conflicts=conflicts,
         retries=row.retries + 1,
         due_at=now + pause,
@@ -159,16 +173,9 @@ def on_update_error(
     )
 
 
-def refused_together(row: UpdateRow, error: Rejected, now: float, *, before: UpdateRow) -> UpdateRow:
-    """Of many in one request, which had no effect, somebody's fault: each is sent alone now, and learns its own."""
-    return row.moved(
-        now,
-        sent_at=before.sent_at,
-        rest=before.rest,
-        due_at=now,
-        error_code=REFUSED_TOGETHER,
-        error_sentence=error.sentence,
-    )
+def refused_together(row: UpdateRow, error: Rejected, now: float) -> UpdateRow:
+    """Of many in one request, which had no effect, one is to blame: now each is sent alone, and learns its own."""
+    return row.moved(now, **row.if_not_sent, due_at=now, error_code=REFUSED_TOGETHER, error_sentence=error.sentence)
 
 
 def went_alone(row: UpdateRow) -> bool:
@@ -215,7 +222,7 @@ def _again(row: UpdateRow, code: str, sentence: str, now: float, *, sent_at: flo
 
 
 def _overtaken(row: UpdateRow, code: str, conflicts: int, now: float) -> UpdateRow:
-    return failed(row, code, f"Given up: the ticket had changed {conflicts} times under our hands.", now)
+    return failed(row, code, f"Given up: the ticket was changed concurrently {conflicts} times.", now)
 
 
 def _too_late(row: UpdateRow, code: str, sentence: str, now: float) -> UpdateRow:

@@ -5,9 +5,9 @@ from ticket_relay.storage.rows import Row
 from ticket_relay.zendesk.errors import Throttled, ZendeskError
 
 
-def postponed[R: Row](row: R, now: float, until: float) -> R:
-    """Not sent or not asked about, because the gate is closed. Spread a little, so that not all come at once."""
-    return row.moved(now, due_at=until + jitter(2.0))
+def deferred[R: Row](row: R, now: float, until: float) -> R:
+    """Not sent, or not asked about, before `until`: the gate is closed."""
+    return row.moved(now, **row.if_not_sent, due_at=until)
 
 
 def still_waiting[R: Row](row: R, now: float) -> R:

@@ -24,6 +24,7 @@ class TicketState(StrEnum):
     SUBMITTED = "submitted"
     CREATED = "created"
     UNMAPPED = "unmapped"
+    IGNORED = "ignored"
     FAILED = "failed"
 
 
@@ -71,8 +72,12 @@ class Row(BaseModel):
     retries: int = 0
     """Counts what was tried since the row last came further; pauses grow with it."""
     due_at: float | None = None
+    leased_at: float | None = None
+    """When the worker that is about to send took the row. The outcome ends the lease; one that is still there when the
+    row is due again is that of a worker that died.
+    """
     sent_at: float | None = None
-    """When a request of this attempt first set out, unless Zendesk said for certain that it had no effect."""
+    """When the first request of this attempt was sent that may have had its effect."""
     created_at: float
     redriven_at: float | None = None
     """When an operator last set it going again."""
@@ -103,11 +108,29 @@ class Row(BaseModel):
         """From when on its patience counts."""
         return self.redriven_at or self.created_at
 
+    @property
+    def if_sent(self) -> dict[str, Any]:
+        """The changes that end a lease whose request had its effect, or may have had it."""
+        return {"leased_at": None, "sent_at": self.sent_at or self.leased_at}
+
+    @property
+    def if_not_sent(self) -> dict[str, Any]:
+        """The changes that end a lease whose request had no effect for certain."""
+        return {"leased_at": None}
+
+    def after_lease(self) -> Self:
+        """As the next worker must take it: if a lease ended without an outcome, its request may have had its effect."""
+        return self.model_copy(update=self.if_sent) if self.leased_at is not None else self
+
+    def due_together(self, due_at: float | None) -> Self:
+        """The same change, but due with others; not if there is nothing more to do."""
+        return self.model_copy(update={"due_at": due_at}) if self.due_at is not None else self
+
     def moved(self, now: float, **changes: Any) -> Self:
         """The row after a change, to be stored on condition that this one is still there."""
         new = {name: getattr(self, name) for name in type(self).model_fields} | changes
         if new["state"] not in self.working:
-            new["due_at"] = None
+            new |= {"due_at": None, "leased_at": None}
         step = Step(state=new["state"], at=now, attempt=new["attempt"], reason=new["error_code"])
         new |= {
             "version": self.version + 1,
@@ -122,7 +145,7 @@ class TicketRow(Row):
     """One partner event on its way to one ticket."""
 
     working: ClassVar[frozenset[str]] = frozenset({TicketState.ACCEPTED, TicketState.SUBMITTED})
-    over: ClassVar[frozenset[str]] = frozenset({TicketState.CREATED, TicketState.FAILED})
+    over: ClassVar[frozenset[str]] = frozenset({TicketState.CREATED, TicketState.IGNORED, TicketState.FAILED})
 
     state: TicketState
     partner: str
@@ -141,6 +164,11 @@ class TicketRow(Row):
     @property
     def external_id(self) -> str:
         return external_id(self.partner, self.event_id)
+
+    @property
+    def if_sent(self) -> dict[str, Any]:
+        """The jobs that were found before say nothing about the request that has gone out since."""
+        return {**super().if_sent, "candidate_jobs": None}
 
     @property
     def in_doubt(self) -> bool:
@@ -166,10 +194,28 @@ class UpdateRow(Row):
     base: str | None = None
     """The `updated_at` of the ticket as it was first read, in place of a stamp that the webhook did not bring."""
     rest: bytes | None = None
-    """What is still to be sent, decided together with a first request: that one landed, or (while there is doubt) may
-    have."""
+    """What is still to be sent, decided together with a first request that landed or, while in doubt, may have."""
+    leased_rest: bytes | None = None
+    """What `rest` is to be if the request of this lease had its effect."""
     conflicts: int = 0
-    """How often the ticket had changed under our hands."""
+    """How often another change of the ticket came first."""
+
+    @property
+    def if_sent(self) -> dict[str, Any]:
+        return {**super().if_sent, "rest": self.leased_rest, "leased_rest": None}
+
+    @property
+    def if_not_sent(self) -> dict[str, Any]:
+        return {**super().if_not_sent, "leased_rest": None}
+
+    @property
+    def in_doubt(self) -> bool:
+        """An update may have landed already: its marker is looked for in the ticket's audits."""
+        return self.sent_at is not None
+
+    def based_on(self, updated_at: str) -> Self:
+        """The row that remembers the first reading of its ticket; stored with its next change."""
+        return self if self.base is not None else self.model_copy(update={"base": updated_at})
 
     @property
     def marker(self) -> str:

@@ -2,8 +2,8 @@
 
     show_many ──▶ a plan for each ticket ──▶ hold ──▶ update_many ──▶ submitted ──▶ the job's results
 
-What takes a call of its own (a look at the audits, a ticket changed within this second, a second request) is left to be
-driven alone.
+What takes a call of its own (a look at the audits, a ticket changed within this second, a second request) is left to go
+alone.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,12 +23,8 @@ from ticket_relay.update_ticket import plan as decisions
 from ticket_relay.update_ticket import safe_update
 from ticket_relay.update_ticket.fresh_read import TicketReader
 from ticket_relay.update_ticket.plan import Plan, Waiting
-from ticket_relay.zendesk.client import Shown, Ticket
-from ticket_relay.zendesk.errors import Rejected, Throttled, ZendeskError
-
-
-class _AloneError(Exception):
-    """Not to be decided without a call for this ticket alone."""
+from ticket_relay.zendesk.client import Ticket
+from ticket_relay.zendesk.errors import Rejected, ZendeskError
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +38,14 @@ class _Planned:
         return {"id": self.ticket_id, **safe_update.safe(self.plan, self.stamp)}
 
 
-def drive(services: Services, tickets: Mapping[int, Sequence[UpdateRow]], by: Deadline) -> tuple[str | None, set[int]]:
-    """Decide the accepted rows of at most 100 tickets, each ticket's in order, and send what comes of it in one job.
+class _NeedsAuditsError(Exception):
+    """The decision takes a look at the ticket's audits, which are read for one ticket at a time."""
 
-    Returns the job, if there is one, and the tickets that must be driven alone. Raises StoreUnavailable: leases end by
+
+def apply(services: Services, tickets: Mapping[int, Sequence[UpdateRow]], by: Deadline) -> tuple[str | None, set[int]]:
+    """Decide the accepted rows of at most 100 tickets, each ticket's in order, and send the updates in one job.
+
+    Returns the job, if there is one, and the tickets that must go alone. Raises StoreUnavailable: leases end by
     themselves.
     """
     with services.gate.permit(by, UPDATES) as permit:
@@ -66,37 +66,41 @@ def drive(services: Services, tickets: Mapping[int, Sequence[UpdateRow]], by: De
 def _planned(
     services: Services, tickets: Mapping[int, Sequence[UpdateRow]], permit: Permit
 ) -> tuple[list[_Planned], set[int]]:
-    """Plans for those that can go together, after whatever of them needs no request; and the others."""
-    waiting = {ticket_id: [Waiting(row, before=row) for row in rows] for ticket_id, rows in tickets.items()}
+    """Plans for those that can go together, after what needs no request is finished; and the tickets that go alone."""
+    waiting = {ticket_id: [Waiting(row.after_lease()) for row in rows] for ticket_id, rows in tickets.items()}
     own = safe_update.own_user(services, chain.from_iterable(waiting.values()), permit)
     reader, asked = TicketReader(services), services.now()
     shown = services.zendesk.show_tickets(tickets, permit)
     planned, alone = [], set()
     for ticket_id, rows in waiting.items():
-        try:
-            planned.append(_plan(services, rows, _settled(shown.get(ticket_id), reader, asked), own))
-        # What is wrong with one ticket, a bug included, comes out when it is driven alone, and harms no other.
-        except Exception:  # noqa: BLE001
+        found = shown.get(ticket_id)
+        settled = found is not None and asked >= reader.settled_at(found)
+        plan = _plan(services, rows, found.ticket, own) if found and settled else None
+        if plan is None:
             alone.add(ticket_id)
+        else:
+            planned.append(plan)
     return planned, alone
 
 
-def _settled(shown: Shown | None, reader: TicketReader, asked: float) -> Ticket:
-    if shown is None or asked < reader.over(shown):
-        raise _AloneError
-    return shown.ticket
-
-
-def _plan(services: Services, rows: Sequence[Waiting], ticket: Ticket, own: int | None) -> _Planned:
-    plan = decisions.plan(rows, safe_update.reading_of(rows, ticket, _no_audits, own), services.now())
-    if plan.rest is not None or any(update_states.went_alone(it.row) for it in plan.senders):
-        raise _AloneError
+def _plan(services: Services, rows: Sequence[Waiting], ticket: Ticket, own: int | None) -> _Planned | None:
+    """None if the rows of this ticket must go alone."""
+    try:
+        plan = decisions.plan(rows, safe_update.reading_of(rows, ticket, _no_audits, own), services.now())
+    except _NeedsAuditsError:
+        return None
+    # A bug that one ticket meets comes out again when its rows go alone, and harms no other ticket.
+    except Exception as error:  # noqa: BLE001
+        observability.unexpected(error)
+        return None
+    if plan.two_requests or any(update_states.went_alone(it.row) for it in plan.senders):
+        return None
     safe_update.finish_without_request(services, plan)
     return _Planned(rows[0].row.ticket_id, plan, ticket["updated_at"])
 
 
 def _no_audits() -> Never:
-    raise _AloneError
+    raise _NeedsAuditsError
 
 
 def _send(services: Services, planned: Sequence[_Planned], permit: Permit) -> str | None:
@@ -117,7 +121,7 @@ def _send(services: Services, planned: Sequence[_Planned], permit: Permit) -> st
             safe_update.move(services, [(it, _on_error(it, error, services.now())) for it in each.plan.senders])
         return None
     for index, each in enumerate(held):
-        # Who was to end with the request waits for what the job says, and is then decided again.
+        # Rows that were to end with the request wait for what the job says, and are then decided again.
         moves = [(it, update_states.submitted(it.row, job_id, index, services.now())) for it in each.plan.senders]
         safe_update.move(services, moves)
     return job_id
@@ -125,9 +129,6 @@ def _send(services: Services, planned: Sequence[_Planned], permit: Permit) -> st
 
 def _on_error(waiting: Waiting, error: ZendeskError, now: float) -> UpdateRow:
     if isinstance(error, Rejected):
-        return update_states.refused_together(waiting.row, error, now, before=waiting.before)
-    conflicts = waiting.row.conflicts
-    new = update_states.on_update_error(waiting.row, error, now, before=waiting.before, conflicts=conflicts)
-    if isinstance(error, Throttled) and new.due_at is not None:
-        return new.model_copy(update={"due_at": now + (error.retry_after or 0)})  # all at once, to go together again
-    return new
+        return update_states.refused_together(waiting.row, error, now)
+    # All are due at one time, to go together again.
+    return update_states.on_update_error(waiting.row, error, now, conflicts=waiting.row.conflicts, spread=0)

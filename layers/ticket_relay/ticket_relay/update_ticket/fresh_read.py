@@ -19,15 +19,13 @@ from ticket_relay.zendesk.errors import Conflict, OutcomeUnknown, Unsettled
 class TicketReader:
     """One worker's looks at tickets. Each costs a call; one that comes too early is Unsettled.
 
-    `not_before` is when the next look makes sense, in epoch seconds. `ahead` is by how many seconds, at least,
-    Zendesk's clock is ahead of ours; negative where it may be behind.
+    `not_before` is when the next look makes sense, in epoch seconds. `clock_offset` is by how many seconds, at
+    least, Zendesk's clock is ahead of ours; negative where it may be behind.
     """
 
     services: Services
     not_before: float = 0.0
     clock_offset: float = -math.inf
-    webhook_time: float | None = None
-    """When a webhook told of the ticket, if it has just come in: then its stamp may do in place of the first look."""
 
     def wait(self) -> float:
         """Seconds until the next look makes sense. Never more than one, whatever another worker's clock wrote."""
@@ -36,27 +34,25 @@ class TicketReader:
     def after(self, conflict: Conflict) -> None:
         """Somebody has just changed the ticket: the second in which that was is over in a second."""
         now = self.services.now()
-        self.webhook_time = None
         self.not_before = max(self.not_before, now + 1)
         if conflict.at is not None:
             self.clock_offset = max(self.clock_offset, conflict.at - now)
 
     def read(self, ticket_id: int, permit: Permit) -> Ticket | None:
         """The ticket; None if there is none. Raises Unsettled where it was being changed while it was read."""
-        self.webhook_time = None
         if (left := self.wait()) > 0:
             self.services.sleep(left + 0.01)  # so that rounding does not cost another look
         asked = self.services.now()
         shown = self.services.zendesk.show_ticket(ticket_id, permit)
         if shown is None:
             return None
-        over = self.over(shown)
-        if asked < over:
-            self.not_before = over
+        settled_at = self.settled_at(shown)
+        if asked < settled_at:
+            self.not_before = settled_at
             raise Unsettled
         return shown.ticket
 
-    def over(self, shown: Shown) -> float:
+    def settled_at(self, shown: Shown) -> float:
         """By our clock, when the second of the ticket's last update is over at the latest. Raises OutcomeUnknown."""
         updated = timestamps.parse(shown.ticket.get("updated_at"))
         if updated is None:

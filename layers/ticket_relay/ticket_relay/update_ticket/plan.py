@@ -22,7 +22,7 @@ from ticket_relay.update_ticket.rules import Decider
 from ticket_relay.webhooks import payload
 from ticket_relay.zendesk import timestamps
 from ticket_relay.zendesk.client import Ticket
-from ticket_relay.zendesk.ticket_models import TicketChanges, TicketCreate
+from ticket_relay.zendesk.ticket_models import TicketCreate
 from ticket_relay.zendesk.timestamps import Stamp
 
 type Update = dict[str, Any]
@@ -43,23 +43,21 @@ class Reading:
 
 @dataclass
 class Waiting:
-    """An update that a worker has at hand, and has `held` if it is about to be sent. `before` is how it was found: its
-    doubt outlives a certain refusal.
-    """
+    """An update that a worker has at hand: `row` as it is in the table now."""
 
     row: UpdateRow
-    before: UpdateRow
-    held: bool = False
+    lost: bool = False
+    """Another worker changed the row: it is theirs."""
 
     @property
-    def in_doubt(self) -> bool:
-        """A request of this update may have had its effect."""
-        return self.before.sent_at is not None
+    def held(self) -> bool:
+        """This worker has a lease, and is about to send."""
+        return self.row.leased_at is not None and not self.lost
 
     @cached_property
     def event(self) -> dict[str, Any]:
         """The webhook's parsed body. Raises PayloadRefused."""
-        return payload.parse(self.before.event or b"", None)
+        return payload.parse(self.row.event or b"", None)
 
     @cached_property
     def request(self) -> UpdateRequest:
@@ -79,15 +77,16 @@ class Waiting:
 class Plan:
     """`update` is to be sent for the `senders`, each of whom leaves its marker; {} where nothing is to be sent.
 
-    `rest` is what the only sender has to send afterwards. `over` has come to its end whatever becomes of the request,
-    `after` when it lands. `follow_ups` are tickets to create in place of a closed one. Who is in none of them waits for
-    the next reading.
+    If it takes `two_requests`, there is one sender, and `update` is the first. `rests` are, by row, what is to be
+    remembered of a second request while the first is sent. `over` ends whatever becomes of the request, `after` when it
+    lands. `follow_ups` are tickets to create in place of a closed one. A row in none of these waits for the next turn.
     """
 
     update: Update = field(default_factory=dict)
     senders: list[Waiting] = field(default_factory=list)
     markers: list[str] = field(default_factory=list)
-    rest: bytes | None = None
+    two_requests: bool = False
+    rests: dict[str, bytes] = field(default_factory=dict)
     over: list[tuple[Waiting, UpdateRow]] = field(default_factory=list)
     after: list[tuple[Waiting, UpdateRow]] = field(default_factory=list)
     follow_ups: list[tuple[Waiting, TicketCreate]] = field(default_factory=list)
@@ -95,9 +94,9 @@ class Plan:
     def end(self, waiting: Waiting, row: UpdateRow) -> None:
         (self.after if self.update else self.over).append((waiting, row))
 
-    def take(self, waiting: Waiting, update: Update, ticket: Ticket) -> bool:
+    def take(self, waiting: Waiting, decided: "Send", ticket: Ticket) -> bool:
         """Let the update go out with the others, if they agree. One that takes two requests goes alone."""
-        first, *later = diff.in_order(update)
+        first, *later = diff.in_order(decided.update)
         if later and self.update:
             return False
         together = diff.together(self.update, first, ticket)
@@ -107,8 +106,19 @@ class Plan:
         self.update = together
         self.senders.append(waiting)
         self.markers.append(waiting.row.marker_of_first if later else waiting.row.marker)
-        self.rest = json.dumps(later[0]).encode() if later else None
+        self.two_requests = bool(later)
+        rest = json.dumps(later[0]).encode() if later else decided.rest
+        if rest is not None:
+            self.rests[waiting.row.pk] = rest
         return True
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """An update to send. `rest` is the row's, if that is what is sent: it is remembered until it has landed."""
+
+    update: Update
+    rest: bytes | None = None
 
 
 def plan(rows: Sequence[Waiting], reading: Reading, now: float) -> Plan:
@@ -126,12 +136,12 @@ def plan(rows: Sequence[Waiting], reading: Reading, now: float) -> Plan:
                 break  # It follows up what is closed, not what may be.
             case TicketCreate():
                 made.follow_ups.append((waiting, decided))
-            case _:
+            case Send():
                 if not made.take(waiting, decided, reading.ticket):
                     break
-                if made.rest or not diff.foreseeable(decided, ticket):
+                if made.two_requests or not diff.foreseeable(decided.update, ticket):
                     break
-                ticket = diff.applied_to(ticket, decided)
+                ticket = diff.applied_to(ticket, decided.update)
     return made
 
 
@@ -175,75 +185,50 @@ def needs_reading(decider: Decider, since: Stamp | None) -> bool:
     return since is None or not since.precise or decider.on_closed == "follow_up" or rules.needs_ticket(decider)
 
 
-@dataclass(frozen=True, slots=True)
-class _Case:
-    """All there is to know for the decision on one row. `ticket` is as it will be when its turn comes."""
-
-    waiting: Waiting
-    ticket: Ticket
-    reading: Reading
-    now: float
-
-    @property
-    def row(self) -> UpdateRow:
-        return self.waiting.row
-
-    @property
-    def decider(self) -> Decider:
-        return self.waiting.request.decider
-
-    @property
-    def changes(self) -> TicketChanges | None:
-        return rules.decide(self.decider, self.ticket, self.waiting.event)
-
-
-def _decided(waiting: Waiting, ticket: Ticket, reading: Reading, now: float) -> UpdateRow | TicketCreate | Update:
+def _decided(waiting: Waiting, ticket: Ticket, reading: Reading, now: float) -> UpdateRow | TicketCreate | Send:
+    """What becomes of one row, on the `ticket` as it will be when its turn comes."""
     row, actor_id = waiting.row, waiting.request.actor_id
     closed = ticket.get("status") == "closed"
-    markers = _markers(reading) if waiting.in_doubt else frozenset()
+    markers = _markers(reading) if row.in_doubt else frozenset()
     if row.marker in markers:
         return update_states.applied(row, now)
-    # What was found with the row: a first request that this worker sent itself has not landed, or it would be done.
-    rest = waiting.before.rest
-    if rest and (row.marker_of_first in markers or not waiting.in_doubt) and not closed:
-        waiting.row = row.model_copy(update={"rest": rest})
-        return cast("Update", json.loads(rest))
-    row = waiting.row = row.model_copy(update={"rest": None})
+    # A first request in doubt, if it has not landed, is forgotten: the whole update is decided again.
+    if row.rest and (row.marker_of_first in markers or not row.in_doubt) and not closed:
+        return Send(cast("Update", json.loads(row.rest)), row.rest)
     if actor_id is not None and actor_id == reading.own:
         return update_states.skipped(row, now)
-    case = _Case(waiting, ticket, reading, now)
-    return _closed(case) if closed else _open(case)
+    decide = _on_closed if closed else _on_open
+    return decide(waiting, ticket, reading, now)
 
 
-def _open(case: _Case) -> UpdateRow | Update:
+def _on_open(waiting: Waiting, ticket: Ticket, reading: Reading, now: float) -> UpdateRow | Send:
     """What the policy, the condition and the changes make of it."""
-    row, policy = case.row, case.decider.on_conflict
-    since = case.waiting.since if case.ticket else None
-    stale = since is not None and not timestamps.covers(since, case.reading.ticket["updated_at"])
-    if stale and policy == "skip":
-        return update_states.skipped(row, case.now, *update_states.TICKET_CHANGED)
-    wanted = case.changes
+    row, decider = waiting.row, waiting.request.decider
+    since = waiting.since if ticket else None
+    stale = since is not None and not timestamps.covers(since, reading.ticket["updated_at"])
+    if stale and decider.on_conflict == "skip":
+        return update_states.skipped(row, now, *update_states.TICKET_CHANGED)
+    wanted = rules.decide(decider, ticket, waiting.event)
     if wanted is None:
-        return update_states.skipped(row, case.now)
-    update = diff.to_update(wanted, case.ticket)
+        return update_states.skipped(row, now)
+    update = diff.to_update(wanted, ticket)
     if not update:
-        return update_states.applied(row, case.now)
-    if since is not None and stale and policy == "merge":
-        changed = conflicts.changed_since(case.reading.audits(), since, but=row.marker)
-        disputed = conflicts.in_the_way(diff.fields(update, case.ticket), changed)
+        return update_states.applied(row, now)
+    if since is not None and stale and decider.on_conflict == "merge":
+        changed = conflicts.changed_since(reading.audits(), since, but=row.marker)
+        disputed = conflicts.in_the_way(diff.fields(update, ticket), changed)
         if disputed:
-            return update_states.conflict(row, disputed, case.now)
-    return update
+            return update_states.conflict(row, disputed, now)
+    return Send(update)
 
 
-def _closed(case: _Case) -> UpdateRow | TicketCreate:
+def _on_closed(waiting: Waiting, ticket: Ticket, _: Reading, now: float) -> UpdateRow | TicketCreate:
     """Nothing can be updated any more ("Creating a follow-up ticket")."""
-    if case.decider.on_closed == "fail":
-        return update_states.failed(
-            case.row, "ticket_closed", "The ticket is closed, and can no longer be updated.", case.now
-        )
-    wanted = case.changes
-    return update_states.skipped(case.row, case.now) if wanted is None else diff.follow_up(wanted, case.ticket)
+    row, decider = waiting.row, waiting.request.decider
+    if decider.on_closed == "fail":
+        return update_states.failed(row, "ticket_closed", "The ticket is closed, and can no longer be updated.", now)
+    wanted = rules.decide(decider, ticket, waiting.event)
+    return update_states.skipped(row, now) if wanted is None else diff.follow_up(wanted, ticket)
 
 
 def _markers(reading: Reading) -> frozenset[str]:

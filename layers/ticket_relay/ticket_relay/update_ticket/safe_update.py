@@ -23,6 +23,7 @@ from ticket_relay.services import Services
 from ticket_relay.states import ticket as ticket_states
 from ticket_relay.states import update as update_states
 from ticket_relay.states.backoff import LEASE
+from ticket_relay.states.waiting import deferred
 from ticket_relay.storage.rows import UpdateRow, UpdateState, external_id
 from ticket_relay.update_ticket import own_user as identity
 from ticket_relay.update_ticket import plan as decisions
@@ -43,19 +44,26 @@ FOLLOW_UPS = "zendesk.follow-up"
 """Stands where a partner's name does in the row of a follow-up ticket; no partner can have it."""
 
 
-def drive(services: Services, rows: Sequence[Waiting], permit: Permit, reader: TicketReader) -> bool:
-    """Decide and send, again after each conflict, and move the rows by what comes of it; whether something was sent.
+def apply(
+    services: Services,
+    rows: Sequence[Waiting],
+    permit: Permit,
+    reader: TicketReader,
+    webhook_time: float | None = None,
+) -> bool:
+    """Decide and send, again after each conflict, and move the rows by the outcome; whether something was sent.
 
     All are of one ticket, in the order in which they came; those that did not fit into one request stay as they are.
-    Raises StaleRow and StoreUnavailable: leases end by themselves.
+    `webhook_time` is when a webhook told of the ticket, if it has just come in: its stamp may do in place of the first
+    reading. Raises StaleRow and StoreUnavailable: leases end by themselves.
     """
     conflicts, requeued = 0, list[Waiting]()
     for number in range(1, ROUNDS + 1):
         plan: Plan | None = None
         try:
-            reading = _reading(services, rows, permit, reader)
+            reading = _reading(services, rows, permit, reader, webhook_time if number == 1 else None)
             if reading is None:
-                move(services, [(it, update_states.not_found(it.row, services.now(), before=it.before)) for it in rows])
+                move(services, [(it, update_states.not_found(it.row, services.now())) for it in rows])
                 return False
             plan = decisions.plan(rows, reading, services.now())
             finish_without_request(services, plan)
@@ -73,8 +81,7 @@ def drive(services: Services, rows: Sequence[Waiting], permit: Permit, reader: T
             requeued = plan.senders if plan else list(rows)
             _requeue(services, requeued, error, conflicts, sent=plan is not None)
         break
-    left = [it for it in rows if it.held]
-    move(services, [(it, update_states.released(it.row, services.now(), before=it.before)) for it in left])
+    move(services, [(it, update_states.released(it.row, services.now())) for it in rows if it.held])
     _requeue_behind(services, rows, requeued)
     return plan is not None and bool(plan.update)
 
@@ -83,24 +90,19 @@ def _requeue(services: Services, rows: Sequence[Waiting], error: ZendeskError, c
     """Due again, all at one time: they are to stay together, and in order."""
     now = services.now()
     moves = [
-        (
-            it,
-            update_states.on_update_error(
-                it.row, error, now, before=it.before, conflicts=it.row.conflicts + conflicts, sent=sent
-            ),
-        )
+        (it, update_states.on_update_error(it.row, error, now, conflicts=it.row.conflicts + conflicts, sent=sent))
         for it in rows
     ]
     due_at = max((new.due_at for _, new in moves if new.due_at), default=None)
-    move(services, [(it, new.model_copy(update={"due_at": due_at}) if new.due_at else new) for it, new in moves])
+    move(services, [(it, new.due_together(due_at)) for it, new in moves])
 
 
 def _requeue_behind(services: Services, rows: Sequence[Waiting], requeued: Sequence[Waiting]) -> None:
-    """Whoever did not fit into the request waits for those who were in it, so as not to overtake them."""
+    """Rows that did not fit into the request wait for those that were in it, so as not to overtake them."""
     until = max((it.row.due_at for it in requeued if it.row.due_at), default=None)
     behind = [it for it in rows if it.row.state is UpdateState.ACCEPTED and not any(it is one for one in requeued)]
     if until is not None:
-        move(services, [(it, update_states.postponed(it.row, services.now(), until)) for it in behind])
+        move(services, [(it, deferred(it.row, services.now(), until)) for it in behind])
 
 
 def finish_without_request(services: Services, plan: Plan) -> None:
@@ -127,12 +129,12 @@ def safe(plan: Plan, updated_stamp: str) -> Ticket:
 
 
 def hold(services: Services, plan: Plan, lease: float) -> None:
-    """Hold whoever is about to be sent. Raises StaleRow if somebody else has one of them."""
+    """Take a lease for each sender. Raises StaleRow if another worker has one of them."""
     for waiting in plan.senders:
-        if not waiting.held or plan.rest is not None:
-            rest = plan.rest or waiting.row.rest
-            waiting.row = services.store.move(waiting.row, update_states.held(waiting.row, services.now(), rest, lease))
-            waiting.held = True
+        rest = plan.rests.get(waiting.row.pk)
+        if not waiting.held or waiting.row.leased_rest != rest:
+            new = update_states.held(waiting.row, services.now(), rest, lease)
+            waiting.row = services.store.move(waiting.row, new)
 
 
 def _send(services: Services, plan: Plan, reading: Reading, permit: Permit) -> None:
@@ -140,17 +142,23 @@ def _send(services: Services, plan: Plan, reading: Reading, permit: Permit) -> N
     ticket_id = plan.senders[0].row.ticket_id
     author_id = services.zendesk.update_ticket(ticket_id, safe(plan, reading.stamp), permit)
     # First of all the outcome is written down: a row that does not know of it is in doubt.
-    end = update_states.half_applied if plan.rest else update_states.applied
+    end = update_states.half_applied if plan.two_requests else update_states.applied
     move(services, [(it, end(it.row, services.now())) for it in plan.senders] + plan.after)
     if reading.own is None and author_id is not None:
         identity.remember(services, author_id)
 
 
-def _reading(services: Services, rows: Sequence[Waiting], permit: Permit, reader: TicketReader) -> Reading | None:
+def _reading(
+    services: Services,
+    rows: Sequence[Waiting],
+    permit: Permit,
+    reader: TicketReader,
+    webhook_time: float | None,
+) -> Reading | None:
     """The ticket and what goes with it; None if there is none."""
     ticket_id = rows[0].row.ticket_id
     own = own_user(services, rows, permit)
-    told = decisions.direct(rows[0], reader.webhook_time) if reader.webhook_time is not None else None
+    told = decisions.direct(rows[0], webhook_time) if webhook_time is not None else None
     if told is not None:
         return Reading({}, told, tuple, own)
     ticket = reader.read(ticket_id, permit)
@@ -160,10 +168,9 @@ def _reading(services: Services, rows: Sequence[Waiting], permit: Permit, reader
 
 
 def reading_of(rows: Sequence[Waiting], ticket: Ticket, audits: Audits, own: int | None) -> Reading:
-    """What the rows are decided on. Those who know of no earlier reading keep this one in mind."""
+    """What the rows are decided on. Those that know of no earlier reading remember this one."""
     for waiting in rows:
-        if waiting.row.base is None:
-            waiting.row = waiting.row.model_copy(update={"base": ticket["updated_at"]})
+        waiting.row = waiting.row.based_on(ticket["updated_at"])
     return Reading(ticket, ticket["updated_at"], audits, own)
 
 
@@ -203,10 +210,10 @@ def _until(since: float, audits: Iterable[dict[str, Any]]) -> Iterator[dict[str,
 
 
 def move(services: Services, moves: Sequence[tuple[Waiting, UpdateRow]]) -> None:
-    """Move each. One that somebody else has moved meanwhile is theirs."""
+    """Move each. One that another worker has changed meanwhile is theirs."""
     for waiting, row in moves:
         try:
             waiting.row = services.store.move(waiting.row, row)
         except StaleRow:
             observability.count("RowMoved")
-        waiting.held = False
+            waiting.lost = True

@@ -14,6 +14,7 @@ from ticket_relay.rate_limits.permit import Deadline
 from ticket_relay.services import Services
 from ticket_relay.states import update as update_states
 from ticket_relay.states.backoff import jitter
+from ticket_relay.states.waiting import deferred
 from ticket_relay.storage.rows import UpdateRow, update_pk
 from ticket_relay.storage.store import left_to_poller
 from ticket_relay.update_ticket import own_user as identity
@@ -62,17 +63,11 @@ def receive(services: Services, headers: Mapping[str, str], body: bytes, by: Dea
             return Receipt(winner.state, delivery.id, request.ticket_id)
         if closed_until is not None:
             return Receipt(row.state, delivery.id, request.ticket_id)
-        waiting = Waiting(row, before=row.model_copy(update={"sent_at": None}), held=True)
+        waiting = Waiting(row)
         # The update that a webhook tells of is older than its signature, so that this wait makes one look enough.
-        webhook_time = delivery.timestamp
-        reader = TicketReader(
-            services,
-            not_before=row.created_at + 1,
-            clock_offset=webhook_time - row.created_at,
-            webhook_time=webhook_time,
-        )
+        reader = TicketReader(services, not_before=row.created_at + 1, clock_offset=delivery.timestamp - row.created_at)
         try:
-            safe_update.drive(services, [waiting], permit, reader)
+            safe_update.apply(services, [waiting], permit, reader, delivery.timestamp)
         except (StaleRow, StoreUnavailable) as error:
             left_to_poller(row, error)
         return Receipt(waiting.row.state, delivery.id, request.ticket_id)
@@ -82,14 +77,15 @@ def resume(services: Services, rows: Sequence[UpdateRow], by: Deadline) -> bool:
     """Go on with accepted rows of one ticket that are due, in the order in which they came, as far as one request goes;
     whether one was sent. Raises StaleRow and StoreUnavailable: leases then end by themselves.
     """
+    rows = [row.after_lease() for row in rows]
     with services.gate.permit(by, UPDATES, ticket_id=rows[0].ticket_id) as permit:
         if permit.closed_until is not None:
             until = permit.closed_until + jitter(2.0)  # one time for all: they are to stay together
             for row in rows:
-                services.store.move(row, update_states.postponed(row, services.now(), until))
+                services.store.move(row, deferred(row, services.now(), until))
             return False
         reader = TicketReader(services, not_before=max(row.created_at for row in rows) + 1)
-        return safe_update.drive(services, [Waiting(row, before=row) for row in rows], permit, reader)
+        return safe_update.apply(services, [Waiting(row) for row in rows], permit, reader)
 
 
 def in_order(rows: Iterable[UpdateRow]) -> list[UpdateRow]:

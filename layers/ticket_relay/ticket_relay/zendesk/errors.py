@@ -4,13 +4,16 @@ from ticket_relay.errors import RelayError
 
 
 class ZendeskError(RelayError):
-    """Base of what can come of asking Zendesk. `code` goes into the row."""
+    """Base of what can come of a call of Zendesk. `code` goes into the row."""
+
+    outcome_unknown = False
+    """Whether the request may have had its effect."""
 
 
 class Throttled(ZendeskError):
     """429, or 503 with `Retry-After`. Do not repeat the request before `retry_after` seconds have passed.
 
-    `certain` is false for a 503: "a database timeout or deadlock" may have come after the effect (rate-limits page).
+    The outcome of a 503 is unknown: "a database timeout or deadlock" may have come after the effect (rate-limits page).
     """
 
     code = "zendesk_throttled"
@@ -18,7 +21,7 @@ class Throttled(ZendeskError):
     def __init__(self, status: int, retry_after: float) -> None:
         super().__init__(f"Zendesk answered {status} and asks to wait {retry_after:g} s.")
         self.retry_after = retry_after
-        self.certain = status == 429
+        self.outcome_unknown = status != 429
 
 
 class NotSent(ZendeskError):
@@ -38,6 +41,8 @@ class Unsettled(NotSent):
 
 class OutcomeUnknown(ZendeskError):
     """A time-out, a broken connection, a 5xx or an unreadable success may have had its effect: look, then repeat."""
+
+    outcome_unknown = True
 
     def __init__(self, code: str, sentence: str) -> None:
         super().__init__(sentence)
