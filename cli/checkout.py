@@ -7,7 +7,8 @@ import click
 from pydantic import TypeAdapter
 
 from layers.config import compile as compiler
-from ticket_relay.definitions.models import PACKAGE, PartnerDefinition, UpdateRule
+from ticket_relay.definitions.loader import PACKAGE
+from ticket_relay.definitions.models import PartnerDefinition, UpdateRule
 
 ROOT = compiler.FOLDER.parents[1]
 """What samples are named from."""

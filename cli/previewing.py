@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from cli import checkout
-from ticket_relay.changes import diff
+from ticket_relay.changes import combine, diff, follow_up
 from ticket_relay.definitions.models import UpdateRule
 from ticket_relay.errors import PayloadRefused
 from ticket_relay.storage.rows import UpdateState
@@ -105,7 +105,7 @@ def _updates(update: Json, ticket_id: int, updated_stamp: str) -> list[Json]:
     if not update:
         return []
     *first, last = diff.in_order(update)
-    marked = [*(diff.marked(each, [MARKER_OF_FIRST]) for each in first), diff.marked(last, [MARKER])]
+    marked = [*(combine.marked(each, [MARKER_OF_FIRST]) for each in first), combine.marked(last, [MARKER])]
     return [
         {
             "method": "PUT",
@@ -117,7 +117,7 @@ def _updates(update: Json, ticket_id: int, updated_stamp: str) -> list[Json]:
 
 
 def _creation(decided: TicketChanges, ticket: Json) -> Json:
-    body = {"ticket": diff.follow_up(decided, ticket).given() | {"external_id": EXTERNAL_ID}}
+    body = {"ticket": follow_up.follow_up(decided, ticket).given() | {"external_id": EXTERNAL_ID}}
     return {"method": "POST", "path": "/api/v2/tickets?async=true", "body": body}
 
 

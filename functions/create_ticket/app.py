@@ -7,7 +7,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from ticket_relay import api_gateway, config, observability
 from ticket_relay.create_ticket.webhook import receive
-from ticket_relay.definitions.models import partners
+from ticket_relay.definitions.loader import partners
 from ticket_relay.rate_limits.permit import Deadline
 from ticket_relay.services import services
 

@@ -6,7 +6,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from ticket_relay import api_gateway, config, observability
-from ticket_relay.definitions.models import rules
+from ticket_relay.definitions.loader import rules
 from ticket_relay.rate_limits.permit import Deadline
 from ticket_relay.services import services
 from ticket_relay.update_ticket.webhook import receive

@@ -25,7 +25,8 @@ from pydantic import ValidationError
 
 from ticket_relay.changes import diff
 from ticket_relay.create_ticket import mapping
-from ticket_relay.definitions.models import PACKAGE, PartnerDefinition, UpdateRule
+from ticket_relay.definitions.loader import PACKAGE
+from ticket_relay.definitions.models import PartnerDefinition, UpdateRule
 from ticket_relay.errors import MappingFailed, PayloadRefused
 from ticket_relay.update_ticket import rules
 from ticket_relay.webhooks import payload

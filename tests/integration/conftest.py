@@ -19,7 +19,7 @@ from local.zendesk_simulator import Account, Server, simulator
 from tests import builders, fixtures
 from tests.fakes import Clock, Dynamo
 from ticket_relay.create_ticket import webhook
-from ticket_relay.definitions import models
+from ticket_relay.definitions import loader
 from ticket_relay.poll_jobs import poller
 from ticket_relay.rate_limits.gate import Gate
 from ticket_relay.rate_limits.permit import Deadline
@@ -56,13 +56,13 @@ def _built_definitions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Non
     assert definitions_compiler.main([str(layer)]) == 0
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(layer))
-        patch.delitem(sys.modules, models.PACKAGE, raising=False)
+        patch.delitem(sys.modules, loader.PACKAGE, raising=False)
         importlib.invalidate_caches()
-        models.partners.cache_clear()
-        models.rules.cache_clear()
+        loader.partners.cache_clear()
+        loader.rules.cache_clear()
         yield
-    models.partners.cache_clear()
-    models.rules.cache_clear()
+    loader.partners.cache_clear()
+    loader.rules.cache_clear()
 
 
 @pytest.fixture(autouse=True)

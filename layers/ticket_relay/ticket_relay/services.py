@@ -1,7 +1,7 @@
 """What the use cases work with, put together once for each process."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -30,6 +30,11 @@ class Services:
     update_limits: UpdateLimits
     now: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
+
+    def signing_secrets(self, sender: str) -> Sequence[str]:
+        """The secrets that may sign for a sender. Raises SecretsUnavailable."""
+        arn = self.settings.signing_secrets_arn
+        return self.secrets.signing(arn, sender) if arn else []
 
 
 @cache

@@ -13,7 +13,7 @@ from local.processes import free_port
 from local.runtimes.runtime import ACCESS_KEY, REGION, SECRET_KEY
 from local.zendesk_simulator import Fault
 from tests import builders, fixtures
-from ticket_relay.definitions import models
+from ticket_relay.definitions import loader
 from ticket_relay.storage.dynamodb import Table
 from ticket_relay.storage.rows import TicketState
 from ticket_relay.storage.store import Store
@@ -70,9 +70,9 @@ def test_a_redriven_event_that_its_partner_does_not_want_is_ignored_and_costs_no
     answer, services, zendesk, deliver, drive, stored, monkeypatch
 ):
     deliver(services, content={"kind": "paid"})
-    definition = models.partner("acme")
+    definition = loader.partner("acme")
     fixed = definition.model_copy(update={"when": "event.kind == 'disputed'"})
-    monkeypatch.setattr(models, "partners", lambda: {"acme": fixed})
+    monkeypatch.setattr(loader, "partners", lambda: {"acme": fixed})
     answer("redrive", "--state", "unmapped")
     calls = len(zendesk.account.journal.calls())
     drive(services)

@@ -7,7 +7,7 @@ import pytest
 
 from tests.builders import body_of, signed
 from tests.integration.update_ticket.agent import Agent, Wire
-from ticket_relay.definitions import models
+from ticket_relay.definitions import loader
 from ticket_relay.definitions.models import UpdateRule
 from ticket_relay.rate_limits.permit import Deadline
 from ticket_relay.storage.rows import UpdateRow, update_pk
@@ -115,7 +115,7 @@ def rule(monkeypatch) -> Callable[..., str]:
     def define(changes: dict[str, Any], when: str | None = None, **policies: str) -> str:
         sample = {"event": "e.json", "ticket": "t.json"}
         made = UpdateRule(rule="the-rule", sample=sample, when=when, changes=changes, **policies)
-        monkeypatch.setattr(models, "rules", lambda: {"the-rule": made})
+        monkeypatch.setattr(loader, "rules", lambda: {"the-rule": made})
         return "the-rule"
 
     return define

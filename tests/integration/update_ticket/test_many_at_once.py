@@ -11,7 +11,7 @@ from tests.integration.update_ticket.oracle import judge, needless
 from tests.integration.update_ticket.updaters import Crowd, Story
 from tests.integration.update_ticket.updates import RULES
 from ticket_relay.changes import conflicts
-from ticket_relay.definitions import models
+from ticket_relay.definitions import loader
 from ticket_relay.rate_limits import permit
 from ticket_relay.update_ticket import safe_update
 from ticket_relay.update_ticket.fresh_read import TicketReader
@@ -23,7 +23,7 @@ type Play = Callable[..., Story]
 @pytest.fixture
 def play(agent, clock, dynamo, other_services, monkeypatch) -> Iterator[Play]:
     """A crowd's story, from the number that decides all of it."""
-    monkeypatch.setattr(models, "rules", lambda: {rule.rule: rule for rule in RULES})
+    monkeypatch.setattr(loader, "rules", lambda: {rule.rule: rule for rule in RULES})
     # Deadlines are kept by the real clock: how fast a machine is must not decide how far anybody gets.
     for module in (transport, permit):
         monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=clock, time=clock))

@@ -4,17 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ticket_relay.changes.diff import (
-    applied_to,
-    fields,
-    follow_up,
-    foreseeable,
-    in_order,
-    marked,
-    room_for_markers,
-    to_update,
-    together,
-)
+from ticket_relay.changes.combine import marked, room_for_markers, together
+from ticket_relay.changes.diff import applied_to, fields, foreseeable, in_order, to_update
+from ticket_relay.changes.follow_up import follow_up
 from ticket_relay.errors import MappingFailed
 from ticket_relay.zendesk.ticket_models import MARKER, TicketChanges, normal_tag, to_request
 

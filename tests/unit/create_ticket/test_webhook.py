@@ -3,7 +3,7 @@ import pytest
 from tests.builders import NOW, SECRETS, acme_event, body_of, settings, signed
 from tests.fakes import Clock, FakeZendesk, Killed, MemoryStore, OpenGate
 from ticket_relay.create_ticket import webhook
-from ticket_relay.definitions import models
+from ticket_relay.definitions import loader
 from ticket_relay.definitions.models import PartnerDefinition
 from ticket_relay.errors import PayloadRefused, SignatureRefused, StoreUnavailable, UnknownPartner
 from ticket_relay.rate_limits.permit import Deadline
@@ -29,7 +29,7 @@ class KnownSecrets:
 
 @pytest.fixture(autouse=True)
 def _powertools(lambda_environment, monkeypatch):
-    monkeypatch.setattr(models, "partners", lambda: {"acme": ACME})
+    monkeypatch.setattr(loader, "partners", lambda: {"acme": ACME})
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from layers.config.compile import FOLDER, Source, main
-from ticket_relay.definitions.models import PACKAGE
+from ticket_relay.definitions.loader import PACKAGE
 
 PARTNER = """\
 partner: acme

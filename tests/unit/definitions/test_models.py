@@ -4,8 +4,9 @@ import sys
 import pytest
 from pydantic import ValidationError
 
-from ticket_relay.definitions import models
-from ticket_relay.definitions.models import PACKAGE, PartnerDefinition, UpdateRule
+from ticket_relay.definitions import loader
+from ticket_relay.definitions.loader import PACKAGE
+from ticket_relay.definitions.models import PartnerDefinition, UpdateRule
 from ticket_relay.errors import DefinitionError
 
 PARTNER = {
@@ -20,12 +21,12 @@ RULE = {"rule": "raise", "sample": {"event": "e.json", "ticket": "t.json"}, "cha
 @pytest.fixture(autouse=True)
 def fresh():
     """The loaders remember what they read, and Python remembers the package."""
-    for loader in (models.partners, models.rules):
-        loader.cache_clear()
+    for load in (loader.partners, loader.rules):
+        load.cache_clear()
     sys.modules.pop(PACKAGE, None)
     yield
-    for loader in (models.partners, models.rules):
-        loader.cache_clear()
+    for load in (loader.partners, loader.rules):
+        load.cache_clear()
     sys.modules.pop(PACKAGE, None)
 
 
@@ -48,33 +49,33 @@ def wrong(model, definition):
 
 
 def test_partners_and_rules_are_found_in_the_built_package(built):
-    assert models.partners() == {"acme": PartnerDefinition.model_validate(PARTNER)}
-    assert models.rules() == {"raise": UpdateRule.model_validate(RULE)}
+    assert loader.partners() == {"acme": PartnerDefinition.model_validate(PARTNER)}
+    assert loader.rules() == {"raise": UpdateRule.model_validate(RULE)}
 
 
 def test_the_package_is_read_once(built):
-    first = models.partners()
+    first = loader.partners()
     (built / "partners.json").write_text("{}")
-    assert models.partners() is first
+    assert loader.partners() is first
 
 
 def test_a_missing_package_is_said_plainly(monkeypatch):
-    monkeypatch.setattr(models, "PACKAGE", "ticket_relay_config_that_is_not_there")
+    monkeypatch.setattr(loader, "PACKAGE", "ticket_relay_config_that_is_not_there")
     with pytest.raises(DefinitionError, match=r"partners\.json is not there: is the config layer built and attached\?"):
-        models.partners()
+        loader.partners()
 
 
 def test_a_package_without_a_file_is_said_plainly(built):
     (built / "updates.json").unlink()
     with pytest.raises(DefinitionError, match=r"updates\.json is not there"):
-        models.rules()
+        loader.rules()
 
 
 @pytest.mark.parametrize("text", ["not json", '{"acme": {"partner": "acme"}}'])
 def test_a_package_of_another_version_is_said_plainly(built, text):
     (built / "partners.json").write_text(text)
     with pytest.raises(DefinitionError, match="build the config layer again"):
-        models.partners()
+        loader.partners()
 
 
 @pytest.mark.parametrize("name", ["", "Acme", "1acme", "-acme", "ac_me", "ac/me", "acmé", "acme\n", "a" * 64])

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tests.builders import NOW
-from ticket_relay.definitions import models
+from ticket_relay.definitions import loader
 from ticket_relay.states import update as update_states
 from ticket_relay.storage.rows import UpdateState, update_pk
 from ticket_relay.update_ticket import plan as decisions
@@ -101,7 +101,7 @@ def test_what_is_true_already_ends_at_once_and_what_becomes_true_ends_with_the_r
 
 
 def test_what_cannot_be_decided_fails_alone(monkeypatch):
-    monkeypatch.setattr(models, "rules", dict)
+    monkeypatch.setattr(loader, "rules", dict)
     plan = planned(waiting(1, rule="nobody-defined-this"), waiting(2, changes={"priority": "high"}))
     assert ends(plan.over) == [("inv_1", "failed", "unknown_rule")]
     assert plan.update == {"priority": "high"}

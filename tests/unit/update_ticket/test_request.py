@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from ticket_relay.definitions import models
+from ticket_relay.definitions import loader
 from ticket_relay.definitions.models import LiteralChanges, UpdateRule
 from ticket_relay.errors import MappingFailed, PayloadRefused
 from ticket_relay.update_ticket.request import checked, read_request
@@ -14,7 +14,7 @@ RULE = UpdateRule.model_validate(
 
 @pytest.fixture(autouse=True)
 def _one_rule(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(models, "rules", lambda: {"raise": RULE})
+    monkeypatch.setattr(loader, "rules", lambda: {"raise": RULE})
 
 
 def body(**changes: Any) -> dict[str, Any]:

@@ -1,25 +1,18 @@
-"""From changes that were decided to what is sent, and what it does: pure functions of the changes and the ticket.
+"""From the changes that a rule decided to what is sent, and what it does to the ticket: pure functions.
 
 `ticket` is the object that Show Ticket returns under `ticket`, or {} where nothing is known of it. An `update` is the
 `ticket` object of Update Ticket, without its stamp and marker.
 """
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ticket_relay.changes import participants
 from ticket_relay.changes.field_names import canonical, part
 from ticket_relay.changes.field_values import custom_values, is_so, retagged, tags_of
-from ticket_relay.definitions import templates
 from ticket_relay.errors import MappingFailed
 from ticket_relay.zendesk.ticket_models import (
-    MARKER,
-    MARKER_LENGTH,
     MAX_EMAIL_CCS,
-    MAX_METADATA,
     TicketChanges,
-    TicketCreate,
-    metadata_size,
     normal_tag,
 )
 
@@ -49,7 +42,7 @@ def to_update(changes: TicketChanges, ticket: Ticket) -> Update:
     Raises MappingFailed: `too_many_email_ccs` where Zendesk would drop some in silence, `tags_unknown` without tags.
     """
     update: Update = {}
-    for name, value in _given(changes).items():
+    for name, value in given_by(changes).items():
         if name in _RELATIVE:
             if (needed := _needed(name, value, ticket)) is not None:
                 update[name] = needed
@@ -130,66 +123,7 @@ def applied_to(ticket: Ticket, update: Update) -> Ticket:
     return after
 
 
-def together(first: Update, second: Update, ticket: Ticket) -> Update | None:
-    """One update for two, where `second` was decided on `applied_to(ticket, first)`; None if they must go one by one.
-
-    With nothing for the first, it is the second as it is. Updates go one by one where both comment, one undoes or
-    overrules the other, what the first one does cannot be foreseen, or Zendesk would drop something of them: CCs beside
-    an internal note, the 49th CC, metadata without room for two markers. For more than two updates, look at
-    `room_for_markers` as well.
-    """
-    if not first:
-        return second
-    if not foreseeable(first, ticket) or _at_odds(first, second, ticket):
-        return None
-    update = first | second
-    for name in {"custom_fields", *participants.WATCHERS} & first.keys() & second.keys():
-        update[name] = first[name] + second[name]
-    metadata = first.get("metadata", {}) | second.get("metadata", {})
-    if metadata:
-        update["metadata"] = metadata
-    fits = participants.email_ccs_at_most(update, ticket) <= MAX_EMAIL_CCS and room_for_markers(metadata) >= 2
-    return update if fits and in_order(update) == [update] else None
-
-
-def marked(update: Update, markers: Sequence[str]) -> Update:
-    """The update with the markers of those who make it in its metadata: one as a text, several as a list."""
-    return update | {"metadata": _metadata(update.get("metadata", {}), markers)}
-
-
-def room_for_markers(metadata: Mapping[str, Any]) -> int:
-    """How many markers fit beside the metadata into what Zendesk keeps with an audit."""
-    markers: list[str] = []
-    while metadata_size(_metadata(metadata, [*markers, "0" * MARKER_LENGTH])) <= MAX_METADATA:
-        markers.append("0" * MARKER_LENGTH)
-    return len(markers)
-
-
-def follow_up(changes: TicketChanges, ticket: Ticket) -> TicketCreate:
-    """The creation that continues a closed ticket ("Creating a follow-up ticket").
-
-    It inherits the closed ticket's tags, unless some are sent: then it gets those, changed. Requester and subject are
-    carried over where the changes name none; all else is as the changes say. Raises MappingFailed:
-    `follow_up_needs_comment`, `follow_up_loses_email_ccs` where Zendesk might drop them beside an internal note, and
-    `follow_up_invalid`.
-    """
-    given = {name: value for name, value in _given(changes).items() if value is not None}
-    if "comment" not in given:
-        raise MappingFailed("follow_up_needs_comment", "changes.comment: a follow-up ticket begins with one.")
-    if "email_ccs" in given and given["comment"].get("public") is False:
-        raise MappingFailed("follow_up_loses_email_ccs", "changes.email_ccs: do not go together with an internal note.")
-    if "tags" in given:
-        given["tags"] = retagged(tags_of(ticket), given["tags"])
-    if given.get("status") == "closed":
-        del given["status"]  # meant the ticket that is closed already
-    carried = {"requester_id": ticket.get("requester_id"), "subject": ticket.get("subject")}
-    said = set(map(canonical, given))
-    given |= {name: value for name, value in carried.items() if value and canonical(name) not in said}
-    given["via_followup_source_id"] = ticket.get("id")
-    return templates.validated(TicketCreate, given, template={}, name="follow_up")
-
-
-def _given(changes: TicketChanges) -> dict[str, Any]:
+def given_by(changes: TicketChanges) -> dict[str, Any]:
     """The changes with one name for what has several, and without nulls where they are no value."""
     given = {name: value for name, value in changes.given().items() if value is not None or name not in _NO_VALUE}
     if isinstance(given.get("requester"), int):
@@ -215,28 +149,3 @@ def _needed(name: str, value: Any, ticket: Ticket) -> list[Any] | None:
             return participants.new_collaborators(value, ticket) or None
         case _:
             return participants.needed(value, ticket.get(participants.WATCHERS[name])) or None
-
-
-def _at_odds(first: Update, second: Update, ticket: Ticket) -> bool:
-    disputed = fields(first, ticket) & fields(second, applied_to(ticket, first))
-    # What is disputed and no property is a part of one: a tag that was added and then removed, or the like.
-    if any(name == "comment" or name not in first or first[name] != second.get(name) for name in disputed):
-        return True
-    if {"macro_id", "macro_ids"} & first.keys() & second.keys():
-        return True
-    # An option or a checkbox may bring its tag with it (not published), which the other's list of tags would lack.
-    if any("custom_fields" in one and "tags" in other for one, other in ((first, second), (second, first))):
-        return True
-    ours, theirs = first.get("metadata", {}), second.get("metadata", {})
-    if any(ours[key] != theirs[key] for key in ours.keys() & theirs.keys()):
-        return True
-    for name in participants.WATCHERS:
-        watchers = [*first.get(name, ()), *second.get(name, ())]
-        # Whom an address means may be whom the other update takes away, or puts back.
-        if not all(map(participants.id_of, watchers)) and len(set(map(participants.takes_away, watchers))) > 1:
-            return True
-    return False
-
-
-def _metadata(metadata: Mapping[str, Any], markers: Sequence[str]) -> dict[str, Any]:
-    return {**metadata, MARKER: markers[0] if len(markers) == 1 else list(markers)}

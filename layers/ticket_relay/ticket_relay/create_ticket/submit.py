@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from ticket_relay import observability
 from ticket_relay.create_ticket import mapping
-from ticket_relay.definitions import models
+from ticket_relay.definitions import loader
 from ticket_relay.errors import MappingFailed, PayloadRefused, StaleRow, UnknownPartner
 from ticket_relay.rate_limits.headers import CREATE, INDEX
 from ticket_relay.rate_limits.permit import Deadline, Permit
@@ -135,7 +135,7 @@ def _looked_for(services: Services, row: TicketRow, permit: Permit) -> TicketRow
 def _map(services: Services, row: TicketRow) -> TicketRow:
     """Map a redriven event with today's definitions: it is due at once, not wanted, or unmapped again."""
     try:
-        definition = models.partner(row.partner)
+        definition = loader.partner(row.partner)
         event = payload.parse(row.event or b"", None)
         ticket = mapping.map_event(definition, event, Delivery(row.event_id, row.created_at, None))
         request = to_request(ticket, row.external_id) if ticket else None

@@ -8,10 +8,11 @@ From the claim on the row is durable, so the answer is 202 whatever Zendesk, or 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 from ticket_relay import observability
 from ticket_relay.create_ticket import mapping, submit
-from ticket_relay.definitions import models
+from ticket_relay.definitions import loader
 from ticket_relay.errors import MappingFailed, StaleRow, StoreUnavailable
 from ticket_relay.rate_limits.headers import CREATE
 from ticket_relay.rate_limits.permit import Deadline
@@ -19,7 +20,7 @@ from ticket_relay.services import Services
 from ticket_relay.states import ticket as ticket_states
 from ticket_relay.storage.rows import TicketRow, TicketState, external_id, ticket_pk
 from ticket_relay.storage.store import left_to_poller
-from ticket_relay.webhooks import payload, signatures
+from ticket_relay.webhooks.authenticate import authenticate
 from ticket_relay.zendesk.ticket_models import to_request
 
 
@@ -37,12 +38,9 @@ def receive(services: Services, partner: str, headers: Mapping[str, str], body: 
 
     Raises Refused (nothing stored), and Unavailable (nothing decided: the sender's retry is safe).
     """
-    definition = models.partner(partner)
-    payload.check_size(body)
-    arn = services.settings.signing_secrets_arn
-    secrets = services.secrets.signing(arn, partner) if arn else []
-    delivery = signatures.verify(definition.scheme, headers=headers, body=body, secrets=secrets, now=services.now())
-    event = payload.parse(body, headers.get("content-type"))
+    definition = loader.partner(partner)
+    secrets = partial(services.signing_secrets, partner)
+    delivery, event = authenticate(definition.scheme, headers, body, secrets, services.now())
     if delivery.replay_key:
         # The id is not signed: what was captured, and comes again under another one, is the event that came first.
         pk = services.store.first_sight(delivery.replay_key, ticket_pk(partner, delivery.id), services.now())

@@ -1,21 +1,13 @@
-"""Who may send, and what becomes of it: the definitions in `layers/config`, as the build turned them into JSON.
+"""What a definition of `layers/config` holds: a partner, or an update rule."""
 
-`ticket_relay_config` is the package that the build writes: `partners.json` and `updates.json`, each a map from names.
-"""
-
-import functools
 import json
-from importlib import resources
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, JsonValue, StringConstraints, TypeAdapter, ValidationError
 from pydantic_core import PydanticCustomError
 
-from ticket_relay.errors import DefinitionError, UnknownPartner
 from ticket_relay.webhooks.signatures import SCHEMES
 from ticket_relay.zendesk.ticket_models import RESERVED, MarkedMetadata, TicketChanges, TicketCreate
-
-PACKAGE = "ticket_relay_config"
 
 _METADATA = TypeAdapter[dict[str, JsonValue]](MarkedMetadata)
 
@@ -123,32 +115,3 @@ class LiteralChanges(_Policies):
     """Changes that a webhook's body holds itself, as they are: nothing in them is code."""
 
     changes: dict[str, Any]
-
-
-@functools.cache
-def partners() -> dict[str, PartnerDefinition]:
-    """All partners by name. Raises DefinitionError if the deployed definitions are missing or broken."""
-    return _load(TypeAdapter(dict[str, PartnerDefinition]), "partners.json")
-
-
-def partner(name: str) -> PartnerDefinition:
-    """Raises UnknownPartner."""
-    try:
-        return partners()[name]
-    except KeyError:
-        raise UnknownPartner from None
-
-
-@functools.cache
-def rules() -> dict[str, UpdateRule]:
-    """All update rules by name. Raises DefinitionError if the deployed definitions are missing or broken."""
-    return _load(TypeAdapter(dict[str, UpdateRule]), "updates.json")
-
-
-def _load[Definitions](adapter: TypeAdapter[Definitions], file: str) -> Definitions:
-    try:
-        return adapter.validate_json(resources.files(PACKAGE).joinpath(file).read_bytes())
-    except (ModuleNotFoundError, FileNotFoundError):
-        raise DefinitionError(f"{PACKAGE}/{file} is not there: is the config layer built and attached?") from None
-    except ValidationError as error:
-        raise DefinitionError(f"{PACKAGE}/{file} does not fit this code: build the config layer again.") from error

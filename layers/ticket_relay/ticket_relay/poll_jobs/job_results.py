@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from itertools import batched
 
 from ticket_relay.create_ticket import submit
-from ticket_relay.poll_jobs.poll_run import CALL_TIME, Run, is_due
+from ticket_relay.poll_jobs.poll_run import CALL_TIME, WAIT_SECONDS, Run, Turn, is_due
 from ticket_relay.rate_limits.headers import INDEX
 from ticket_relay.rate_limits.permit import Deadline
 from ticket_relay.services import Services
@@ -13,15 +13,37 @@ from ticket_relay.states import ticket as ticket_states
 from ticket_relay.states import update as update_states
 from ticket_relay.states import waiting
 from ticket_relay.states.backoff import jitter
-from ticket_relay.storage.rows import Row, TicketRow, UpdateRow
+from ticket_relay.storage.rows import Row, TicketRow, UpdateRow, Work
 from ticket_relay.zendesk.client import JOBS_AT_ONCE
 from ticket_relay.zendesk.errors import Rejected, ZendeskError
 from ticket_relay.zendesk.jobs import Job
 
 type Submitted = TicketRow | UpdateRow
 
+MOST_ROWS = 500
+"""Rows looked at in a turn."""
+BUSY = 60.0
+"""Seconds for which an update that is under way in a job lets later ones of its ticket wait; a job may be stuck."""
 
-def follow(this: Run, rows: Sequence[Row]) -> None:
+
+def collect_results(this: Run) -> Turn:
+    """Ask about the jobs of the rows that are due, and move each row by its job's answer."""
+    # A young job may be asked about only in a minute, and its tickets are busy all the same.
+    unfinished = this.due_soon(Work.JOB, MOST_ROWS, within=BUSY)
+    now = this.services.now()
+    this.busy = {
+        row.ticket_id for row in unfinished if isinstance(row, UpdateRow) and now - (row.submitted_at or 0) < BUSY
+    }
+    rows = [row for row in unfinished if row.due_at and row.due_at <= now + WAIT_SECONDS]
+    this.batches |= {row.job_id for row in rows if row.job_id and (row.together or isinstance(row, UpdateRow))}
+    ask = any(is_due(row, now) for row in rows)
+    if ask:
+        # Asking about those that are due soon as well costs no call more.
+        _follow(this, rows)
+    return Turn(rows, ask)
+
+
+def _follow(this: Run, rows: Sequence[Row]) -> None:
     """One `show_many` for a hundred jobs, then each row by its job.
 
     No lease: asking twice harms nobody, moves are conditional.

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, cast
 
-from ticket_relay.changes import conflicts, diff
+from ticket_relay.changes import combine, conflicts, diff, follow_up
 from ticket_relay.errors import MappingFailed, PayloadRefused
 from ticket_relay.states import update as update_states
 from ticket_relay.storage.rows import UpdateRow
@@ -99,8 +99,8 @@ class Plan:
         first, *later = diff.in_order(decided.update)
         if later and self.update:
             return False
-        together = diff.together(self.update, first, ticket)
-        room = diff.room_for_markers((together or {}).get("metadata") or {})
+        together = combine.together(self.update, first, ticket)
+        room = combine.room_for_markers((together or {}).get("metadata") or {})
         if together is None or room <= len(self.senders):
             return False
         self.update = together
@@ -228,7 +228,7 @@ def _on_closed(waiting: Waiting, ticket: Ticket, _: Reading, now: float) -> Upda
     if decider.on_closed == "fail":
         return update_states.failed(row, "ticket_closed", "The ticket is closed, and can no longer be updated.", now)
     wanted = rules.decide(decider, ticket, waiting.event)
-    return update_states.skipped(row, now) if wanted is None else diff.follow_up(wanted, ticket)
+    return update_states.skipped(row, now) if wanted is None else follow_up.follow_up(wanted, ticket)
 
 
 def _markers(reading: Reading) -> frozenset[str]:

@@ -16,7 +16,7 @@ from pydantic import (
     model_validator,
 )
 
-from ticket_relay.definitions import models
+from ticket_relay.definitions import loader
 from ticket_relay.definitions.models import LiteralChanges, OnClosed, OnConflict, UpdateRule
 from ticket_relay.errors import MappingFailed, PayloadRefused
 from ticket_relay.update_ticket import rules
@@ -67,7 +67,7 @@ class UpdateRequest(BaseModel):
         if self.changes is not None:
             policies = {"on_conflict": self.on_conflict, "on_closed": self.on_closed}
             return LiteralChanges(changes=self.changes, **{name: said for name, said in policies.items() if said})
-        rule = models.rules().get(self.rule or "")
+        rule = loader.rules().get(self.rule or "")
         if rule is None:
             raise MappingFailed("unknown_rule", "There is no update rule of this name.")
         return rule

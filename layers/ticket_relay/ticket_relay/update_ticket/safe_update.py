@@ -16,7 +16,7 @@ from functools import cache
 from typing import Any
 
 from ticket_relay import observability
-from ticket_relay.changes.diff import marked
+from ticket_relay.changes.combine import marked
 from ticket_relay.errors import MappingFailed, StaleRow
 from ticket_relay.rate_limits.permit import Permit
 from ticket_relay.services import Services

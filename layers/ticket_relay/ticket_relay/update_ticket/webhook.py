@@ -6,6 +6,7 @@ verify ─ claim ── won ──▶ safe_update ──▶ applied, skipped, co
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from ticket_relay import observability
 from ticket_relay.errors import StaleRow, StoreUnavailable
@@ -22,7 +23,7 @@ from ticket_relay.update_ticket import safe_update
 from ticket_relay.update_ticket.fresh_read import TicketReader
 from ticket_relay.update_ticket.plan import Waiting
 from ticket_relay.update_ticket.request import checked, read_request
-from ticket_relay.webhooks import payload, signatures
+from ticket_relay.webhooks.authenticate import authenticate
 
 SENDER = "zendesk"
 
@@ -41,11 +42,8 @@ def receive(services: Services, headers: Mapping[str, str], body: bytes, by: Dea
 
     Raises Refused (nothing stored), and Unavailable (nothing decided: Zendesk repeats a 503 with `Retry-After` < 60 s).
     """
-    payload.check_size(body)
-    arn = services.settings.signing_secrets_arn
-    secrets = services.secrets.signing(arn, SENDER) if arn else []
-    delivery = signatures.verify(SENDER, headers=headers, body=body, secrets=secrets, now=services.now())
-    event = payload.parse(body, headers.get("content-type"))
+    secrets = partial(services.signing_secrets, SENDER)
+    delivery, event = authenticate(SENDER, headers, body, secrets, services.now())
     request = checked(read_request(event), event)
     if request.actor_id is not None and request.actor_id == identity.known(services):
         observability.count("UpdateOwnActor")
