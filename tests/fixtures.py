@@ -18,8 +18,8 @@ from ticket_relay.storage.dynamodb import Table
 
 _TESTS = count()
 
-on_moto = pytest.mark.parametrize("dynamo", ["moto"], indirect=True)
-"""Where time goes by, real or much: what such a test asks of the table, others ask of both engines."""
+both_engines = pytest.mark.parametrize("dynamo", ["moto", "dynamodb-local"], indirect=True)
+"""For what can differ on Amazon's own DynamoDB: the table, and one path of each use case. The rest runs on moto's."""
 
 
 @pytest.fixture

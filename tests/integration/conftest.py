@@ -1,6 +1,6 @@
 """The use cases on real parts: moto's Secrets Manager in this process, the simulated Zendesk in a thread.
 
-DynamoDB is there twice: what stands on the table is tested on moto's, and on Amazon's own in a process beside this one.
+DynamoDB is moto's; tests marked `both_engines` run on Amazon's own as well, in a process beside this one.
 `relay` has all of it under one `clock` that the tests move; `drive` lets minutes pass, with the poller in each.
 """
 
@@ -37,10 +37,10 @@ aws, counted, dynamodb_local = fixtures.aws, fixtures.counted, fixtures.dynamodb
 lambda_environment, table = fixtures.lambda_environment, fixtures.table
 
 
-@pytest.fixture(params=["moto", "dynamodb-local"])
+@pytest.fixture
 def dynamo(request: pytest.FixtureRequest, aws: None) -> Iterator[Dynamo]:
     """A client of an engine that holds the table of the template, and no item."""
-    if request.param == "moto":
+    if getattr(request, "param", "moto") == "moto":
         client, turn = fixtures.client("dynamodb"), None
     else:
         client, turn = fixtures.client("dynamodb", request.getfixturevalue("dynamodb_local")), contextlib.nullcontext()

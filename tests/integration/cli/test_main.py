@@ -13,6 +13,7 @@ from local.processes import free_port
 from local.runtimes.runtime import ACCESS_KEY, REGION, SECRET_KEY
 from local.zendesk_simulator import Fault
 from tests import builders, fixtures
+from tests.fixtures import both_engines
 from ticket_relay.definitions import loader
 from ticket_relay.storage.dynamodb import Table
 from ticket_relay.storage.rows import TicketState
@@ -38,6 +39,7 @@ def answer(dynamo, monkeypatch):
     return read
 
 
+@both_engines
 def test_a_failed_event_is_found_redriven_and_becomes_a_ticket(answer, services, zendesk, deliver, drive, tickets):
     zendesk.account.faults.add(Fault(**REFUSAL, method="POST", path="/api/v2/tickets"))
     deliver(services)

@@ -8,6 +8,7 @@ import pytest
 from local.zendesk_simulator import Fault, JobPlan
 from tests import builders
 from tests.fakes import DOWN, Outage
+from tests.fixtures import both_engines
 from ticket_relay.create_ticket import submit
 from ticket_relay.errors import StoreUnavailable
 from ticket_relay.rate_limits.permit import Deadline
@@ -50,6 +51,7 @@ def test_a_ticket_that_is_found_is_not_sent_again(services, zendesk, deliver, dr
     assert stored().state == TicketState.CREATED
 
 
+@both_engines
 @pytest.mark.usefixtures("honoured")
 def test_what_is_not_found_is_sent_again_under_the_same_key(services, zendesk, deliver, drive, tickets, sent):
     zendesk.account.faults.add(Fault("drop", **CREATE, times=2))

@@ -12,6 +12,7 @@ from functions.create_ticket import app as function
 from local.zendesk_simulator import Fault
 from tests.builders import CANARY, ROOT, SECRETS, acme_event, body_of, http_event, signed
 from tests.fakes import DOWN, THROTTLED, Outage
+from tests.fixtures import both_engines
 from ticket_relay.create_ticket import webhook
 from ticket_relay.errors import StoreUnavailable
 from ticket_relay.rate_limits.gate import PROBE_TIME
@@ -34,6 +35,7 @@ def post(services, monkeypatch):
     return post
 
 
+@both_engines
 def test_an_event_is_claimed_submitted_and_answered_202(post, clock, stored, zendesk):
     body = body_of(acme_event())
     status, answer, _ = post(body, signed(body, at=clock()))
@@ -51,6 +53,7 @@ def test_a_duplicate_is_answered_with_the_state_that_the_first_has_reached(servi
     assert len(tickets()) == 1
 
 
+@both_engines
 def test_an_event_that_comes_often_at_once_is_one_ticket(other_services, deliver, drive, tickets, zendesk):
     together, receipts = threading.Barrier(6), []
 
@@ -78,6 +81,7 @@ def test_the_same_id_of_two_partners_is_two_tickets(services, deliver, stored):
     assert stored().idempotency_key != stored(partner="globex").idempotency_key
 
 
+@both_engines
 def test_an_event_that_cannot_be_mapped_is_kept_whole(post, clock, stored, zendesk, counted):
     body = body_of({"type": "incident.opened", "incident": {}, "note": CANARY})
     status, answer, _ = post(body, signed(body, at=clock()))

@@ -7,6 +7,7 @@ import pytest
 from local.zendesk_simulator import Fault, JobPlan
 from tests.builders import ticket_row
 from tests.fakes import DOWN, Outage
+from tests.fixtures import both_engines
 from ticket_relay.errors import StoreUnavailable
 from ticket_relay.poll_jobs import poll_run, poller
 from ticket_relay.states.ticket import LEASE
@@ -45,6 +46,7 @@ def test_twenty_tickets_in_flight_cost_a_create_each_and_one_poll_together(
     assert [entry.method for entry in calls] == ["POST"] * 20 + ["GET"]
 
 
+@both_engines
 def test_a_ticket_is_known_as_created_within_the_run_in_which_it_is(services, deliver, run_poller, clock, stored):
     start = clock()
     deliver(services)
@@ -61,6 +63,7 @@ def test_many_jobs_are_one_question(services, deliver, run_poller, zendesk, stor
     assert len(zendesk.account.journal.calls("GET", "/api/v2/job_statuses/show_many")) == 1
 
 
+@both_engines
 def test_rows_that_wait_are_sent(services, accepted, drive, tickets):
     accepted(5)
     drive(services)

@@ -4,11 +4,14 @@ import pytest
 
 from tests.builders import NOW
 from tests.fakes import DOWN, Clock, Outage
+from tests.fixtures import both_engines
 from ticket_relay.errors import StaleRow
 from ticket_relay.rate_limits.gate import PROBE_TIME, Gate
 from ticket_relay.rate_limits.headers import CREATE, INDEX, UPDATES, UPDATES_OF_TICKET, Limit
 from ticket_relay.rate_limits.permit import Deadline
 from ticket_relay.rate_limits.update_limits import UpdateLimits
+
+pytestmark = both_engines
 
 BY = Deadline.after(3600)
 

@@ -2,8 +2,11 @@ import pytest
 
 from tests.builders import NOW
 from tests.fakes import DOWN, Outage
+from tests.fixtures import both_engines
 from ticket_relay.errors import StoreUnavailable
 from ticket_relay.rate_limits.update_limits import KEPT_FOR, UpdateLimits
+
+pytestmark = both_engines
 
 
 @pytest.fixture

@@ -2,8 +2,11 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.fakes import DOWN, THROTTLED, Outage
+from tests.fixtures import both_engines
 from ticket_relay.errors import StoreUnavailable
 from ticket_relay.storage.dynamodb import ConditionFailed
+
+pytestmark = both_engines
 
 ABSENT = "attribute_not_exists(pk)"
 

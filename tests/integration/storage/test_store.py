@@ -4,11 +4,14 @@ import pytest
 
 from tests.builders import NOW, ticket_row
 from tests.fakes import DOWN, Outage
+from tests.fixtures import both_engines
 from ticket_relay.errors import StaleRow, StoreUnavailable
 from ticket_relay.states import ticket as ticket_states
 from ticket_relay.storage.rows import TicketState, Work
 from ticket_relay.storage.store import Store, Unreadable
 from ticket_relay.zendesk.client import Submission
+
+pytestmark = both_engines
 
 
 @pytest.fixture

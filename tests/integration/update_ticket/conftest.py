@@ -6,12 +6,15 @@ from typing import Any
 import pytest
 
 from tests.builders import body_of, signed
+from tests.integration.update_ticket import many_tickets
 from tests.integration.update_ticket.agent import Agent, Wire
 from ticket_relay.definitions import loader
 from ticket_relay.definitions.models import UpdateRule
 from ticket_relay.rate_limits.permit import Deadline
 from ticket_relay.storage.rows import UpdateRow, update_pk
 from ticket_relay.update_ticket.webhook import Receipt, receive, resume
+
+crowd, all_wait, next_job = many_tickets.crowd, many_tickets.all_wait, many_tickets.next_job
 
 
 @pytest.fixture

@@ -11,12 +11,10 @@ from samtranslator.yaml_helper import yaml_parse
 from functions.update_ticket import app as function
 from local.zendesk_simulator import Fault
 from tests.builders import ROOT, body_of, http_event, signed
-from tests.fixtures import on_moto
 from tests.integration.update_ticket.agent import RAISE, TAGS
 from tests.waiting import eventually
 from ticket_relay.zendesk.transport import Timeouts
 
-pytestmark = on_moto  # real seconds go by here
 CONTEXT = SimpleNamespace(
     function_name="update_ticket",
     memory_limit_in_mb=256,

@@ -3,7 +3,6 @@
 import pytest
 
 from local.zendesk_simulator import Fault
-from tests.fixtures import on_moto
 from ticket_relay.storage.rows import TicketState
 
 
@@ -20,7 +19,6 @@ def statuses(zendesk):
     return lambda status: len(zendesk.account.journal.calls(status=status))
 
 
-@on_moto
 def test_forty_updates_of_one_ticket_that_come_one_by_one_never_meet_a_429(
     webhook, agent, clock, services, drive, row, statuses
 ):
@@ -35,7 +33,6 @@ def test_forty_updates_of_one_ticket_that_come_one_by_one_never_meet_a_429(
     assert statuses(429) == 0
 
 
-@on_moto
 def test_updates_that_wait_for_one_ticket_go_out_in_order_as_the_limit_allows(
     wait, agent, clock, services, drive, row, statuses
 ):
@@ -119,7 +116,6 @@ def each(webhook, agent, tickets_of_desk, clock):
     return send
 
 
-@on_moto
 def test_updates_beyond_the_accounts_limit_wait_and_all_are_applied_without_a_429(
     each, agent, services, drive, statuses, tickets_of_desk
 ):
@@ -140,7 +136,6 @@ def test_creates_do_not_wait_for_the_limit_of_updates(each, agent, services, del
     assert [entry.status for entry in agent.account.journal.calls("POST", "/api/v2/tickets")] == [202]
 
 
-@on_moto
 def test_a_429_for_the_account_holds_up_updates_alone(each, webhook, agent, services, deliver, clock, drive, statuses):
     agent.account.settings.limit_update = 0
     assert each() == ["accepted"] * 12

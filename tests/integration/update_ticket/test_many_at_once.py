@@ -6,7 +6,6 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.fixtures import on_moto
 from tests.integration.update_ticket.oracle import judge, needless
 from tests.integration.update_ticket.updaters import Crowd, Story
 from tests.integration.update_ticket.updates import RULES
@@ -46,7 +45,6 @@ def test_whoever_edits_at_whatever_moment_every_change_survives(play, size, seed
     judge(play(seed, size))
 
 
-@on_moto
 @pytest.mark.parametrize("seed", range(2))
 def test_among_sixteen_updaters_every_change_survives(play, seed):
     judge(play(seed, 16))
@@ -68,7 +66,6 @@ def _without_looking_for_markers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(conflicts, "markers_of", lambda _: frozenset())
 
 
-@on_moto
 @pytest.mark.parametrize(
     ("broken", "found", "first"),
     [
@@ -90,7 +87,6 @@ def test_a_relay_without_one_of_its_protections_is_found_out(play, monkeypatch, 
         stories()
 
 
-@on_moto
 def test_a_story_is_told_again_by_its_number(play):
     def told(story: Story) -> list[tuple[str, int | None, float]]:
         return [(call.method, call.status, call.at - story.calls[0].at) for call in story.calls]
@@ -98,7 +94,6 @@ def test_a_story_is_told_again_by_its_number(play):
     assert told(play(1, 8)) == told(play(1, 8))
 
 
-@on_moto
 @pytest.mark.parametrize("size", [2, 16])
 def test_where_nothing_fails_a_decision_that_is_sent_takes_two_calls_and_a_look_in_vain_takes_one(play, size):
     """A look may be in vain if the ticket has changed within the same second or the one before, since Zendesk's clock

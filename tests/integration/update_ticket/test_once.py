@@ -6,6 +6,7 @@ import pytest
 
 from tests.builders import CANARY, signed
 from tests.fakes import DOWN, Outage
+from tests.fixtures import both_engines
 from tests.integration.update_ticket.agent import COMMENT, RAISE
 from ticket_relay.errors import Refused, StoreUnavailable
 from ticket_relay.rate_limits.permit import Deadline
@@ -27,6 +28,7 @@ def test_another_attempt_of_an_invocation_is_signed_anew_and_still_the_same(webh
     assert agent.calls() == [("PUT", 200)]
 
 
+@both_engines
 def test_a_captured_request_under_another_invocation_id_has_no_effect(webhook, agent, clock, stored):
     captured = {"at": clock(), "updated_at": agent.ticket["updated_at"], "changes": RAISE}
     webhook("inv_1", **captured)
@@ -55,6 +57,7 @@ def test_what_the_relay_did_itself_is_ignored_once_it_knows_itself(webhook, agen
     assert stored() == before
 
 
+@both_engines
 def test_who_the_relay_is_is_asked_once(webhook, zendesk, clock):
     webhook("inv_1", changes=RAISE)
     clock.advance(60)

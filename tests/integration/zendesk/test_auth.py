@@ -5,6 +5,7 @@ import pytest
 
 from tests.builders import NOW
 from tests.fakes import Clock
+from tests.fixtures import both_engines
 from ticket_relay.errors import SecretsUnavailable
 from ticket_relay.rate_limits.permit import Deadline, Permit
 from ticket_relay.zendesk.auth import EARLY, LIFE, RENEWAL_TIME, SCOPE, Credentials
@@ -62,6 +63,7 @@ def test_a_token_is_asked_for_as_documented(process, endpoint):
     assert 300 < LIFE < 172800
 
 
+@both_engines
 def test_all_processes_share_one_token(process, endpoint):
     assert {header(process()) for _ in range(3)} == {"Bearer token-1"}
     assert len(endpoint.asked) == 1
@@ -76,6 +78,7 @@ def test_a_token_is_kept_in_memory(process, dynamo):
     assert reads == []
 
 
+@both_engines
 def test_a_token_is_renewed_before_it_ends(process, clock):
     credentials = process()
     header(credentials)

@@ -4,49 +4,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ticket_relay.changes.combine import marked, room_for_markers, together
-from ticket_relay.changes.diff import applied_to, fields, foreseeable, in_order, to_update
-from ticket_relay.changes.follow_up import follow_up
-from ticket_relay.errors import MappingFailed
-from ticket_relay.zendesk.ticket_models import MARKER, TicketChanges, normal_tag, to_request
-
-TICKET = {
-    "id": 35436,
-    "subject": "Fire",
-    "raw_subject": "Fire",
-    "status": "open",
-    "custom_status_id": 81,
-    "priority": "normal",
-    "requester_id": 5,
-    "assignee_id": 7,
-    "due_at": "2026-12-01T12:00:00Z",
-    "collaborator_ids": [21, 31],
-    "follower_ids": [21],
-    "email_cc_ids": [31],
-    "sharing_agreement_ids": [1, 2],
-    "tags": ["red", "Blue"],
-    "custom_fields": [
-        {"id": 1, "value": "a"},
-        {"id": 2, "value": ["x", "y"]},
-        {"id": 3, "value": None},
-        {"id": 4, "value": "7"},
-        {"id": 5, "value": False},
-    ],
-    "updated_at": "2026-11-21T22:00:00Z",
-}
-COMMENT = {"body": "Raised.", "public": False}
-REPLY = {"body": "Raised.", "public": True}
-ADDRESS = "someone@example.com"
-
-
-def update(changes, ticket=TICKET):
-    return to_update(TicketChanges.model_validate(changes), ticket)
-
-
-def reasons(call, *arguments):
-    with pytest.raises(MappingFailed) as failed:
-        call(*arguments)
-    return failed.value.code, failed.value.sentence
+from tests.unit.changes.examples import (
+    ADDRESS,
+    COMMENT,
+    REPLY,
+    TICKET,
+    decided,
+    reasons,
+    tags,
+    update,
+    with_ccs,
+)
+from ticket_relay.changes.diff import applied_to, fields, foreseeable, in_order
+from ticket_relay.zendesk.ticket_models import normal_tag
 
 
 @pytest.mark.parametrize(
@@ -130,10 +100,6 @@ def test_watchers_by_address_cannot_be_known_and_are_sent():
     assert update({"email_ccs": by_address}) == {"email_ccs": by_address}
 
 
-def with_ccs(number):
-    return TICKET | {"email_cc_ids": list(range(1000, 1000 + number))}
-
-
 @pytest.mark.parametrize("added", [{"user_id": 41}, {"user_email": ADDRESS}])
 def test_the_49th_email_cc_is_a_failure_since_zendesk_would_drop_it_in_silence(added):
     assert update({"email_ccs": [added]}, with_ccs(47))
@@ -176,9 +142,6 @@ def test_tags_are_not_sent_without_knowing_the_tickets_own():
 )
 def test_tags_are_changed_relative_to_the_tickets_own(changes, sent):
     assert update({"tags": changes}) == sent
-
-
-tags = st.lists(st.sampled_from(["red", "Blue", "green", "vip", "a b", "late"]), unique=True)
 
 
 @given(
@@ -294,51 +257,6 @@ def test_the_ticket_after_an_update():
     }
 
 
-people = st.lists(
-    st.builds(
-        lambda who, action: {"user_id": who, "action": action},
-        st.sampled_from([21, 31, 41, 51]),
-        st.sampled_from(["put", "delete"]),
-    ),
-    max_size=3,
-)
-values = st.none() | st.sampled_from(["a", "b", "7", "true"]) | st.booleans() | st.integers(6, 8) | st.just(["x"])
-decided = st.fixed_dictionaries(
-    {},
-    optional={
-        "priority": st.sampled_from(["high", "normal", None]),
-        "status": st.sampled_from(["open", "pending"]),
-        "subject": st.sampled_from(["Fire", "Flood"]),
-        "raw_subject": st.sampled_from(["Fire", "Storm"]),
-        "requester": st.sampled_from([5, 6]),
-        "assignee_id": st.sampled_from([7, 8, None]),
-        "due_at": st.sampled_from(["2026-12-01T13:00:00+01:00", "2026-12-02T12:00:00Z"]),
-        "tags": st.builds(
-            lambda add, remove: {"add": add, "remove": [tag for tag in remove if tag not in add]}, tags, tags
-        ),
-        "custom_fields": st.lists(
-            st.builds(lambda key, value: {"id": key, "value": value}, st.integers(1, 6), values), max_size=3
-        ),
-        "followers": people,
-        "email_ccs": people,
-        "comment": st.sampled_from([COMMENT, REPLY, {"body": "x"}]),
-        "metadata": st.dictionaries(st.sampled_from("ab"), st.sampled_from(["1", "2", "x" * 450]), max_size=2).filter(
-            lambda metadata: len(json.dumps(metadata)) < 900
-        ),
-        "macro_id": st.sampled_from([1, 2]),
-    },
-)
-
-
-def known(ticket):
-    """A ticket with what is a set to Zendesk as a set, and a number as the text in which a field may give it back."""
-    shown = ticket | {name: set(ticket[name]) for name in ("follower_ids", "email_cc_ids", "tags")}
-    values = {field["id"]: field["value"] for field in ticket["custom_fields"]}
-    return shown | {
-        "custom_fields": {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
-    }
-
-
 @given(decided)
 def test_changes_that_were_applied_are_true(changes):
     again = update(changes, applied_to(TICKET, update(changes)))
@@ -354,200 +272,3 @@ def test_what_an_update_sets_is_what_differs_afterwards(changes):
     shown = {"followers": "follower_ids", "email_ccs": "email_cc_ids"}
     different = {name for name in TICKET if TICKET[name] != after[name]} - {"raw_subject", "custom_status_id"}
     assert {shown.get(name, name) for name in named} == different
-
-
-@given(decided, decided)
-def test_two_updates_in_one_do_what_they_do_one_by_one(one, other):
-    first = update(one)
-    between = applied_to(TICKET, first)
-    second = update(other, between)
-    both = together(first, second, TICKET)
-    if both is None:
-        return
-    assert known(applied_to(TICKET, both)) == known(applied_to(between, second))
-    assert fields(both, TICKET) == fields(first, TICKET) | fields(second, between)
-    assert both.get("comment") == first.get("comment", second.get("comment"))
-    assert both.get("metadata", {}) == first.get("metadata", {}) | second.get("metadata", {})
-    if first:
-        assert in_order(both) == [both]
-        assert room_for_markers(both.get("metadata", {})) >= 2
-
-
-def pair(one, other, ticket=TICKET):
-    first = update(one, ticket)
-    return together(first, update(other, applied_to(ticket, first)), ticket)
-
-
-def test_two_updates_that_have_nothing_to_do_with_one_another_are_one():
-    one = {"custom_fields": [{"id": 1, "value": "b"}], "comment": COMMENT}
-    other = {
-        "custom_fields": [{"id": 3, "value": "c"}],
-        "priority": "high",
-        "followers": [{"user_id": 41}],
-    }
-    assert pair(one, other) == {
-        "custom_fields": [{"id": 1, "value": "b"}, {"id": 3, "value": "c"}],
-        "comment": COMMENT,
-        "priority": "high",
-        "followers": [{"user_id": 41}],
-    }
-
-
-def test_tags_that_each_adds_are_in_one_list():
-    one, other = {"tags": {"add": ["vip"], "remove": ["red"]}}, {"tags": {"add": ["late"]}}
-    assert pair(one, other) == {"tags": ["Blue", "vip", "late"]}
-
-
-def test_an_option_that_may_bring_its_tag_does_not_go_with_anothers_list_of_tags():
-    option, tags = {"custom_fields": [{"id": 1, "value": "b"}]}, {"tags": {"add": ["vip"]}}
-    assert pair(option, tags) is None
-    assert pair(tags, option) is None
-
-
-def test_what_the_first_one_made_true_the_second_one_need_not():
-    assert pair({"priority": "high"}, {"priority": "high", "status": "pending"}) == {
-        "priority": "high",
-        "status": "pending",
-    }
-    assert pair({"priority": "high"}, {"priority": "high"}) == {"priority": "high"}
-    assert pair({}, {"priority": "high"}) == {"priority": "high"}
-
-
-def test_an_update_together_with_nothing_is_itself_even_where_there_is_room_for_one_marker_only():
-    alone = {"priority": "high", "metadata": {"note": "x" * 950}}
-    assert room_for_markers(alone["metadata"]) == 1
-    assert together({}, alone, TICKET) == alone
-
-
-def test_nothing_goes_together_with_what_cannot_be_foreseen_even_if_it_seemed_true_already():
-    assert together({"assignee_email": ADDRESS}, {}, TICKET) is None
-
-
-@pytest.mark.parametrize(
-    ("one", "other"),
-    [
-        ({"comment": COMMENT}, {"comment": COMMENT}),
-        ({"priority": "high"}, {"priority": "low"}),
-        ({"priority": "high"}, {"priority": "normal"}),
-        ({"subject": "Flood"}, {"raw_subject": "Storm"}),
-        ({"status": "pending"}, {"custom_status_id": 81}),
-        ({"assignee_id": 8}, {"assignee_email": ADDRESS}),
-        ({"assignee_email": ADDRESS}, {"priority": "high"}),
-        ({"custom_fields": [{"id": 1, "value": "b"}]}, {"custom_fields": [{"id": 1, "value": "a"}]}),
-        ({"tags": {"add": ["vip"]}}, {"tags": {"remove": ["vip"]}}),
-        ({"tags": {"remove": ["red"]}}, {"tags": {"add": ["red"]}}),
-        ({"followers": [{"user_id": 41}]}, {"followers": [{"user_id": 41, "action": "delete"}]}),
-        ({"followers": [{"user_id": 41}]}, {"followers": [{"user_email": ADDRESS, "action": "delete"}]}),
-        ({"followers": [{"user_email": ADDRESS}]}, {"followers": [{"user_id": 41, "action": "delete"}]}),
-        ({"email_ccs": [{"user_id": 41}]}, {"comment": COMMENT}),
-        ({"email_ccs": [{"user_id": 41}]}, {"comment": {"body": "As public as the first one."}}),
-        ({"comment": COMMENT}, {"email_ccs": [{"user_id": 41}]}),
-        ({"priority": "high", "macro_id": 1}, {"status": "pending", "macro_id": 2}),
-        ({"priority": "high", "metadata": {"a": 1}}, {"status": "pending", "metadata": {"a": 2}}),
-        ({"priority": "high", "metadata": {"a": "x" * 450}}, {"status": "pending", "metadata": {"b": "x" * 480}}),
-    ],
-)
-def test_what_contradicts_or_would_be_dropped_goes_one_by_one(one, other):
-    assert pair(one, other) is None
-
-
-def test_two_updates_that_make_too_many_email_ccs_go_one_by_one():
-    first, second = {"email_ccs": [{"user_id": 41}]}, {"email_ccs": [{"user_email": ADDRESS}]}
-    assert together(first, second, with_ccs(46)) == {"email_ccs": first["email_ccs"] + second["email_ccs"]}
-    assert together(first, second, with_ccs(47)) is None
-
-
-def test_a_public_comment_and_email_ccs_are_one():
-    assert pair({"comment": REPLY}, {"email_ccs": [{"user_id": 41}]}) == {
-        "comment": REPLY,
-        "email_ccs": [{"user_id": 41}],
-    }
-
-
-def test_one_marker_is_a_text_and_several_are_a_list():
-    sent = {"priority": "high", "metadata": {"by": "relay"}}
-    assert marked(sent, ["m"]) == {"priority": "high", "metadata": {"by": "relay", MARKER: "m"}}
-    assert marked({"priority": "high"}, ["m", "n"])["metadata"] == {MARKER: ["m", "n"]}
-    assert sent["metadata"] == {"by": "relay"}
-
-
-@given(st.dictionaries(st.text(max_size=3), st.text(max_size=600), max_size=2))
-def test_as_many_markers_as_there_is_room_for_fit_into_a_kilobyte_and_no_more(metadata):
-    def size(number):
-        markers = [f"{index:032}" for index in range(number)]
-        return len(json.dumps(marked({"metadata": metadata}, markers)["metadata"], separators=(",", ":")).encode())
-
-    room = room_for_markers(metadata)
-    assert room == 0 or size(room) <= 1024
-    assert size(room + 1) > 1024
-
-
-def test_changes_that_are_valid_have_room_for_a_marker():
-    metadata = {"note": "x" * (1024 - len('{"note":"","ticket_relay":""}') - 32)}
-    assert TicketChanges.model_validate({"metadata": metadata})
-    assert room_for_markers(metadata) == 1
-
-
-CLOSED = TICKET | {"status": "closed"}
-
-
-def followed(changes, ticket=CLOSED):
-    return follow_up(TicketChanges.model_validate(changes), ticket).given()
-
-
-def test_a_follow_up_refers_to_the_closed_ticket_and_inherits_its_tags():
-    assert followed({"comment": COMMENT, "priority": "normal"}) == {
-        "via_followup_source_id": 35436,
-        "requester_id": 5,
-        "subject": "Fire",
-        "comment": COMMENT,
-        "priority": "normal",
-    }
-
-
-def test_tags_of_a_follow_up_are_the_closed_tickets_changed():
-    assert followed({"comment": COMMENT, "tags": {"add": ["vip"], "remove": ["red"]}})["tags"] == ["blue", "vip"]
-
-
-@pytest.mark.parametrize(
-    ("changes", "given"),
-    [
-        ({"requester": ADDRESS}, {"requester": ADDRESS}),
-        ({"requester": 6}, {"requester_id": 6}),
-        ({"raw_subject": "Flood"}, {"raw_subject": "Flood"}),
-    ],
-)
-def test_what_the_changes_say_themselves_is_not_carried_over(changes, given):
-    expected = {"via_followup_source_id": 35436, "requester_id": 5, "subject": "Fire", "comment": COMMENT} | given
-    expected.pop("requester_id" if "requester" in given else "", None)
-    expected.pop("subject" if "raw_subject" in given else "", None)
-    assert followed({"comment": COMMENT} | changes) == expected
-
-
-def test_a_follow_up_is_not_born_closed_and_clears_nothing():
-    changes = {"comment": COMMENT, "status": "closed", "assignee_id": None, "priority": None}
-    assert followed(changes).keys() == {"via_followup_source_id", "requester_id", "subject", "comment"}
-
-
-def test_collaborators_of_a_follow_up_are_added():
-    assert followed({"comment": COMMENT, "collaborator_ids": [41]})["additional_collaborators"] == [41]
-
-
-def test_a_follow_up_of_a_ticket_without_subject_gets_none():
-    assert "subject" not in followed({"comment": COMMENT}, CLOSED | {"subject": None})
-
-
-@pytest.mark.parametrize(
-    ("changes", "code"),
-    [
-        ({"priority": "high"}, "follow_up_needs_comment"),
-        ({"comment": COMMENT, "email_ccs": [{"user_id": 41}]}, "follow_up_loses_email_ccs"),
-    ],
-)
-def test_what_cannot_become_a_follow_up_says_why(changes, code):
-    assert reasons(followed, changes)[0] == code
-
-
-def test_a_follow_up_can_be_requested():
-    creation = follow_up(TicketChanges.model_validate({"comment": COMMENT}), CLOSED)
-    assert json.loads(to_request(creation, "zendesk:follow-up"))["ticket"]["via_followup_source_id"] == 35436
