@@ -92,7 +92,7 @@ class Tickets:
             ticket["subject"] = ticket["raw_subject"] = event["body"][:150]
         ticket["is_public"] = event["public"]
         events = [event, *audits.create_events(ticket)]
-        audit = self._audit(ticket, events, changes, actor)
+        audit = self._audit(ticket, events, changes, self._author(comment, actor))
         if parent:
             parent["followup_ids"] = [*parent["followup_ids"], ticket["id"]]
         self._audits[ticket["id"]] = []
@@ -126,12 +126,12 @@ class Tickets:
             return ticket, None
         now = self.clock.now()
         draft["updated_at"], draft["generated_timestamp"] = stamp(now), int(now)
-        audit = self._audit(draft, events, changes, actor)
+        audit = self._audit(draft, events, changes, self._author(comment, actor))
         self._store(draft, audit, actor, created=False)
         return draft, audit
 
-    def _audit(self, ticket: Json, events: list[Json], changes: Json, actor: User) -> Json:
-        head = {"ticket_id": ticket["id"], "created_at": ticket["updated_at"], "author_id": actor.id}
+    def _audit(self, ticket: Json, events: list[Json], changes: Json, author: User) -> Json:
+        head = {"ticket_id": ticket["id"], "created_at": ticket["updated_at"], "author_id": author.id}
         return audits.audit(head, events, changes, self.ids)
 
     def _store(self, ticket: Json, audit: Json, actor: User, *, created: bool) -> None:
@@ -193,12 +193,15 @@ class Tickets:
         ticket["via"] = {"channel": "api", "source": source}
         return parent
 
+    def _author(self, comment: Json, otherwise: User) -> User:
+        """Who wrote a comment, where it says so ("Creating a follow-up ticket"). That the audit is theirs as well is an
+        assumption.
+        """
+        return self.users.existing("author", comment["author_id"]) if comment.get("author_id") else otherwise
+
     def _comment(self, comment: Json, author: User) -> Json:
-        """The author is the acting user unless `author_id` says otherwise ("Creating a follow-up ticket")."""
-        if comment.get("author_id"):
-            author = self.users.existing("author", comment["author_id"])
         files = self.uploads.take(comment.get("uploads") or [], self.clock.now())
-        return audits.comment_event(comment, author.id, files)
+        return audits.comment_event(comment, self._author(comment, author).id, files)
 
 
 def guard(ticket: Json, changes: Json) -> None:

@@ -76,3 +76,11 @@ def test_without_an_actor_the_relay_finds_its_changes_true_and_the_circle_ends(t
 
 def test_a_rule_that_undoes_its_own_condition_ends_the_circle_by_itself(triggered, services):
     assert triggered(services, anonymous(rule="escalate-vip")) == ["applied", "skipped"]
+
+
+def test_whoever_lent_the_name_for_a_comment_is_not_taken_for_the_relay(webhook, agent):
+    agent.account.faults.add(Fault("status", status=500, path="/api/v2/users/me", times=None))
+    in_her_name = {"body": "On behalf of the agent.", "author_id": agent.agent.id}
+    assert webhook("inv_1", changes={"comment": in_her_name}).state == "applied"
+    assert webhook("inv_2", changes=TAGS).state == "applied"
+    assert "ours" in agent.ticket["tags"]

@@ -117,3 +117,15 @@ def test_the_table_being_away_is_told(services, table):
 def test_learning_leaves_time_for_the_update(services, zendesk, left, most):
     identity.learned(services, Permit(Deadline.after(left)))
     assert 0 < zendesk.asked[0] <= most
+
+
+@pytest.mark.parametrize("update", [{"priority": "high"}, {"comment": {"body": "Raised."}}])
+def test_the_author_of_our_update_is_who_we_are(services, update):
+    identity.remember_author(services, OWN, update)
+    assert identity.known(services) == OWN
+
+
+@pytest.mark.parametrize(("author", "comment"), [(OWN, {"body": "Raised.", "author_id": OWN}), (None, {"body": "x"})])
+def test_an_author_who_may_be_another_is_not_learned(services, table, author, comment):
+    identity.remember_author(services, author, {"comment": comment})
+    assert table.item is None

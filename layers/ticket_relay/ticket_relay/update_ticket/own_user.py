@@ -2,7 +2,9 @@
 circles. Learned once a day for all functions, from Zendesk's word or from the author of an update of ours.
 """
 
+from collections.abc import Mapping
 from contextlib import suppress
+from typing import Any
 
 from ticket_relay import observability
 from ticket_relay.rate_limits.permit import Permit
@@ -34,6 +36,14 @@ def learned(services: Services, permit: Permit) -> int | None:
     if user_id is not None:
         remember(services, user_id)
     return user_id
+
+
+def remember_author(services: Services, author_id: int | None, update: Mapping[str, Any]) -> None:
+    """The author of an update's audit is our own user, unless its comment was written in another's name: whose audit
+    that is, is not published.
+    """
+    if author_id is not None and "author_id" not in update.get("comment", {}):
+        remember(services, author_id)
 
 
 def remember(services: Services, user_id: int) -> None:

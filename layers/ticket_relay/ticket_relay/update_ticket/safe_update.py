@@ -144,8 +144,8 @@ def _send(services: Services, plan: Plan, reading: Reading, permit: Permit) -> N
     # First of all the outcome is written down: a row that does not know of it is in doubt.
     end = update_states.half_applied if plan.two_requests else update_states.applied
     move(services, [(it, end(it.row, services.now())) for it in plan.senders] + plan.after)
-    if reading.own is None and author_id is not None:
-        identity.remember(services, author_id)
+    if reading.own is None:
+        identity.remember_author(services, author_id, plan.update)
 
 
 def _reading(

@@ -198,3 +198,9 @@ def test_adding_and_removing_tags_can_be_safe_at_the_top_level(zendesk, ticket, 
     put(zendesk, ticket, priority="low")
     body = {"tags": ["acme2"], "safe_update": "true", "updated_stamp": ticket["updated_at"]}
     assert zendesk.send(method, f"tickets/{ticket['id']}/tags", body).status == 409
+
+
+def test_an_update_in_anothers_name_has_that_author_in_its_audit(zendesk, ticket, account):
+    ada = account.users.agent("ada@example.com")
+    updated = put(zendesk, ticket, comment={"body": "x", "author_id": ada.id})
+    assert updated.json()["audit"]["author_id"] == ada.id
