@@ -164,6 +164,7 @@ def _functions(
     functions = {}
     for name, properties in template.resources(plain, "AWS::Lambda::Function"):
         resolved = lambda_.get_function_configuration(FunctionName=physical[name])
+        reserved = lambda_.get_function_concurrency(FunctionName=physical[name]).get("ReservedConcurrentExecutions")
         layers = [layer for layer in template.layers(plain, properties) if layer != _LINUX_ONLY or _ON_LINUX]
         functions[name] = Function(
             name=_plain_name(name),
@@ -174,7 +175,7 @@ def _functions(
             timeout=resolved["Timeout"],
             memory=resolved["MemorySize"],
             log_format=properties.get("LoggingConfig", {}).get("LogFormat", "Text"),
-            reserved=properties.get("ReservedConcurrentExecutions"),
+            reserved=int(reserved) if reserved else None,
         )
     return functions
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from local import artefacts
-from local.aws import template
+from local.aws import template as templates
 
 type Stack = dict[str, dict[str, Any]]
 
@@ -19,7 +19,13 @@ def built() -> Path:
 
 
 @pytest.fixture(scope="session")
-def stack(built: Path) -> Stack:
-    """The resources by logical id, after SAM's transform."""
-    resources: Stack = template.translated(built, {"ZendeskBaseUrl": "https://example.zendesk.com"})["Resources"]
+def template(built: Path) -> dict[str, Any]:
+    """All of the template, after SAM's transform."""
+    return templates.translated(built, {"ZendeskBaseUrl": "https://example.zendesk.com"})
+
+
+@pytest.fixture(scope="session")
+def stack(template: dict[str, Any]) -> Stack:
+    """The resources by logical id."""
+    resources: Stack = template["Resources"]
     return resources

@@ -151,6 +151,30 @@ def test_the_api_is_throttled(stack: Stack) -> None:
     assert stage["DefaultRouteSettings"]["ThrottlingRateLimit"] == {"Ref": "ApiRateLimit"}
 
 
+def test_zendesks_webhooks_have_a_limit_of_their_own_and_the_same_metrics_as_the_others(stack: Stack) -> None:
+    """Settings of a route take the place of all default ones, and those for a route that is not there stop a deploy."""
+    (stage,) = properties(stack, "AWS::ApiGatewayV2::Stage").values()
+    ((route, settings),) = stage["RouteSettings"].items()
+    method, path = route.split()
+    assert method.lower() in stack["RelayHttpApi"]["Properties"]["Body"]["paths"][path]
+    assert path == "/zendesk/ticket-updates"
+    assert settings == {
+        "ThrottlingBurstLimit": {"Ref": "WebhookBurstLimit"},
+        "ThrottlingRateLimit": {"Ref": "WebhookRateLimit"},
+        "DetailedMetricsEnabled": stage["DefaultRouteSettings"]["DetailedMetricsEnabled"],
+    }
+
+
+def test_updates_get_concurrency_of_their_own_only_on_demand(stack: Stack, template: dict[str, Any]) -> None:
+    """A new account has a quota of 10, all of which must stay unreserved."""
+    reserved = stack["UpdateTicketFunction"]["Properties"]["ReservedConcurrentExecutions"]
+    assert reserved == {"Fn::If": ["ReservesForUpdates", {"Ref": "UpdateConcurrency"}, {"Ref": "AWS::NoValue"}]}
+    assert template["Conditions"]["ReservesForUpdates"] == {
+        "Fn::Not": [{"Fn::Equals": [{"Ref": "UpdateConcurrency"}, 0]}]
+    }
+    assert template["Parameters"]["UpdateConcurrency"]["Default"] == 0
+
+
 def test_access_logs_are_json_and_hold_neither_headers_nor_bodies(stack: Stack) -> None:
     (stage,) = properties(stack, "AWS::ApiGatewayV2::Stage").values()
     logged = json.loads(stage["AccessLogSettings"]["Format"]).values()

@@ -16,6 +16,9 @@ Transform: AWS::Serverless-2016-10-31
 Parameters:
   Address: {Type: String}
   Seconds: {Type: Number, Default: 7}
+  Reserved: {Type: Number, Default: 0}
+Conditions:
+  Reserves: !Not [!Equals [!Ref Reserved, 0]]
 Resources:
   Api:
     Type: AWS::Serverless::HttpApi
@@ -27,6 +30,7 @@ Resources:
       CodeUri: TakeOrderFunction
       Timeout: !Ref Seconds
       MemorySize: 512
+      ReservedConcurrentExecutions: !If [Reserves, !Ref Reserved, !Ref AWS::NoValue]
       Layers: [!Ref CommonLayer]
       Environment: {Variables: {ADDRESS: !Ref Address, TABLE: !Ref Table, KEYS: !Ref Keys, SECONDS: !Ref Seconds}}
       Events:
@@ -98,6 +102,16 @@ def test_the_functions_are_told_what_the_template_says(folder: Path) -> None:
             secret = client("secretsmanager", url).get_secret_value(SecretId=order.environment["KEYS"])
             assert json.loads(secret["SecretString"]) == {"a": 1}
             assert made.table in client("dynamodb", url).list_tables()["TableNames"]
+
+    asyncio.run(main())
+
+
+def test_a_concurrency_that_a_parameter_sets_is_known(folder: Path) -> None:
+    async def main() -> None:
+        async with cloud.moto() as url:
+            parameters = {"Address": "http://somewhere", "Reserved": "3"}
+            made = await cloud.made(folder, url, None, parameters, {"Keys": "{}"})
+            assert made.functions["take_order"].reserved == 3
 
     asyncio.run(main())
 
