@@ -100,7 +100,9 @@ class Source:
 
     def _index(self, node: yaml.Node, place: Place) -> None:
         self._lines.setdefault(place, node.start_mark.line + 1)
-        if isinstance(node, yaml.SequenceNode):
+        if isinstance(node, yaml.ScalarNode):
+            self._check_text(node)
+        elif isinstance(node, yaml.SequenceNode):
             for index, part in enumerate(node.value):
                 self._index(part, (*place, index))
         elif isinstance(node, yaml.MappingNode):
@@ -109,7 +111,13 @@ class Source:
                 if inside in self._lines:
                     self._report(key.start_mark.line + 1, f"{key.value}: is there twice")
                 self._lines[inside] = key.start_mark.line + 1
+                self._index(key, inside)
                 self._index(part, inside)
+
+    def _check_text(self, node: yaml.ScalarNode) -> None:
+        """To YAML \\ud83d is a character, but to UTF-8 and to whoever loads the definitions it is none."""
+        if re.search("[\ud800-\udfff]", node.value):
+            self._report(node.start_mark.line + 1, "holds half a surrogate pair: write the character itself")
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -82,6 +82,16 @@ def test_a_definition_that_holds_itself_is_reported(tree):
     assert tree.problems() == ["partners/acme.yaml:1: nested too deeply, or an alias of itself"]
 
 
+@pytest.mark.parametrize("half", [r"\ud83d", r"\ud83d\ude00"])
+def test_half_a_surrogate_pair_in_a_text_or_a_key_is_reported(tree, half):
+    """The functions could not load it, and so no definition at all."""
+    tree.partner("acme", PARTNER.replace("${event.title}", f'"Fire {half}"') + f'  metadata: {{"{half}": 1}}\n')
+    assert tree.problems() == [
+        "partners/acme.yaml:6: holds half a surrogate pair: write the character itself",
+        "partners/acme.yaml:10: holds half a surrogate pair: write the character itself",
+    ]
+
+
 def test_right_definitions_pass_in_silence(tree):
     assert tree.run("--check") == 0
     assert tree.capsys.readouterr() == ("", "")
