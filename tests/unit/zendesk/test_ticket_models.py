@@ -136,6 +136,7 @@ def test_an_update_needs_neither():
         ("followers", [{"user_id": 1, "action": "add"}]),
         ("email_ccs", [{"user_id": number} for number in range(1, 50)]),
         ("metadata", {"note": "x" * 1024}),
+        ("metadata", {"n": float("inf")}),
         ("metadata", "text"),
     ],
 )
@@ -169,12 +170,22 @@ def test_a_request_holds_what_was_given_and_the_external_id():
     assert json.loads(request) == {"ticket": {"comment": COMMENT, "assignee_id": None, "external_id": "acme:evt-1"}}
 
 
-def test_a_request_is_canonical_ascii():
+def test_a_request_is_canonical_utf_8():
     ticket = TicketCreate.model_validate({"subject": "Ångström", "comment": {"public": True, "body": "é"}})
-    expected = (
-        rb'{"ticket":{"comment":{"body":"\u00e9","public":true},"external_id":"a:b","subject":"\u00c5ngstr\u00f6m"}}'
-    )
-    assert to_request(ticket, "a:b") == expected
+    expected = '{"ticket":{"comment":{"body":"é","public":true},"external_id":"a:b","subject":"Ångström"}}'
+    assert to_request(ticket, "a:b") == expected.encode()
+
+
+@pytest.mark.parametrize("character", ["ж", "語", "😀"])
+def test_a_text_of_any_script_may_be_as_large_as_its_event(character):
+    body = character * (256 * 1024 // len(character.encode()))
+    request = to_request(TicketCreate.model_validate({"comment": {"body": body}}), "a:b")
+    assert json.loads(request)["ticket"]["comment"]["body"] == body
+
+
+def test_a_literal_with_half_a_surrogate_pair_is_sent_without_it():
+    ticket = TicketCreate.model_validate({"subject": "Fire \ud83d", "comment": COMMENT})
+    assert json.loads(to_request(ticket, "a:b"))["ticket"]["subject"] == "Fire \ufffd"
 
 
 @given(st.permutations(list(EVERYTHING_COMMON)))
@@ -195,6 +206,14 @@ def test_a_ticket_that_cannot_be_sent_is_invalid(properties):
 def test_metadata_of_an_update_leaves_room_for_the_relays_marker():
     assert TicketCreate.model_validate({"comment": COMMENT, "metadata": {"note": "x" * 1000}})
     assert refused_fields(TicketChanges, {"metadata": {"note": "x" * 1000}}) == {"metadata"}
+
+
+@pytest.mark.parametrize(("character", "most"), [("x", 1013), ("é", 168), ("語", 168), ("😀", 84)])
+def test_metadata_is_counted_as_escaped_since_it_is_not_known_how_zendesk_counts(character, most):
+    assert created(metadata={"note": character * most})
+    assert refused_fields(TicketCreate, {"comment": COMMENT, "metadata": {"note": character * (most + 1)}}) == {
+        "metadata"
+    }
 
 
 def test_the_relays_marker_is_not_for_a_rule_to_set():

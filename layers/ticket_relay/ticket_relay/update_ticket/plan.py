@@ -22,6 +22,7 @@ from ticket_relay.update_ticket.rules import Decider
 from ticket_relay.webhooks import payload
 from ticket_relay.zendesk import timestamps
 from ticket_relay.zendesk.client import Ticket
+from ticket_relay.zendesk.request_body import encoded
 from ticket_relay.zendesk.ticket_models import TicketCreate
 from ticket_relay.zendesk.timestamps import Stamp
 
@@ -107,7 +108,7 @@ class Plan:
         self.senders.append(waiting)
         self.markers.append(waiting.row.marker_of_first if later else waiting.row.marker)
         self.two_requests = bool(later)
-        rest = json.dumps(later[0]).encode() if later else decided.rest
+        rest = encoded(later[0]) if later else decided.rest
         if rest is not None:
             self.rests[waiting.row.pk] = rest
         return True

@@ -8,6 +8,7 @@ from typing import Any
 from ticket_relay.rate_limits.permit import Permit
 from ticket_relay.zendesk.errors import OutcomeUnknown, Rejected
 from ticket_relay.zendesk.jobs import Job, read_job
+from ticket_relay.zendesk.request_body import encoded
 from ticket_relay.zendesk.transport import Answer, Auth, Transport
 
 type Ticket = dict[str, Any]
@@ -66,7 +67,7 @@ class Zendesk:
 
         Takes no idempotency key ("Idempotency" names Create Ticket alone): a retry is never safe before a look.
         """
-        body = _json({"tickets": [json.loads(request)["ticket"] for request in requests]})
+        body = encoded({"tickets": [json.loads(request)["ticket"] for request in requests]})
         match self._call("POST", "/api/v2/tickets/create_many", permit, body=body).body:
             case {"job_status": dict(status)} if job := read_job(status):
                 return Submission(job.id, None)
@@ -137,7 +138,7 @@ class Zendesk:
 
         Not idempotent: a comment would be posted twice.
         """
-        body = _json({"ticket": update})
+        body = encoded({"ticket": update})
         match self._call("PUT", f"/api/v2/tickets/{ticket_id}", permit, body=body, tickets=[ticket_id]).body:
             case {"audit": {"author_id": int(author_id)}}:
                 return author_id
@@ -147,7 +148,7 @@ class Zendesk:
         """`PUT /api/v2/tickets/update_many` with at most 100 `ticket` objects, each with its `id`, `safe_update` and
         `updated_stamp`: the id of one job for all. Conflicts are in the job's results. Not idempotent.
         """
-        body, tickets = _json({"tickets": list(updates)}), [update["id"] for update in updates]
+        body, tickets = encoded({"tickets": list(updates)}), [update["id"] for update in updates]
         match self._call("PUT", "/api/v2/tickets/update_many", permit, body=body, tickets=tickets).body:
             case {"job_status": dict(status)} if job := read_job(status):
                 return job.id
@@ -177,10 +178,6 @@ class Zendesk:
 
     def _call(self, method: str, path: str, permit: Permit, **request: Any) -> Answer:
         return self._transport.call(method, path, auth=self._auth, permit=permit, **request)
-
-
-def _json(body: Any) -> bytes:
-    return json.dumps(body, sort_keys=True, separators=(",", ":")).encode()
 
 
 def _cursor(rest: Any) -> str | None:
