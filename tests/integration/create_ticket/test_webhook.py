@@ -53,6 +53,15 @@ def test_a_duplicate_is_answered_with_the_state_that_the_first_has_reached(servi
     assert len(tickets()) == 1
 
 
+def test_another_body_under_the_id_of_a_ticket_is_counted_and_makes_no_second(
+    services, deliver, drive, tickets, counted
+):
+    deliver(services)
+    drive(services)
+    assert deliver(services, content=acme_event(title="Flood")).state == "created"
+    assert (counted("EventDiffers"), len(tickets())) == (1, 1)
+
+
 @both_engines
 def test_an_event_that_comes_often_at_once_is_one_ticket(other_services, deliver, drive, tickets, zendesk):
     together, receipts = threading.Barrier(6), []

@@ -1,6 +1,8 @@
+import json
+
 import pytest
 
-from tests.builders import NOW, SECRETS, acme_event, body_of, settings, signed
+from tests.builders import CANARY, NOW, SECRETS, acme_event, body_of, settings, signed, ticket_row
 from tests.fakes import Clock, FakeZendesk, Killed, MemoryStore, OpenGate
 from ticket_relay.create_ticket import webhook
 from ticket_relay.definitions import loader
@@ -8,6 +10,7 @@ from ticket_relay.definitions.models import PartnerDefinition
 from ticket_relay.errors import PayloadRefused, SignatureRefused, StoreUnavailable, UnknownPartner
 from ticket_relay.rate_limits.permit import Deadline
 from ticket_relay.services import Services
+from ticket_relay.states import ticket as ticket_states
 from ticket_relay.storage.rows import TicketState
 from ticket_relay.zendesk.errors import NotSent
 
@@ -71,6 +74,37 @@ def test_a_duplicate_asks_zendesk_nothing(services, zendesk):
     receive(services)
     assert receive(services).state == "submitted"
     assert zendesk.calls == ["create_ticket"]
+
+
+def test_a_duplicate_with_the_same_body_differs_in_nothing(services, counted):
+    receive(services)
+    receive(services)
+    assert (counted("EventDuplicate"), counted("EventDiffers")) == (1, 0)
+
+
+@pytest.mark.parametrize("first", [{}, {"incident": {"title": "Flood", "summary": "It is wet."}}])
+def test_another_event_under_a_known_id_is_told_and_answered_as_the_first(services, zendesk, counted, capfd, first):
+    kept = receive(services, {"type": "incident.opened"} | first)
+    assert receive(services) == kept
+    assert counted("EventDiffers") == 1
+    (line,) = [line for line in capfd.readouterr().out.splitlines() if "event differs" in line]
+    assert json.loads(line)["pk"] == "ticket#acme#evt_1"
+    assert CANARY not in line
+    assert len(zendesk.tickets) == len(first)
+
+
+def test_another_event_is_noticed_when_the_ticket_has_long_been_made(services, counted):
+    receive(services, {"type": "incident.opened", "incident": {"title": "Flood", "summary": "It is wet."}})
+    row = services.store.get("ticket#acme#evt_1")
+    services.store.move(row, ticket_states.created(row, 100, NOW))
+    assert receive(services).state == "created"
+    assert counted("EventDiffers") == 1
+
+
+def test_of_a_row_from_before_nothing_is_said(services, counted):
+    services.store.claim(ticket_row())
+    receive(services)
+    assert (counted("EventDuplicate"), counted("EventDiffers")) == (1, 0)
 
 
 def test_an_unwanted_event_is_ignored_and_not_stored(services):

@@ -18,7 +18,7 @@ from ticket_relay.rate_limits.headers import CREATE
 from ticket_relay.rate_limits.permit import Deadline
 from ticket_relay.services import Services
 from ticket_relay.states import ticket as ticket_states
-from ticket_relay.storage.rows import TicketRow, TicketState, external_id, ticket_pk
+from ticket_relay.storage.rows import TicketRow, TicketState, body_digest, external_id, ticket_pk
 from ticket_relay.storage.store import left_to_poller
 from ticket_relay.webhooks.authenticate import authenticate
 from ticket_relay.zendesk.ticket_models import to_request
@@ -52,11 +52,12 @@ def receive(services: Services, partner: str, headers: Mapping[str, str], body: 
             return Receipt("ignored", delivery.id)
         request = to_request(ticket, external_id(partner, delivery.id))
     except MappingFailed as error:
-        row = ticket_states.unmapped(partner, delivery.id, body, error, services.now())
+        row = _of(body, ticket_states.unmapped(partner, delivery.id, body, error, services.now()))
         return _receipt(_claimed(services, row) or row)
 
     with services.gate.permit(by, CREATE) as permit:
         row = ticket_states.claimed(partner, delivery.id, request, services.now(), closed_until=permit.closed_until)
+        row = _of(body, row)
         winner = _claimed(services, row)
         if winner or permit.closed_until is not None:
             return _receipt(winner or row)
@@ -67,11 +68,20 @@ def receive(services: Services, partner: str, headers: Mapping[str, str], body: 
             return _receipt(row)
 
 
+def _of(body: bytes, row: TicketRow) -> TicketRow:
+    """The row, with what tells the body that it is claimed for from any other."""
+    return row.model_copy(update={"body_digest": body_digest(body)})
+
+
 def _claimed(services: Services, row: TicketRow) -> TicketRow | None:
     """The row that was there already, whose duplicate this delivery is; None to the one who claimed it."""
     winner = services.store.claim(row)
     if winner:
         observability.count("EventDuplicate")
+        if winner.body_digest not in {None, row.body_digest}:
+            # An id stands for one event, so the answer is right. But a partner that uses ids twice loses events.
+            observability.count("EventDiffers")
+            observability.logger().warning("event differs", extra={"pk": row.pk})
     return winner
 
 

@@ -154,6 +154,8 @@ class TicketRow(Row):
     """The exact body of the create request: Zendesk refuses a known key with other bytes. Absent while unmapped."""
     event: bytes | None = None
     """The raw event, until it is mapped."""
+    body_digest: bytes | None = None
+    """Of the event that it was claimed for, which outlives the event itself; None on rows of before."""
     ticket_id: int | None = None
     """Announced while submitted, certain when created."""
     failures: int = 0
@@ -242,6 +244,11 @@ def external_id(partner: str, event_id: str) -> str:
     if len(plain) <= EXTERNAL_ID_LIMIT:
         return plain
     return f"{partner}:sha256:{hashlib.sha256(event_id.encode()).hexdigest()}"
+
+
+def body_digest(body: bytes) -> bytes:
+    """By which two bodies are told apart."""
+    return hashlib.sha256(body).digest()[:16]
 
 
 def ticket_pk(partner: str, event_id: str) -> str:
