@@ -7,8 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ticket_relay.create_ticket.mapping import map_event
+from ticket_relay.definitions import budget
 from ticket_relay.definitions.models import PartnerDefinition
 from ticket_relay.errors import MappingFailed
+from ticket_relay.webhooks.payload import MAX_BODY
 from ticket_relay.webhooks.signatures import Delivery
 from ticket_relay.zendesk.ticket_models import to_request
 
@@ -70,6 +72,18 @@ def test_a_shipped_definition_wants_its_sample(name):
 def test_a_condition_leaves_other_events_out():
     definition, event = shipped("globex")
     assert map_event(definition, event | {"event": "refund.paid"}, DELIVERY) is None
+
+
+def test_the_largest_events_are_within_the_limits(monkeypatch):
+    """But for the time, which is the machine's."""
+    monkeypatch.setattr(budget, "MAX_SECONDS", 60)
+    definition, event = shipped("globex")
+    few, goods = len(json.dumps(event)), event["order"]["items"][0]
+    event["order"]["items"] = [goods] * ((MAX_BODY - few) // (len(json.dumps(goods)) + 2))
+    assert map_event(definition, event, DELIVERY).comment.body.count("Desk lamp") == len(event["order"]["items"])
+    definition, event = shipped("acme")
+    event["incident"]["summary"] = "ж" * ((MAX_BODY - len(json.dumps(event))) // 2)
+    assert to_request(map_event(definition, event, DELIVERY), "a:b")
 
 
 @pytest.mark.parametrize("name", PARTNERS)

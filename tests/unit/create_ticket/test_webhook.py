@@ -119,6 +119,15 @@ def test_what_does_not_fit_the_definition_is_kept(services, zendesk, content):
     assert zendesk.calls == []
 
 
+def test_an_event_that_makes_too_much_of_the_definition_is_kept(services, zendesk, monkeypatch):
+    greedy = ACME.model_copy(update={"when": "range(0, event.count)"})
+    monkeypatch.setattr(loader, "partners", lambda: {"acme": greedy})
+    assert receive(services, {"count": 10**10}).state == "unmapped"
+    row = services.store.get("ticket#acme#evt_1")
+    assert (row.error_code, row.error_sentence) == ("mapping_too_large", "when: becomes too large.")
+    assert (row.event, zendesk.calls) == (body_of({"count": 10**10}), [])
+
+
 @pytest.mark.parametrize(
     ("refused", "request_"),
     [

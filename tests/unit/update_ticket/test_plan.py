@@ -6,6 +6,7 @@ import pytest
 
 from tests.builders import NOW
 from ticket_relay.definitions import loader
+from ticket_relay.definitions.models import UpdateRule
 from ticket_relay.states import update as update_states
 from ticket_relay.storage.rows import UpdateState, update_pk
 from ticket_relay.update_ticket import plan as decisions
@@ -105,6 +106,17 @@ def test_what_cannot_be_decided_fails_alone(monkeypatch):
     plan = planned(waiting(1, rule="nobody-defined-this"), waiting(2, changes={"priority": "high"}))
     assert ends(plan.over) == [("inv_1", "failed", "unknown_rule")]
     assert plan.update == {"priority": "high"}
+
+
+def test_a_rule_that_makes_too_much_of_a_ticket_fails_its_own_update_only(monkeypatch):
+    greedy = {
+        "custom_fields": {"$map": {"$eval": "range(0, ticket.id ** 20)"}, "each(n)": {"id": "${n}", "value": "x"}}
+    }
+    rule = UpdateRule(rule="greedy", sample={"event": "e.json", "ticket": "t.json"}, changes=greedy)
+    monkeypatch.setattr(loader, "rules", lambda: {"greedy": rule})
+    plan = planned(waiting(1, rule="greedy"), waiting(2, changes={"priority": "high"}))
+    assert ends(plan.over) == [("inv_1", "failed", "mapping_too_large")]
+    assert [it.row.invocation_id for it in plan.senders] == ["inv_2"]
 
 
 def test_what_we_caused_ourselves_is_skipped():

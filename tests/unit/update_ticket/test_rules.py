@@ -125,6 +125,7 @@ def test_a_rule_that_asks_for_the_time_of_no_ticket_fails_rather_than_look_at_th
             'changes.priority: object has no property "nothing".',
         ),
         (rule({}, when="ticket.nothing"), "mapping_failed", 'when: object has no property "nothing".'),
+        (rule({"subject": "${2 ** ticket.id ** 9}"}), "mapping_too_large", "changes: becomes too large."),
         (rule({"tags": {"add": "vip"}}), "changes_invalid", "changes.tags.add: Input should be a valid list."),
         (
             literal({"priority": "canary"}),

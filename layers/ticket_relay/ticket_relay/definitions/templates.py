@@ -9,10 +9,10 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
-import jsone
 from jsone.shared import JSONTemplateError
 from pydantic import BaseModel, ValidationError
 
+from ticket_relay.definitions import budget
 from ticket_relay.definitions.models import is_operator
 from ticket_relay.errors import MappingFailed
 
@@ -28,15 +28,17 @@ _OWN_WORDS = re.compile(
 
 
 def render(template: object, context: dict[str, Any], *, name: str) -> Any:
-    """The template's value. `name` is what the definition calls it. Raises MappingFailed `mapping_failed`.
+    """The template's value. `name` is what the definition calls it. Raises MappingFailed: `mapping_failed`, and
+    `mapping_too_slow` or `mapping_too_large` where the event makes too much of the template.
 
     `context` must hold `now`, or jsone would look at the clock.
     """
-    try:
-        return jsone.render(template, context)
-    except _FAILURES as error:
-        place = _place(_failing(template, context, [name]))
-        raise MappingFailed("mapping_failed", f"{place}: {_reason(error)}.") from None
+    with budget.limited(name):
+        try:
+            return budget.render(template, context)
+        except _FAILURES as error:
+            place = _place(_failing(template, context, [name]))
+            raise MappingFailed("mapping_failed", f"{place}: {_reason(error)}.") from None
 
 
 def clock(moment: datetime) -> str:
@@ -53,9 +55,11 @@ def _failing(template: object, context: dict[str, Any], path: list[str | int]) -
         parts = template.items()
     for key, part in parts:
         try:
-            jsone.render(part, context)
+            budget.render(part, context)
         except _FAILURES:
             return _failing(part, context, [*path, key])
+        except MappingFailed:
+            break  # What is left of the budget does not suffice to look further.
     return path
 
 
