@@ -145,6 +145,14 @@ def test_a_wrong_value_is_refused_on_creation_and_on_update(name, value):
     assert refused_fields(TicketChanges, {name: value}) == {name}
 
 
+@pytest.mark.parametrize("name", sorted(name for name, value in EVERYTHING_COMMON.items() if isinstance(value, list)))
+def test_a_list_is_judged_up_to_its_first_wrong_item(name):
+    for model in (TicketCreate, TicketChanges):
+        with pytest.raises(ValidationError) as invalid:
+            model.model_validate({"comment": COMMENT, name: [{}] * 1000})
+        assert {error["loc"][:2] for error in invalid.value.errors()} == {(name, 0)}
+
+
 def test_48_email_ccs_are_taken():
     assert len(created(email_ccs=[{"user_id": number} for number in range(1, 49)])["email_ccs"]) == 48
 
