@@ -6,15 +6,14 @@ as "look what is there": all callers do.
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-import boto3
-from boto3.dynamodb.types import Binary, TypeDeserializer, TypeSerializer
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from ticket_relay import aws_clients
 from ticket_relay.errors import StoreUnavailable
+from ticket_relay.storage.attribute_values import from_wire, to_wire
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -37,12 +36,12 @@ class Table:
 
     def __init__(self, name: str, client: "DynamoDBClient | None" = None) -> None:
         self.name = name
-        self._client: DynamoDBClient = client or boto3.client("dynamodb", config=CLIENT)
+        self._client: DynamoDBClient = client or aws_clients.client("dynamodb", CLIENT)
 
     def get(self, pk: str) -> Item | None:
         with _translated():
             found = self._client.get_item(TableName=self.name, Key=_key(pk), ConsistentRead=True).get("Item")
-        return _from_wire(found) if found else None
+        return from_wire(found) if found else None
 
     def get_many(self, pks: Iterable[str]) -> Iterator[Item]:
         """The items that exist, in no order. What DynamoDB left unread the next poll asks for again, not this one."""
@@ -51,16 +50,16 @@ class Table:
             keys = [_key(pk) for pk in wanted[start : start + BATCH_GET_LIMIT]]
             with _translated():
                 answer = self._client.batch_get_item(RequestItems={self.name: {"Keys": keys, "ConsistentRead": True}})
-            yield from map(_from_wire, answer["Responses"].get(self.name, []))
+            yield from map(from_wire, answer["Responses"].get(self.name, []))
 
     def put(self, item: Item, *, only_if: str, given: Mapping[str, Any] | None = None) -> None:
         """Write the whole item if the condition holds of the one that is there."""
         # DynamoDB refuses empty maps and unused names; `state` is one of its reserved words.
-        extra: Any = {"ExpressionAttributeValues": _to_wire(given)} if given else {}
+        extra: Any = {"ExpressionAttributeValues": to_wire(given)} if given else {}
         if "#state" in only_if:
             extra["ExpressionAttributeNames"] = {"#state": "state"}
         with _translated():
-            self._client.put_item(TableName=self.name, Item=_to_wire(item), ConditionExpression=only_if, **extra)
+            self._client.put_item(TableName=self.name, Item=to_wire(item), ConditionExpression=only_if, **extra)
 
     def update(self, pk: str, change: str, *, only_if: str, given: Mapping[str, Any]) -> None:
         """Change some attributes if the condition holds; an absent item counts as one without attributes."""
@@ -70,7 +69,7 @@ class Table:
                 Key=_key(pk),
                 UpdateExpression=change,
                 ConditionExpression=only_if,
-                ExpressionAttributeValues=_to_wire(given),
+                ExpressionAttributeValues=to_wire(given),
             )
 
     def due(self, shard: str, until: float, limit: int) -> list[tuple[str, float]]:
@@ -80,10 +79,10 @@ class Table:
                 TableName=self.name,
                 IndexName=DUE_INDEX,
                 KeyConditionExpression="due_shard = :shard AND due_at <= :until",
-                ExpressionAttributeValues=_to_wire({":shard": shard, ":until": until}),
+                ExpressionAttributeValues=to_wire({":shard": shard, ":until": until}),
                 Limit=limit,
             )
-        return [(item["pk"], item["due_at"]) for item in map(_from_wire, answer["Items"])]
+        return [(item["pk"], item["due_at"]) for item in map(from_wire, answer["Items"])]
 
 
 @contextmanager
@@ -102,41 +101,3 @@ def _translated() -> Iterator[None]:
 
 def _key(pk: str) -> Any:
     return {"pk": {"S": pk}}
-
-
-def _to_wire(item: Mapping[str, Any]) -> Any:
-    write = TypeSerializer().serialize
-    # Nothing is absent, and so is the empty text, which older engines refuse.
-    return {name: write(_exact(value)) for name, value in item.items() if value not in (None, "")}
-
-
-def _from_wire(item: Mapping[str, Any]) -> Item:
-    read = TypeDeserializer().deserialize
-    return {name: _plain(read(value)) for name, value in item.items()}
-
-
-def _exact(value: Any) -> Any:
-    match value:
-        case float():
-            # Milliseconds are enough for a time, and fit DynamoDB's decimals exactly.
-            return Decimal(f"{value:.3f}")
-        case list() | tuple():
-            return [_exact(each) for each in value]
-        case dict():
-            return {name: _exact(each) for name, each in value.items() if each not in (None, "")}
-        case _:
-            return value
-
-
-def _plain(value: Any) -> Any:
-    match value:
-        case list():
-            return [_plain(each) for each in value]
-        case dict():
-            return {name: _plain(each) for name, each in value.items()}
-        case Decimal():
-            return int(value) if value == value.to_integral_value() else float(value)
-        case Binary():
-            return bytes(value.value)  # type: ignore[attr-defined]  # the stubs lack it
-        case _:
-            return value
