@@ -4,8 +4,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from aws_lambda_powertools.utilities.parameters import SecretsProvider
-
 from cli.doctor.finding import unchecked
 from cli.doctor.line import Line
 from cli.where import Where
@@ -56,4 +54,4 @@ class Setup:
     @cached_property
     def secrets(self) -> Secrets:
         """As the functions read them, with an operator's patience."""
-        return Secrets(SecretsProvider(boto3_client=self.aws("secretsmanager")))
+        return Secrets(self.aws("secretsmanager"))

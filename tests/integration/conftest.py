@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from aws_lambda_powertools.utilities.parameters import SecretsProvider
 
 from layers.config import compile as definitions_compiler
 from local.zendesk_simulator import Account, Server, simulator
@@ -95,7 +94,7 @@ def secrets(aws: None, zendesk: Server) -> Secrets:
     }
     for name, value in values.items():
         client.create_secret(Name=name, SecretString=json.dumps(value))
-    return Secrets(SecretsProvider(boto3_client=client))
+    return Secrets(client)
 
 
 @pytest.fixture

@@ -284,13 +284,13 @@ def test_a_function_killed_after_the_request_leaves_one_ticket(
 
 
 def test_without_signing_secrets_nobody_is_believed(services, clock, deliver, post):
-    services.secrets._provider.client.put_secret_value(SecretId="signing-secrets", SecretString="{}")
+    services.secrets._client.put_secret_value(SecretId="signing-secrets", SecretString="{}")
     status, answer, _ = post(GOOD, signed(GOOD, at=clock()))
     assert (status, answer["error"]) == (401, "no_secret")
 
 
 def test_an_unreachable_secret_store_is_503(post, clock, services, dynamo):
-    services.secrets._provider.client.put_secret_value(SecretId="signing-secrets", SecretString="no JSON")
+    services.secrets._client.put_secret_value(SecretId="signing-secrets", SecretString="no JSON")
     status, answer, _ = post(GOOD, signed(GOOD, at=clock()))
     assert (status, answer["error"]) == (503, "secrets_unavailable")
     assert dynamo.scan(TableName="relay")["Count"] == 0

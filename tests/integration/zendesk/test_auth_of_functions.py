@@ -91,7 +91,7 @@ def test_credentials_that_are_always_refused_are_an_outage(services, zendesk, is
 
 def test_an_api_token_is_the_legacy_way_in(services, zendesk, issued):
     legacy = {"email": "relay@example.com", "api_token": "any"}
-    client = services.secrets._provider.client
+    client = services.secrets._client
     client.put_secret_value(SecretId="zendesk-credentials", SecretString=json.dumps(legacy))
     assert own_user(services) == zendesk.account.relay.id
     assert issued() == 0
