@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from ticket_relay import api_gateway, config, observability
@@ -14,14 +13,12 @@ from ticket_relay.services import services
 ANSWER_WITHIN = 3.0
 """Seconds for Zendesk's share, so that the partner is answered within five."""
 
-app = api_gateway.resolver()
 
-
-@app.post("/webhooks/<partner>")
-def webhook(partner: str) -> Response[str]:
-    event = app.current_event
+@api_gateway.route("POST /webhooks/{partner}")
+def webhook(event: api_gateway.Event) -> api_gateway.Answer:
     by = Deadline.after(ANSWER_WITHIN)
-    receipt = receive(services(), partner, event.headers, api_gateway.raw_body(event.raw_event), by)
+    partner = event["pathParameters"]["partner"]
+    receipt = receive(services(), partner, event["headers"], api_gateway.raw_body(event), by)
     body: dict[str, Any] = {"state": receipt.state, "id": receipt.event_id}
     if receipt.ticket_id is not None:
         body["ticket_id"] = receipt.ticket_id
@@ -29,8 +26,8 @@ def webhook(partner: str) -> Response[str]:
 
 
 @observability.lambda_handler
-def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    return app.resolve(event, context)
+def handler(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
+    return webhook(event)
 
 
 # At the end of the module, so that Lambda's init phase pays for it and not the first partner.

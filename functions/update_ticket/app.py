@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from ticket_relay import api_gateway, config, observability
@@ -14,20 +13,18 @@ from ticket_relay.update_ticket.webhook import receive
 ANSWER_WITHIN = 3.0
 """Seconds. Zendesk waits for twelve, but counts slow answers against the webhook."""
 
-app = api_gateway.resolver()
 
-
-@app.post("/zendesk/ticket-updates")
-def webhook() -> Response[str]:
-    event = app.current_event
-    receipt = receive(services(), event.headers, api_gateway.raw_body(event.raw_event), Deadline.after(ANSWER_WITHIN))
+@api_gateway.route("POST /zendesk/ticket-updates")
+def webhook(event: api_gateway.Event) -> api_gateway.Answer:
+    by = Deadline.after(ANSWER_WITHIN)
+    receipt = receive(services(), event["headers"], api_gateway.raw_body(event), by)
     body = {"state": receipt.state, "id": receipt.invocation_id, "ticket_id": receipt.ticket_id}
     return api_gateway.answer(200 if receipt.state == "ignored" else 202, body)
 
 
 @observability.lambda_handler
-def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    return app.resolve(event, context)
+def handler(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
+    return webhook(event)
 
 
 # At the end of the module, so that Lambda's init phase pays for it and not the first webhook.

@@ -285,7 +285,7 @@ def _bad_requests(world: World) -> dict[str, tuple[int, str, Callable[[], reques
         "a body that is too large": (413, "body_too_large", lambda: send(large)),
         "another type": (415, "unsupported_media_type", lambda: send(content_type="application/xml")),
         "an unknown partner": (404, "unknown_partner", lambda: send(path="/webhooks/nobody")),
-        "a partner that is not UTF-8": (404, "not_found", lambda: send(path="/webhooks/%ff%00")),
+        "a partner that is not UTF-8": (404, "unknown_partner", lambda: send(path="/webhooks/%ff%00")),
         "a wrong path": (404, "not_found", lambda: send(path=f"/webhooks/acme/{CANARY}")),
         "the root": (404, "not_found", lambda: send(path="/")),
         "a wrong method": (

@@ -29,7 +29,7 @@ def post(services, monkeypatch):
     monkeypatch.setattr(function, "services", lambda: services)
 
     def post(body, headers, **request):
-        answer = function.app.resolve(http_event(body, headers, **request), None)
+        answer = function.webhook(http_event(body, headers, **request))
         return answer["statusCode"], json.loads(answer["body"]), answer["headers"]
 
     return post
