@@ -9,6 +9,8 @@ from ticket_relay.create_ticket.webhook import receive
 from ticket_relay.definitions.loader import partners
 from ticket_relay.rate_limits.permit import Deadline
 from ticket_relay.services import services
+from ticket_relay.storage.rows import TicketRow
+from ticket_relay.zendesk.ticket_models import TicketCreate
 
 ANSWER_WITHIN = 3.0
 """Seconds for Zendesk's share, so that the partner is answered within five."""
@@ -34,3 +36,5 @@ def handler(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
 if config.in_lambda():
     services()
     partners()
+    TicketCreate.model_rebuild()
+    TicketRow.model_rebuild()

@@ -8,7 +8,9 @@ from ticket_relay import api_gateway, config, observability
 from ticket_relay.definitions.loader import rules
 from ticket_relay.rate_limits.permit import Deadline
 from ticket_relay.services import services
+from ticket_relay.storage.rows import UpdateRow
 from ticket_relay.update_ticket.webhook import receive
+from ticket_relay.zendesk.ticket_models import TicketChanges
 
 ANSWER_WITHIN = 3.0
 """Seconds. Zendesk waits for twelve, but counts slow answers against the webhook."""
@@ -31,3 +33,5 @@ def handler(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
 if config.in_lambda():
     services()
     rules()
+    TicketChanges.model_rebuild()
+    UpdateRow.model_rebuild()

@@ -63,7 +63,8 @@ type OnClosed = Literal["fail", "follow_up"]
 
 
 class _Definition(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # Built at the first use: a function has partners or rules, never both.
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class PartnerDefinition(_Definition):

@@ -47,7 +47,7 @@ class Work(StrEnum):
 class Step(BaseModel):
     """One line of a row's history: what it came to, when (epoch seconds), and why."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     state: str
     at: float
@@ -58,7 +58,8 @@ class Step(BaseModel):
 class Row(BaseModel):
     """What both kinds share. A changed row is a new object made by `moved`, one version on."""
 
-    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+    # Built at the first use: a webhook's function has rows of one kind.
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True, defer_build=True)
     working: ClassVar[frozenset[str]] = frozenset()
     """Where a worker has something to do: exactly these rows have a `due_at`, and so stand in the sparse index."""
     over: ClassVar[frozenset[str]] = frozenset()

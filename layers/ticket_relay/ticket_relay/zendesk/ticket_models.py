@@ -107,7 +107,8 @@ type FieldValue = (
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # Each model is built at its first use: no function uses them all, and building them is much of a cold start.
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class Comment(_Strict):
