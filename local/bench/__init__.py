@@ -1,0 +1,1 @@
+"""What the relay costs, as figures to compare: one module for each, and a table of it."""

@@ -1,0 +1,126 @@
+"""How long Lambda's init phase of `create_ticket` takes, against that of an ordinary build.
+
+An ordinary build is what SAM's Python builder leaves: the same locked wheels unzipped, whole and without bytecode, and
+the same sources. Both are started in Lambda's own runtime, by turns; nothing is written, as /opt and /var/task are
+read-only in Lambda. The emulator runs on Linux only.
+"""
+
+import asyncio
+import statistics
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import psutil
+from rich.progress import Progress
+from rich.table import Table
+
+from local import artefacts
+from local.aws import cloud
+from local.runtimes import emulator
+from local.runtimes.runtime import Function
+
+_LAYERS = ("DependenciesLayer", "TicketRelayLayer", "ConfigLayer")
+_FUNCTION = "CreateTicketFunction"
+_LOCK = artefacts.ROOT / "layers" / "dependencies" / "requirements.txt"
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """One init phase, from the start of Lambda's runtime to the loaded function: seconds, and those of a processor."""
+
+    elapsed: float
+    processor: float
+
+
+type Pair = tuple[Start, Start]
+"""Of ours and of the ordinary build."""
+
+
+async def measured(pairs: int, bars: Progress) -> list[Pair]:
+    """Start either build so many times, after once that does not count: it reads the files from the disk."""
+    built = await artefacts.build()
+    with tempfile.TemporaryDirectory(prefix="relay-") as scratch:
+        ordinary = await asyncio.to_thread(ordinary_build, built, Path(scratch) / "ordinary")
+        function = await _function(built)
+        start = emulator.starter(Path(scratch))
+        bar = bars.add_task("cold starts", total=pairs + 1)
+        found: list[Pair] = []
+        for turn in range(pairs + 1):
+            folders = [built, ordinary] if turn % 2 else [ordinary, built]
+            starts = {folder: await _started(start, _of(function, folder)) for folder in folders}
+            found.append((starts[built], starts[ordinary]))
+            bars.advance(bar)
+    return found[1:]
+
+
+def ordinary_build(built: Path, into: Path) -> Path:
+    """Our sources as they were built, but without bytecode, and the locked wheels as they are."""
+    for artefact in (_FUNCTION, *_LAYERS[1:]):
+        for source in (built / artefact).rglob("*"):
+            if source.is_file() and source.suffix != ".pyc":
+                target = into / artefact / source.relative_to(built / artefact)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(source.read_bytes())
+    python = Path(sys.executable)
+    command = [
+        *(
+            str(python.with_name("uv")),
+            "pip",
+            "install",
+            "-q",
+            "--python",
+            str(python),
+            "--no-deps",
+            "--require-hashes",
+        ),
+        *("--only-binary", ":all:", "--no-compile", "-r", str(_LOCK), "--target", str(into / _LAYERS[0] / "python")),
+    ]
+    subprocess.run(command, check=True)  # noqa: S603 - our own tool and lock
+    return into
+
+
+def table(pairs: list[Pair]) -> Table:
+    """Medians and ranges. The processor's time is the steadier of the two where a machine is shared."""
+    shown = Table("init of create_ticket", "median", "range", "of a processor", title="Cold start")
+    ours, ordinary = zip(*pairs, strict=True)
+    for name, starts in (("as built", ours), ("ordinary build", ordinary)):
+        elapsed, processor = [it.elapsed for it in starts], [it.processor for it in starts]
+        spread = f"{min(elapsed) * 1000:.0f}-{max(elapsed) * 1000:.0f} ms"
+        shown.add_row(name, _ms(elapsed), spread, _ms(processor))
+    elapsed = [one.elapsed / other.elapsed for one, other in pairs]
+    processor = [one.processor / other.processor for one, other in pairs]
+    spread = f"{min(elapsed):.2f}-{max(elapsed):.2f}"
+    shown.add_row("ratio", f"{statistics.median(elapsed):.2f}", spread, f"{statistics.median(processor):.2f}")
+    return shown
+
+
+def _ms(seconds: list[float]) -> str:
+    return f"{statistics.median(seconds) * 1000:.0f} ms"
+
+
+async def _function(built: Path) -> Function:
+    """The function with the environment that the template gives it. Nothing is asked of AWS while it starts."""
+    parameters = {"ZendeskBaseUrl": "https://example.zendesk.com"}
+    secrets = dict.fromkeys(("ZendeskSecret", "PartnerSecrets", "WebhookSecret"), "{}")
+    async with cloud.moto() as url:
+        made = await cloud.made(built, url, None, parameters, secrets)
+    (name,) = {route.function for route in made.routes if route.key == "POST /webhooks/{partner}"}
+    return made.functions[name]
+
+
+def _of(function: Function, folder: Path) -> Function:
+    return replace(
+        function,
+        folder=folder / _FUNCTION,
+        layers=tuple(folder / layer for layer in _LAYERS),
+        environment=function.environment | {"PYTHONDONTWRITEBYTECODE": "1"},
+    )
+
+
+async def _started(start: emulator.EmulatorStarter, function: Function) -> Start:
+    async with start(function) as runtime:
+        spent = psutil.Process(runtime.pid).cpu_times()
+        return Start(runtime.init_seconds, spent.user + spent.system)
