@@ -11,7 +11,7 @@ from local.artefacts import ROOT
 
 LAYER = ROOT / "layers" / "ticket_relay" / "ticket_relay"
 FLOORS = [
-    {"observability", "errors", "config"},
+    {"observability", "errors", "config", "aws_clients"},
     {"storage", "api_gateway", "secrets_manager"},
     {"rate_limits"},
     {"zendesk"},
