@@ -235,10 +235,10 @@ class FakeZendesk:
         self.calls.append("job_statuses")
         return {job_id: self.jobs[job_id] for job_id in ids if self.jobs[job_id].status != "forgotten"}
 
-    def unfinished_jobs(self, _permit: Permit) -> list[str]:
-        self._accident("unfinished_jobs", self.before)
-        self.calls.append("unfinished_jobs")
-        return list(self._queue)
+    def list_jobs(self, _permit: Permit, _after: str | None = None) -> tuple[list[Job], str | None]:
+        self._accident("list_jobs", self.before)
+        self.calls.append("list_jobs")
+        return [Job(job_id, "queued", "", {}) for job_id in self._queue], None
 
     def show_ticket(self, ticket_id: int, _permit: Permit) -> Shown | None:
         self._accident("show_ticket", self.before)

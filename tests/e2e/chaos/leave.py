@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ticket_relay.create_ticket.candidate_jobs import PAGES_AT_ONCE
 from ticket_relay.rate_limits.gate import PK
-from ticket_relay.zendesk.client import JOB_PAGES
 
-ONE_ROWS_WORK = 3 + JOB_PAGES
+ONE_ROWS_WORK = 3 + PAGES_AT_ONCE
 """Calls that a leave from before the closing still covers: two looks, the pages of jobs, and the request itself."""
 
 

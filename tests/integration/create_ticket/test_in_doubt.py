@@ -11,7 +11,7 @@ from tests.fakes import DOWN, Outage
 from tests.fixtures import both_engines
 from ticket_relay.create_ticket import submit
 from ticket_relay.errors import StoreUnavailable
-from ticket_relay.rate_limits.permit import Deadline
+from ticket_relay.rate_limits.permit import Deadline, Permit
 from ticket_relay.states.ticket import KEY_LIFE
 from ticket_relay.storage.rows import TicketState
 
@@ -131,3 +131,25 @@ def test_a_job_of_many_whose_worker_died_while_it_told_them_makes_no_second_tick
     zendesk.account.settle()
     drive(services)
     assert [len(tickets(f"evt_{number}")) for number in range(6)] == [1] * 6
+
+
+@pytest.mark.parametrize("others", ["ours", "foreign"])
+def test_a_lost_answer_behind_many_newer_jobs_is_not_sent_again(services, zendesk, deliver, drive, tickets, others):
+    zendesk.account.settings.key_with_async = False
+    zendesk.account.settings.job_queued_seconds = 75
+    zendesk.account.settings.limit_account = zendesk.account.settings.limit_create = 10_000
+    zendesk.account.faults.add(Fault("drop", effect="after", **CREATE))
+    assert deliver(services, "lost").state == TicketState.ACCEPTED
+    ids = [f"evt_{number}" for number in range(130)]
+    if others == "ours":
+        for event_id in ids:
+            deliver(services, event_id)
+    else:
+        permit = Permit(Deadline.after(60))
+        for event_id in ids:
+            request = b'{"ticket": {"comment": {"body": "Theirs"}, "external_id": "%s"}}' % event_id.encode()
+            services.zendesk.create_ticket(request, event_id, permit)
+    drive(services)
+    assert len(tickets("lost")) == 1
+    if others == "ours":
+        assert {len(tickets(event_id)) for event_id in ids} == {1}

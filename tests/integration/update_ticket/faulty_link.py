@@ -57,7 +57,7 @@ class Line(BaseAdapter):
         trouble = self._trouble(request)
         if trouble == "late":
             self._turns.begin(lambda: self._arrives(request), after=self._chance.choice(LATE))
-            self._turns.sleep(options["timeout"][1])
+            self._turns.sleep(options["timeout"].read_timeout)
             raise requests.ReadTimeout
         self._travels()
         answer = self._answer(trouble, lambda: self._arrives(request))

@@ -44,20 +44,20 @@ def test_a_row_that_was_never_sent_is_sent_at_once(resume, zendesk):
 @pytest.mark.parametrize("doubt", [{"sent_at": NOW - 60}, {"attempt": 2}])
 def test_a_doubtful_row_is_looked_for_first(resume, zendesk, doubt):
     assert resume(**doubt).state == TicketState.SUBMITTED
-    assert zendesk.calls == ["unfinished_jobs", "find_tickets", "create_ticket"]
+    assert zendesk.calls == ["list_jobs", "find_tickets", "create_ticket"]
 
 
 def test_a_ticket_that_is_found_is_not_sent_again(resume, zendesk):
     zendesk.tickets[7] = "acme:evt_1"
     row = resume(sent_at=NOW - 60)
     assert (row.state, row.ticket_id) == (TicketState.CREATED, 7)
-    assert zendesk.calls == ["unfinished_jobs", "find_tickets"]
+    assert zendesk.calls == ["list_jobs", "find_tickets"]
 
 
 def test_an_announced_ticket_is_looked_for_by_its_id(resume, zendesk):
     zendesk.tickets[7] = "acme:evt_1"
     assert resume(attempt=2, ticket_id=7).ticket_id == 7
-    assert zendesk.calls == ["unfinished_jobs", "show_ticket"]
+    assert zendesk.calls == ["list_jobs", "show_ticket"]
 
 
 def test_somebody_elses_ticket_is_not_ours(resume, zendesk):

@@ -38,9 +38,7 @@ def run(services, seconds=50):
     poller.run(services, lambda: end - services.now(), services.sleep)
 
 
-CALLS = st.sampled_from(
-    ["create_ticket", "create_tickets", "find_tickets", "show_ticket", "job_statuses", "unfinished_jobs"]
-)
+CALLS = st.sampled_from(["create_ticket", "create_tickets", "find_tickets", "show_ticket", "job_statuses", "list_jobs"])
 ACCIDENTS = st.sampled_from(
     [
         Throttled(429, 5),

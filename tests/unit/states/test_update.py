@@ -253,6 +253,21 @@ def test_a_job_that_zendesk_does_not_know_is_waited_for_before_it_counts_as_forg
     assert row.sent_at == NOW
 
 
+@pytest.mark.parametrize(
+    ("error", "details"),
+    [
+        ("DatabaseConflict", "Database: collision"),
+        ("TicketUpdateFailed", "Mysql2::Error: Deadlock found when trying to get lock"),
+        ("TicketUpdateFailed", "deadlock"),
+        ("InternalServerError", ""),
+        ("TooManyRequests", "Too many requests"),
+    ],
+)
+def test_a_passing_error_of_one_ticket_goes_back_in_doubt(error: str, details: str):
+    row = polled(in_job(), job({"index": 3, "id": 7, "error": error, "details": details}))
+    assert (row.state, row.error_code, row.in_doubt) == (UpdateState.ACCEPTED, error, True)
+
+
 def test_an_unanswered_question_about_the_job_changes_nothing_but_the_time():
     row = waiting.unanswered(in_job(), Throttled(429, 90), NOW)
     assert (row.state, row.job_id, row.sent_at) == (UpdateState.SUBMITTED, "V3-1", NOW)

@@ -9,6 +9,7 @@ from contextlib import suppress
 
 from ticket_relay import observability
 from ticket_relay.create_ticket import mapping
+from ticket_relay.create_ticket.candidate_jobs import CandidateJobs
 from ticket_relay.definitions import loader
 from ticket_relay.errors import MappingFailed, PayloadRefused, StaleRow, UnknownPartner
 from ticket_relay.rate_limits.headers import CREATE, INDEX
@@ -86,8 +87,13 @@ def batches(rows: Iterable[TicketRow]) -> Iterator[list[TicketRow]]:
         yield batch
 
 
-def resume(services: Services, row: TicketRow, by: Deadline) -> TicketRow:
-    """Go on with an accepted row that is due. One in doubt is looked for, and sent only if there is no ticket."""
+def resume(services: Services, row: TicketRow, by: Deadline, jobs: CandidateJobs | None = None) -> TicketRow:
+    """Go on with an accepted row that is due. One in doubt is looked for, and sent only if there is no ticket.
+
+    `jobs` is the list of jobs that the rows of a run share.
+    """
+    # A worker that died may have sent until its lease ended.
+    sent_by = row.updated_at if row.leased_at is None else row.due_at or row.updated_at
     row = row.after_lease()
     if row.request is None:
         return _map(services, row)
@@ -97,7 +103,7 @@ def resume(services: Services, row: TicketRow, by: Deadline) -> TicketRow:
             return _deferred(services, row, permit.closed_until)
         row = services.store.move(row, ticket_states.held(row, services.now()))
         if row.in_doubt:
-            settled = _looked_for(services, row, permit)
+            settled = _looked_for(services, row, jobs or CandidateJobs(services), sent_by, permit)
             if settled:
                 return settled
             # Looking took a while, ten pages of jobs perhaps: others may have been told to wait since.
@@ -112,12 +118,14 @@ def _deferred(services: Services, row: TicketRow, until: float) -> TicketRow:
     return services.store.move(row, deferred(row, services.now(), until + jitter(2.0)))
 
 
-def _looked_for(services: Services, row: TicketRow, permit: Permit) -> TicketRow | None:
+def _looked_for(
+    services: Services, row: TicketRow, jobs: CandidateJobs, sent_by: float, permit: Permit
+) -> TicketRow | None:
     """The row as the look moved it; None if there is no ticket, and none to come, so that it may be sent."""
     observability.count("TicketLookedFor")
     try:
         # The jobs first: one that ends between the two looks has made its ticket by the second.
-        candidate_jobs = _candidate_jobs(services, row, permit)
+        candidate_jobs = jobs.of(row, sent_by, permit)
         ticket_id = find(services, row, permit)
     except Rejected as error:
         # A refused look says nothing about the ticket: in doubt as before.
@@ -156,27 +164,6 @@ def find(services: Services, row: TicketRow, permit: Permit) -> int | None:
     if len(found) > 1:
         observability.count("TicketDuplicated")
     return found[0] if found else None
-
-
-def _candidate_jobs(services: Services, row: TicketRow, permit: Permit) -> tuple[str, ...]:
-    """The jobs that may still make the ticket of a request whose answer was lost. Where the key is not honoured
-    together with `async`, sending again before they are over would make a second one.
-
-    The set is fixed at the first look, so that new jobs cannot keep the row waiting for ever.
-    """
-    if not ticket_states.jobs_may_be_candidates(row, services.now()):
-        return ()
-    try:
-        if row.candidate_jobs is None:
-            unfinished = services.zendesk.unfinished_jobs(permit)
-            ours = services.store.jobs_waited_for() if unfinished else set()
-            return tuple(job for job in unfinished if job not in ours)
-        known = services.zendesk.job_statuses(row.candidate_jobs, permit) if row.candidate_jobs else {}
-        return tuple(job for job in row.candidate_jobs if job in known and not known[job].over)
-    except Rejected as error:
-        # Without leave to see the jobs, the look for the ticket must do.
-        observability.logger().warning("jobs not shown", extra={"pk": row.pk, "reason": error.code})
-        return ()
 
 
 def _on_error(services: Services, row: TicketRow, error: ZendeskError, *, sent: bool = True) -> TicketRow:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import batched, takewhile
 
 from ticket_relay.create_ticket import submit
+from ticket_relay.create_ticket.candidate_jobs import CandidateJobs
 from ticket_relay.poll_jobs.poll_run import CALL_TIME, WAIT_SECONDS, Run, Turn, is_due
 from ticket_relay.rate_limits.permit import Deadline
 from ticket_relay.states import ticket as ticket_states
@@ -14,7 +15,7 @@ from ticket_relay.update_ticket import batch, webhook
 from ticket_relay.zendesk.client import TICKETS_AT_ONCE
 
 MOST_ROWS = 300
-"""Rows looked at in a turn."""
+"""Rows looked at in a turn, of those in doubt and of the others."""
 TURN = 5.0
 """Seconds of sending one by one, after which jobs are asked about again."""
 BACKLOG = 10
@@ -28,6 +29,7 @@ class Sender:
 
     def __init__(self, run: Run) -> None:
         self._run = run
+        self._jobs = CandidateJobs(run.services)
         self._settle_until: dict[int, float] = {}
         """By ticket: until when the second of our last update of it lasts, so that it is not read in vain."""
 
@@ -37,7 +39,7 @@ class Sender:
         closed_until = services.gate.closed_until()
         if closed_until is not None and closed_until > services.now() + WAIT_SECONDS:
             return Turn([], acted=False)
-        rows = self._run.due_soon(Work.SEND, MOST_ROWS)
+        rows = [*self._run.due_soon(Work.SEND, MOST_ROWS), *self._run.due_soon(Work.DOUBT, MOST_ROWS)]
         return Turn(rows, acted=closed_until is None and self._send(rows))
 
     def _send(self, rows: Sequence[Row]) -> bool:
@@ -56,7 +58,7 @@ class Sender:
         by = Deadline.after(CALL_TIME)
         row = group[0]
         if isinstance(row, TicketRow):
-            submit.resume(self._run.services, row, by)
+            submit.resume(self._run.services, row, by, self._jobs)
         elif isinstance(row, UpdateRow):
             of_ticket = [each for each in group if isinstance(each, UpdateRow)]
             if webhook.resume(self._run.services, of_ticket, by):
@@ -81,28 +83,30 @@ class Sender:
         return self._run.has_time_for_many and len(self._run.batches) < MOST_BATCHES
 
     def _create_together(self, rows: Sequence[TicketRow]) -> set[str]:
-        """Send a backlog of events in batches; the keys of the rows that went."""
+        """Send a backlog of events in batches; the keys of its rows. What finds no room waits: one by one it would take
+        more calls, and all of the account's.
+        """
         backlog = [row for row in rows if ticket_states.may_go_together(row)]
-        gone: set[str] = set()
         if len(backlog) < BACKLOG:
-            return gone
+            return set()
         for some in submit.batches(backlog):
             if self._may_send_many():
-                gone |= {row.pk for row in some}
                 with self._run.guarded(*some):
                     job_id = submit.send_together(self._run.services, some, Deadline.after(CALL_TIME))
                     self._run.batches |= {job_id} if job_id else set()
-        return gone
+        return {row.pk for row in backlog}
 
     def _update_together(self, tickets: Mapping[int, list[UpdateRow]]) -> set[str]:
-        """Send the updates of many tickets in one job; the keys of the rows that went."""
+        """Send the updates of many tickets in one job; the keys of the rows that went, or wait for room."""
         gone: set[str] = set()
         if len(tickets) < BACKLOG:
             return gone
         for some in batched(tickets.items(), TICKETS_AT_ONCE, strict=False):
-            if self._may_send_many():
-                together = dict(some)
-                rows = [row for of_ticket in together.values() for row in of_ticket]
+            together = dict(some)
+            rows = [row for of_ticket in together.values() for row in of_ticket]
+            if not self._may_send_many():
+                gone |= {row.pk for row in rows}
+            else:
                 with self._run.guarded(*rows):
                     job_id, alone = batch.apply(self._run.services, together, Deadline.after(CALL_TIME))
                     self._run.batches |= {job_id} if job_id else set()

@@ -8,8 +8,6 @@
 Whatever happens, a row is either over, or has a time at which it is due. The whole picture: docs/architecture.md.
 """
 
-import re
-
 from ticket_relay.errors import MappingFailed, RelayError
 from ticket_relay.states.backoff import LEASE, YOUNG_JOB, asked_again, growing, jitter
 from ticket_relay.states.waiting import still_waiting
@@ -32,10 +30,9 @@ REFUSED_TOGETHER = "refused_together"
 LONGEST_ATTEMPT_PAUSE = 3600.0
 """Seconds between two attempts whose jobs came to nothing."""
 
-# A create that failed on the ticket's own content: trying again cannot help. The name is the worker's for any failure,
-# so the details must read like a validation. Real: zendesk-java-client#98, "Description: cannot be blank".
+
+# The names under which a create fails on its content; a passing fault of Zendesk's may have one of them, too.
 _OWN_FAULT = frozenset({"TicketCreateFailed", "RecordInvalid"})
-_VALIDATION = re.compile(r"[A-Z][\w /-]*: \S")
 
 
 def claimed(partner: str, event_id: str, request: bytes, now: float, *, closed_until: float | None) -> TicketRow:
@@ -259,7 +256,7 @@ def polled(row: TicketRow, job: Job | None, now: float) -> TicketRow:
 def not_found(row: TicketRow, job: Job | None, now: float, *, forgotten_after: float) -> TicketRow:
     """There is no ticket, and a job that is unknown or over: a new attempt, in time, unless the ticket is to blame."""
     result = job.results.get(row.job_index) if job else None
-    if result and result.error in _OWN_FAULT and _VALIDATION.match(result.details):
+    if result and result.error in _OWN_FAULT and result.blames_the_ticket:
         return failed(row, result.error, result.details, now)
     if job and not job.over:
         return failed(row, "job_stuck", "Zendesk did not finish the job in three days, and there is no ticket.", now)

@@ -196,6 +196,9 @@ def polled(row: UpdateRow, job: Job | None, now: float, *, forgotten_after: floa
         return applied(row, now)
     if result.error == "UpdateConflict" or closes(result.details):
         return _again(row, result.error, result.details, now, sent_at=None, conflicts=row.conflicts + 1)
+    if not result.blames_the_ticket:
+        # A deadlock, a limit, a fault of Zendesk's: sent alone the update would be tried again, and so it is.
+        return _again(row, result.error, result.details, now, sent_at=row.sent_at, conflicts=row.conflicts)
     return failed(row, result.error, result.details, now)
 
 

@@ -38,9 +38,12 @@ class UpdateState(StrEnum):
 
 
 class Work(StrEnum):
-    """What there is to do for a row that is due: something is to be sent, or a job of Zendesk's asked about."""
+    """What there is to do for a row that is due: something is to be sent, for the first time or in doubt whether it was
+    sent before; or a job of Zendesk's is to be asked about. No kind stands in the way of another.
+    """
 
     SEND = "send"
+    DOUBT = "doubt"
     JOB = "job"
 
 
@@ -102,7 +105,14 @@ class Row(BaseModel):
 
     @property
     def work(self) -> Work:
-        return Work.JOB if self.state == TicketState.SUBMITTED else Work.SEND
+        if self.state == TicketState.SUBMITTED:
+            return Work.JOB
+        return Work.DOUBT if self.after_lease().in_doubt else Work.SEND
+
+    @property
+    def in_doubt(self) -> bool:
+        """A request may have had its effect: that is looked for before anything is sent."""
+        return self.sent_at is not None
 
     @property
     def retry_window_start(self) -> float:
@@ -210,11 +220,6 @@ class UpdateRow(Row):
     @property
     def if_not_sent(self) -> dict[str, Any]:
         return {**super().if_not_sent, "leased_rest": None}
-
-    @property
-    def in_doubt(self) -> bool:
-        """An update may have landed already: its marker is looked for in the ticket's audits."""
-        return self.sent_at is not None
 
     def based_on(self, updated_at: str) -> Self:
         """The row that remembers the first reading of its ticket; stored with its next change."""

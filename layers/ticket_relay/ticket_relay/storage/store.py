@@ -15,7 +15,7 @@ from ticket_relay.storage.rows import DAY, Row, TicketRow, UpdateRow, Work
 
 SHARDS = range(4)
 """Each kind of work is spread over so many keys of the due index: one takes 1000 writes a second."""
-MOST_JOBS = 500
+MOST_JOBS = 2000
 """Rows looked at for the jobs that are known to be ours."""
 FAR = 10.0**11
 """A due time after all others, in epoch seconds."""

@@ -19,7 +19,6 @@ JOBS_AT_ONCE = 100
 TICKETS_AT_ONCE = 100
 """create_many, update_many, show_many (Tickets reference)."""
 AUDIT_PAGE = 100
-JOB_PAGES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,25 +80,17 @@ class Zendesk:
                 return {job.id: job for job in map(read_job, jobs) if job}
         raise OutcomeUnknown("zendesk_answer_unreadable", "Zendesk's answer holds no job statuses.")
 
-    def unfinished_jobs(self, permit: Permit) -> list[str]:
-        """`GET /api/v2/job_statuses`: the ids of the account's jobs that are not over, from the first pages.
+    def list_jobs(self, permit: Permit, after: str | None = None) -> tuple[list[Job], str | None]:
+        """`GET /api/v2/job_statuses`: a page of the account's jobs, and where the next one begins; None after the last.
 
-        At most 30 jobs are queued or running at once ("Job limit"). Whether asynchronous creates count, and where jobs
-        without a completion date stand in the list, is not published.
+        The list is "sorted by completion then creation"; where jobs without a completion date stand is not published,
+        so that only its end tells that there are no more.
         """
-        found, params = [], {"page[size]": "100"}
-        for _ in range(JOB_PAGES):
-            answer = self._call("GET", "/api/v2/job_statuses", permit, params=params)
-            match answer.body:
-                case {"job_statuses": list(jobs), **rest}:
-                    found += [job.id for job in map(read_job, jobs) if job and not job.over]
-                case _:
-                    raise OutcomeUnknown("zendesk_answer_unreadable", "Zendesk's answer holds no job statuses.")
-            cursor = _cursor(rest)
-            if cursor is None:
-                break
-            params = {**params, "page[after]": cursor}
-        return found[:JOBS_AT_ONCE]
+        params = {"page[size]": "100"} | ({"page[after]": after} if after else {})
+        match self._call("GET", "/api/v2/job_statuses", permit, params=params).body:
+            case {"job_statuses": list(jobs), **rest}:
+                return [job for job in map(read_job, jobs) if job], _cursor(rest)
+        raise OutcomeUnknown("zendesk_answer_unreadable", "Zendesk's answer holds no job statuses.")
 
     def show_ticket(self, ticket_id: int, permit: Permit) -> Shown | None:
         """`GET /api/v2/tickets/{id}`; None where there is none, or none yet."""

@@ -4,10 +4,14 @@
 Sources: Job Statuses reference; recorded exchanges of 2023-24; zendesk-java-client#98 for the failed create.
 """
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
 from ticket_relay.zendesk.transport import code_of, text_of
+
+_VALIDATION = re.compile(r"[A-Z][\w /-]*: \S")
+_PASSING = frozenset({"DatabaseConflict", "InternalServerError", "TooManyRequests"})
 
 OVER = frozenset({"completed", "failed", "killed"})
 """`killed` is in the older reference and in the how-to on asynchronous creation; unknown words count as unfinished."""
@@ -21,6 +25,15 @@ class Result:
     error: str | None
     details: str
     index: int | None = field(default=None, compare=False)
+
+    @property
+    def blames_the_ticket(self) -> bool:
+        """Whether the error is the content's own fault, so that no retry will help: it must read like a validation.
+
+        The name is the worker's for any failure, a deadlock too. Real: "Description: cannot be blank"
+        (zendesk-java-client#98).
+        """
+        return bool(self.error and self.error not in _PASSING and _VALIDATION.match(self.details))
 
 
 @dataclass(frozen=True, slots=True)

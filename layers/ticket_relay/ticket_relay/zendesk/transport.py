@@ -16,6 +16,7 @@ import requests
 from aws_lambda_powertools.metrics import MetricUnit
 from requests.exceptions import ConnectTimeout
 from urllib3.exceptions import HTTPError, NewConnectionError, ReadTimeoutError
+from urllib3.util import Timeout
 
 from ticket_relay import observability
 from ticket_relay.rate_limits.headers import exhausted, http_date, retry_after
@@ -129,7 +130,8 @@ class Transport:
             # The adapter itself: `Session.send` reads the body and the target of a redirect that it is told to ignore.
             response = self._session.get_adapter(self._base_url).send(
                 self._session.prepare_request(request),
-                timeout=(connect, min(self._timeouts.read, left - connect)),
+                # `total` takes off the read time only what connecting took, which is nothing on a kept connection.
+                timeout=Timeout(connect=connect, read=self._timeouts.read, total=left),  # type: ignore[arg-type]  # stubs lack it
                 stream=True,
             )
             with response:
