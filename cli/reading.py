@@ -50,7 +50,7 @@ _ALL: _Fields = {
     "expires_at": moment,
     "version": int,
     "attempt": int,
-    "tries": int,
+    "retries": int,
     "error_code": str,
     "error_sentence": str,
     "history": _history,
@@ -61,7 +61,7 @@ _TICKET: _Fields = {
     "job_id": str,
     "submitted_at": moment,
     "failures": int,
-    "suspects": list,
+    "candidate_jobs": list,
 }
 _UPDATE: _Fields = {
     "invocation_id": str,

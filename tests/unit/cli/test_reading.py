@@ -3,11 +3,12 @@ import time
 
 import pytest
 
+from cli.reading import FIELDS
 from tests.builders import CANARY, NOW, ticket_row
 from ticket_relay.errors import MappingFailed
 from ticket_relay.states import ticket as ticket_states
 from ticket_relay.states import update as update_states
-from ticket_relay.storage.rows import TicketState, update_pk
+from ticket_relay.storage.rows import TicketRow, TicketState, UpdateRow, update_pk
 
 REQUEST = json.dumps({"ticket": {"subject": CANARY}}).encode()
 ISO_NOW = "2026-11-21T22:26:40.000Z"
@@ -80,9 +81,9 @@ def test_the_status_in_json_is_the_row_without_its_history(answer, claimed):
 def test_the_keys_of_a_kind_are_always_the_same(answer, claimed, row):
     claimed(row)
     assert list(answer("show", "acme", "evt_1")) == [
-        *("pk", "kind", "state", "since", "partner", "event_id", "job_id", "submitted_at", "failures", "suspects"),
-        *("ticket_id", "created_at", "updated_at", "due_at", "sent_at", "redriven_at", "expires_at"),
-        *("version", "attempt", "tries", "error_code", "error_sentence", "history"),
+        *("pk", "kind", "state", "since", "partner", "event_id", "job_id", "submitted_at", "failures"),
+        *("candidate_jobs", "ticket_id", "created_at", "updated_at", "due_at", "sent_at", "redriven_at", "expires_at"),
+        *("version", "attempt", "retries", "error_code", "error_sentence", "history"),
     ]
 
 
@@ -91,8 +92,13 @@ def test_an_update_has_keys_of_its_own(answer, claimed):
     assert list(answer("show", row.pk)) == [
         *("pk", "kind", "state", "since", "invocation_id", "base", "job_id", "submitted_at", "conflicts"),
         *("ticket_id", "created_at", "updated_at", "due_at", "sent_at", "redriven_at", "expires_at"),
-        *("version", "attempt", "tries", "error_code", "error_sentence", "history"),
+        *("version", "attempt", "retries", "error_code", "error_sentence", "history"),
     ]
+
+
+@pytest.mark.parametrize(("kind", "row"), [("ticket", TicketRow), ("update", UpdateRow)])
+def test_what_is_read_of_a_row_is_what_a_row_has(kind, row):
+    assert set(FIELDS[kind]) <= set(row.model_fields)
 
 
 def test_the_history_says_when_and_why(answer, moved):
