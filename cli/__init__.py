@@ -1,3 +1,1 @@
-"""The operator's command line. It is never deployed: it reads a stack and its table, and its only write is the relay's
-own redrive.
-"""
+"""The operator's command line. Never deployed. It reads a stack and its table, and writes only to redrive a row."""

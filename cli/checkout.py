@@ -1,4 +1,4 @@
-"""The definitions of this checkout, through the build's own door, so that nothing need be built to look at them."""
+"""The definitions of this checkout, checked and compiled as the build does it, without building anything."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,11 +11,11 @@ from ticket_relay.definitions.loader import PACKAGE
 from ticket_relay.definitions.models import PartnerDefinition, UpdateRule
 
 ROOT = compiler.FOLDER.parents[1]
-"""What samples are named from."""
+"""The folder to which the paths of samples are relative."""
 
 
 def partners() -> dict[str, PartnerDefinition]:
-    """By name. Raises ClickException where a definition is wrong: each problem was then printed to stderr."""
+    """By name. Raises ClickException if a definition is wrong; the compiler has printed each problem to stderr."""
     return _built("partners.json", TypeAdapter(dict[str, PartnerDefinition]))
 
 

@@ -1,4 +1,4 @@
-"""What can go wrong between an operator and AWS, as sentences in place of tracebacks."""
+"""The errors of AWS and of the relay as sentences for an operator, in place of tracebacks."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ _NOT_ACCEPTED = (
 )
 _SENTENCES = {
     "ResourceNotFoundException": "There is no such table in this account and region.",
-    **dict.fromkeys(_THROTTLED, "AWS throttles our requests. Try again later."),
+    **dict.fromkeys(_THROTTLED, "AWS throttles these requests. Try again later."),
     **dict.fromkeys(_NOT_ALLOWED, "These credentials are not allowed to do that."),
     **dict.fromkeys(_NOT_ACCEPTED, "AWS does not accept these credentials, or no longer."),
 }
@@ -38,6 +38,6 @@ def told() -> Iterator[None]:
     except NoRegionError:
         raise click.ClickException("There is no AWS region. Name it with --region.") from None
     except ResponseParserError:
-        raise click.ClickException("What is at that address does not answer as AWS does.") from None
+        raise click.ClickException("The server at that address does not answer as AWS does.") from None
     except (BotoCoreError, RelayError) as error:
         raise click.ClickException(str(error)) from None

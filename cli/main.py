@@ -1,4 +1,4 @@
-"""`relay`: what became of an event, what is stuck, and another try; what a rule would do, and whether all is set up."""
+"""`relay`: shows events and what is stuck, starts rows again, previews update rules, and checks the set-up."""
 
 import json
 import time
@@ -20,7 +20,7 @@ from ticket_relay.storage.dynamodb import Table
 from ticket_relay.storage.store import Store
 
 _MANY = 1
-"""More rows than this are not redriven without a yes."""
+"""To redrive more rows than this, the operator must confirm."""
 
 _MARKS = {
     Status.GOOD: ("✓", "green"),
@@ -39,7 +39,7 @@ class _Relay(click.Group):
 
 @click.group(cls=_Relay, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 def main() -> None:
-    """Look at Ticket Relay's rows and its set-up, start failed rows again, and try update rules.
+    """Show Ticket Relay's rows, start failed rows again, preview update rules, and check the set-up.
 
     Give the options after the command. They say where the table is: in AWS by the stack's name, with your usual
     profile and region, or on this machine by the `dynamodb_url` that `make local` prints:
@@ -58,7 +58,7 @@ def main() -> None:
 @somewhere
 @json_too
 def status(row: tuple[str, ...], where: Where, *, machine: bool) -> None:
-    """Say how far an event or an update is, in one line. One GetItem."""
+    """Show the state of an event or an update in one line. One GetItem."""
     record = _found(where, pk_of(row))
     if machine:
         shown.as_json(_brief(record))
@@ -71,8 +71,8 @@ def status(row: tuple[str, ...], where: Where, *, machine: bool) -> None:
 @click.option(
     "--payload",
     is_flag=True,
-    help="Print the stored request and event too. WARNING: they hold customers' data, which then stands in your "
-    "terminal, and in whatever records it.",
+    help="Print the stored request and event too. WARNING: they hold customers' data, which your terminal, and any "
+    "log of it, may then keep.",
 )
 @somewhere
 @json_too
@@ -100,7 +100,7 @@ def show(row: tuple[str, ...], where: Where, *, payload: bool, machine: bool) ->
 @somewhere
 @json_too
 def list_rows(where: Where, wanted: Wanted, *, states: tuple[str, ...], machine: bool) -> None:
-    """List rows, those that came first at the top.
+    """List rows, the oldest first.
 
     There is no index by state, by choice: this scans the whole table, which takes time and costs read capacity for
     every item, listed or not.
@@ -119,18 +119,19 @@ def list_rows(where: Where, wanted: Wanted, *, states: tuple[str, ...], machine:
 @a_row
 @click.option("--state", type=click.Choice(REDRIVABLE), help="All rows in this state, instead of one.")
 @selecting(limit=None)
-@click.option("--yes", is_flag=True, help="Do not ask before many rows.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @somewhere
 @json_too
 def redrive(row: tuple[str, ...], where: Where, wanted: Wanted, *, state: str | None, yes: bool, machine: bool) -> None:
     """Start one row again, or all in a state.
 
-    The poller goes on with them within a minute. A failed ticket gets a new attempt, and is looked for in Zendesk
-    before anything is sent. An unmapped event is mapped by the poller with the definitions that are deployed now. An
-    update is decided again on the ticket as it is.
+    The poller goes on with them within a minute. It looks in Zendesk for a failed ticket first, and sends it again,
+    with a new key, only if there is none. It maps an unmapped event with the definitions that are deployed then; if
+    the partner's `when` does not want it, the row ends as `ignored`. It decides an update again on the ticket as it
+    is then.
 
-    A row that somebody else has moved meanwhile is reported and left alone. With --state the whole table is scanned,
-    as by `list`.
+    If a worker has moved a row meanwhile, the row is reported and not changed. With --state, scans the whole table as
+    `list` does.
     """
     if bool(row) == bool(state):
         raise click.UsageError("Name one row, or a --state.")
@@ -153,7 +154,8 @@ def redrive(row: tuple[str, ...], where: Where, wanted: Wanted, *, state: str | 
 def stats(where: Where, *, machine: bool) -> None:
     """Count rows by kind, partner and state.
 
-    Shows the oldest unfinished row too, the gate before Zendesk, and how old the token is.
+    Shows the oldest unfinished row too, whether the gate (the circuit breaker before Zendesk) is closed, and how old
+    the token is.
 
     Scans the whole table, which takes time and costs read capacity for every item.
     """
@@ -183,11 +185,11 @@ def stats(where: Where, *, machine: bool) -> None:
 def doctor(where: Where, *, machine: bool) -> None:
     """Check each step of the set-up, and say what to do.
 
-    Looks at the stack in AWS, or at the local one by its `aws_url`, and asks Zendesk from this machine: a line
-    for each step, with a mark: good, good for now, wrong, or not to be learned here. Exit status 1 if one is wrong.
+    Checks the stack in AWS, or the local one by its `aws_url`, and calls Zendesk from this machine. Prints a line for
+    each step, with a mark: good, good for now, wrong, or cannot be checked from here. Exit status 1 if one is wrong.
 
-    Changes nothing, but for one token that Zendesk makes for it. Reads the three secrets, and prints nothing of them.
-    Which partners need a key, the definitions of this checkout say.
+    Changes nothing, except that Zendesk makes a token for it. Reads the three secrets, and prints nothing of them. The
+    definitions of this checkout say which partners need a key.
     """
     findings = []
     for finding in examine(where):
@@ -209,10 +211,10 @@ def doctor(where: Where, *, machine: bool) -> None:
 def preview_update(name: str, ticket: BinaryIO | None, event: BinaryIO | None, *, machine: bool) -> None:
     """Show what an update rule would send for a ticket.
 
-    The rule is that of this checkout, in layers/config/updates, with the checks of the build. Asks neither AWS nor
+    Takes the rule from this checkout, in layers/config/updates, with the checks of the build. Calls neither AWS nor
     Zendesk. `-` as a FILE is stdin.
 
-    What is printed holds what the ticket and the rule hold, customers' data too.
+    The output holds what the ticket and the rule hold, including customers' data.
     """
     rule = checkout.rules().get(name)
     if rule is None:
@@ -235,7 +237,7 @@ def _found(where: Where, pk: str, *, payload: bool = False) -> Record:
 
 
 def _redriven(place: Place, pks: list[str], state: str | None, *, machine: bool) -> bool:
-    """Start them again and tell of each; whether that went for all. What was done is told even if the rest fails."""
+    """Redrive the rows and print the outcome of each, even if a later one raises; whether all were redriven."""
     # Without the relay's metrics and log lines: stdout is for the answers.
     store = Store(Table(place.table, place.client), report=lambda *_: None)
     outcomes: list[Outcome] = []

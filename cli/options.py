@@ -35,20 +35,20 @@ _PROFILE = click.option("--profile", help="AWS profile, if not the usual one.")
 
 
 def somewhere(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command that needs only the table its `where`, from options and environment."""
+    """Add the options that say where the table is, for a command that needs the table only; it gets them as `where`."""
     endpoint = click.option(
-        "--endpoint-url", envvar="RELAY_ENDPOINT_URL", help="DynamoDB elsewhere: the local stack's."
+        "--endpoint-url", envvar="RELAY_ENDPOINT_URL", help="Another DynamoDB: the local stack's `dynamodb_url`."
     )
     table = click.option(
-        "--table", envvar="RELAY_TABLE", help="The table itself. Not needed if the endpoint has only one."
+        "--table", envvar="RELAY_TABLE", help="The table's name. Not needed if the endpoint has only one table."
     )
     return _STACK(endpoint(table(_REGION(_PROFILE(_placed(command, "stack", "endpoint_url", "table"))))))
 
 
 def a_stack(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command that needs all of a stack its `where`."""
+    """Add the options that say where the stack is, for a command that needs all of it; it gets them as `where`."""
     endpoint = click.option(
-        "--endpoint-url", envvar="RELAY_ENDPOINT_URL", help="AWS elsewhere: the local stack's `aws_url`."
+        "--endpoint-url", envvar="RELAY_ENDPOINT_URL", help="Another AWS: the local stack's `aws_url`."
     )
     dynamodb = click.option("--dynamodb-url", help="DynamoDB, if it is not at the same address.")
     return _STACK(endpoint(dynamodb(_REGION(_PROFILE(_placed(command, "stack", "endpoint_url", "dynamodb_url"))))))
@@ -64,13 +64,17 @@ def _placed(command: Callable[..., None], *names: str) -> Callable[..., None]:
 
 
 def selecting(*, limit: int | None) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command what is `wanted`, but for the states. `limit` is the default."""
+    """Add the options that select rows, except by state; the command gets them as `wanted`. `limit` is the default."""
 
     def with_options(command: Callable[..., None]) -> Callable[..., None]:
         @click.option("--kind", type=click.Choice(list(FIELDS)), help="Only tickets, or only updates.")
         @click.option("--partner", help="Only tickets for this partner's events.")
-        @click.option("--older-than", type=Duration(), metavar="TIME", help="Came longer ago: 90s, 15m, 2h, 3d.")
-        @click.option("--limit", type=click.IntRange(1), default=limit, show_default=True, help="At most so many.")
+        @click.option(
+            "--older-than", type=Duration(), metavar="TIME", help="Only rows older than this: 90s, 15m, 2h, 3d."
+        )
+        @click.option(
+            "--limit", type=click.IntRange(1), default=limit, show_default=True, help="At most this many rows."
+        )
         @wraps(command)
         def selected(
             *, kind: str | None, partner: str | None, older_than: float | None, limit: int | None, **options: Any
@@ -88,7 +92,7 @@ json_too = click.option("--json", "machine", is_flag=True, help="Answer in JSON.
 
 
 def pk_of(row: tuple[str, ...]) -> str:
-    """The key of the row that was named in one of two ways. Raises UsageError; nothing but rows can be named."""
+    """The key of a row, from its partner and event id or from the key itself. Raises UsageError for other keys."""
     match row:
         case (pk,) if pk.startswith(tuple(f"{kind}#" for kind in FIELDS)):
             return pk

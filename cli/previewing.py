@@ -1,4 +1,4 @@
-"""What an update rule would do to a ticket: the relay's own decision, and nothing that it is asked with is kept."""
+"""What an update rule would do to a ticket. Uses the relay's own decision, and stores nothing of ticket and event."""
 
 import json
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ EXTERNAL_ID = "(the follow-up's own)"
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What the rule comes to for a ticket, if all goes well."""
+    """What the rule would do to a ticket if no call fails."""
 
     rule: str
     ticket_id: int
@@ -34,9 +34,9 @@ class Preview:
     """Whether the rule's condition holds; without one, it does."""
     outcome: UpdateState
     reason: str | None
-    """Why nothing is sent, or not an update."""
+    """Why nothing is sent, or a create in place of an update."""
     reads_ticket: bool
-    """Whether the relay looks at the ticket first: a rule that needs nothing of it, and knows its stamp, does not."""
+    """Whether the relay reads the ticket first. It need not if the rule does not use it and the event has its stamp."""
     changed: bool
     """Whether the ticket that is read was updated after the event's stamp."""
     requests: list[Json]
@@ -45,7 +45,7 @@ class Preview:
     on_closed: str
 
     def summary(self) -> Json:
-        """All but the requests, for people."""
+        """All except the requests, for people."""
         return {
             "rule": self.rule,
             "ticket": self.ticket_id,
@@ -59,10 +59,10 @@ class Preview:
 
 
 def preview(rule: UpdateRule, ticket: Json, event: Json) -> Preview:
-    """Pure, in the order of `decisions`, but without the audits that `merge` goes by. `ticket` is Show Ticket's object,
-    `event` the webhook's parsed body.
+    """Pure, in the order of `update_ticket.plan`, but without the audits that `merge` compares. `ticket` is Show
+    Ticket's object, `event` the webhook's parsed body.
 
-    Raises PayloadRefused for an event that the relay would refuse, MappingFailed where the rule does not fit.
+    Raises PayloadRefused for an event that the relay would refuse, MappingFailed if the rule does not fit.
     """
     request = read_request(event)
     since = timestamps.parse(request.updated_at)
@@ -122,9 +122,10 @@ def _creation(decided: TicketChanges, ticket: Json) -> Json:
 
 
 def told(rule: UpdateRule, ticket: BinaryIO | None, event: BinaryIO | None) -> tuple[Json, Json]:
-    """The ticket and the event that a rule is to be previewed on, from files or from its samples.
+    """The ticket and the event for a preview, from files or from the rule's samples.
 
-    The sample event is told of whatever ticket is given. Raises PayloadRefused, with a sentence that quotes neither.
+    If only a ticket is given, the sample event gets its id and time. Raises PayloadRefused, with a sentence that quotes
+    neither.
     """
     about = _ticket(ticket.read() if ticket else _sample(rule.sample.ticket))
     if event:

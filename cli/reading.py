@@ -1,4 +1,4 @@
-"""What stands in the table. Payloads and the token's value are not fetched and then hidden: they are not asked for."""
+"""Reads the table. Payloads and the token's value are not fetched and then hidden: the queries leave them out."""
 
 import heapq
 import sys
@@ -72,26 +72,27 @@ _UPDATE: _Fields = {
 }
 
 FIELDS: dict[str, _Fields] = {"ticket": _TICKET | _ALL, "update": _UPDATE | _ALL}
-"""By kind: the attributes that are read, and what makes the operator's value of each. A payload is not among them."""
+"""By kind: the attributes that are read, and the function that converts each for the operator. No payload is among
+them."""
 
 _COUNTED = ("pk", "state", "partner", "created_at")
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which rows: all that is given must hold."""
+    """Which rows to select: all conditions that are given must hold."""
 
     states: Sequence[str] = ()
     kind: str | None = None
     partner: str | None = None
     before: float | None = None
-    """Epoch seconds before which the event came."""
+    """Only rows that were created before this time, in epoch seconds."""
     limit: int | None = None
-    """How many, those that came first."""
+    """At most this many, the oldest first."""
 
 
 def get(place: Place, pk: str, *, payload: bool = False) -> Record | None:
-    """One row, with its payload as text if that is asked for. One GetItem."""
+    """One row, with its payload as text if `payload` is set. One GetItem."""
     names = ["pk", "state", *FIELDS[_kind(pk)], *(PAYLOAD if payload else ())]
     item = _item(place, pk, names)
     if item is None:
@@ -100,9 +101,7 @@ def get(place: Place, pk: str, *, payload: bool = False) -> Record | None:
 
 
 def oldest(place: Place, wanted: Wanted) -> tuple[list[Record], int]:
-    """The wanted rows, those that came first at the top, and how many there would be without the limit. Reads the
-    whole table.
-    """
+    """The wanted rows, the oldest first, and how many there would be without the limit. Reads the whole table."""
     matched = 0
 
     def counted() -> Iterator[Record]:
@@ -115,7 +114,7 @@ def oldest(place: Place, wanted: Wanted) -> tuple[list[Record], int]:
 
 
 def stats(place: Place, now: float) -> Record:
-    """How many rows there are of each sort, the oldest that is unfinished, the gate and the token. Reads the whole
+    """Counts of rows by kind, partner and state, the oldest unfinished row, the gate and the token. Reads the whole
     table.
     """
     counts: Counter[tuple[str, str, str]] = Counter()
@@ -140,7 +139,7 @@ def stats(place: Place, now: float) -> Record:
 
 
 def gate_state(place: Place, now: float) -> Record:
-    """`probe_due`: the time is over, and the next worker asks Zendesk before all others. One GetItem."""
+    """`probe_due`: the time is over, and the next worker makes the half-open trial. One GetItem."""
     item = _item(place, gate.PK, ["closed_until"])
     if not item or "closed_until" not in item:
         return {"state": "open", "closed_until": None}
@@ -153,7 +152,7 @@ def _token(item: Mapping[str, Any] | None) -> Record | None:
     if not item or "valid_until" not in item:
         return None
     renew_at, valid_until = float(item["renew_at"]), float(item["valid_until"])
-    # It is renewed after a known share of its life, so the two times give the third.
+    # It is renewed after a known share of its life, so when it was fetched follows from the other two times.
     life = (valid_until - renew_at) / (1 - auth.EARLY)
     return {
         "fetched_at": moment(round(valid_until - life, 3)),
@@ -195,8 +194,8 @@ def _item(place: Place, pk: str, names: Iterable[str]) -> dict[str, Any] | None:
 
 
 def _scan(place: Place, wanted: Wanted, names: Iterable[str]) -> Iterator[dict[str, Any]]:
-    """The filter costs nothing less: DynamoDB reads, and bills, all that it then leaves out (developer guide, "Filter
-    expressions for scan").
+    """The filter does not lower the cost: DynamoDB reads, and bills, the items that it then leaves out (developer
+    guide, "Filter expressions for scan").
     """
     kinds = [wanted.kind] if wanted.kind else list(FIELDS)
     values = {f":kind{number}": f"{kind}#" for number, kind in enumerate(kinds)}

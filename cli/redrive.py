@@ -1,4 +1,6 @@
-"""What an operator may set going again: what failed, and what could not be mapped. The poller does the work."""
+"""Redriving: an operator starts a row again that failed, could not be mapped, or is in conflict. The poller does the
+work.
+"""
 
 from ticket_relay.errors import RelayError
 from ticket_relay.states import ticket as ticket_states
@@ -8,7 +10,7 @@ from ticket_relay.storage.store import Store
 
 
 class NotRedrivable(RelayError):
-    """The row is on its way, or has reached its end; there is nothing to set going."""
+    """The row is under way, or is over for good; there is nothing to start again."""
 
     code = "not_redrivable"
 
@@ -16,10 +18,10 @@ class NotRedrivable(RelayError):
 def redrive(store: Store, row: Row, now: float) -> Row:
     """Make a stopped row due at once.
 
-    A failed ticket is looked for before it is sent again, with a new key; an unmapped event is mapped again with the
-    deployed definitions; a failed update is decided again.
+    The poller then looks for a failed ticket before it sends it again, with a new key; it maps an unmapped event with
+    the deployed definitions, or ends it as `ignored`; it decides an update again.
 
-    Raises NotRedrivable, RowMoved (look again) and StoreUnavailable (safe to repeat).
+    Raises NotRedrivable, StaleRow (read the row again) and StoreUnavailable (safe to repeat).
     """
     match row:
         case TicketRow(state=TicketState.FAILED | TicketState.UNMAPPED):

@@ -1,4 +1,4 @@
-"""Starting rows again, one at a time, by the relay's own conditional move."""
+"""Redriving rows one at a time, each with its outcome, by the same conditional write that workers use."""
 
 from dataclasses import dataclass
 
@@ -10,12 +10,12 @@ from ticket_relay.storage.rows import TicketState, UpdateState
 from ticket_relay.storage.store import Store
 
 STATES = (str(TicketState.FAILED), str(TicketState.UNMAPPED), str(UpdateState.CONFLICT))
-"""Where a row has come to its end without what it was for."""
+"""The states that can be redriven: the row has stopped without a ticket or an update."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What was done to a row: `redriven`; or nothing, because it was `refused`, `moved` or `gone`."""
+    """`redriven`; or the row was not changed, because it was `refused`, `moved` or `gone`."""
 
     pk: str
     outcome: str
@@ -26,8 +26,8 @@ class Outcome:
 
 
 def again(store: Store, pk: str, now: float, state: str | None = None) -> Outcome:
-    """Redrive the row, only if it is in this state should one be given. Raises StoreUnavailable: the row may have been
-    redriven then, and trying again is safe.
+    """Redrive the row; if a state is given, only if the row is in it. Raises StoreUnavailable: the row may have been
+    redriven then, and a retry is safe.
     """
     try:
         row = store.get(pk)

@@ -1,4 +1,4 @@
-"""Answers on stdout: JSON, or for people; aligned and coloured in a terminal, tab-separated anywhere else."""
+"""Output on stdout: JSON, or text for people, aligned and coloured in a terminal, tab-separated elsewhere."""
 
 import json
 import sys
@@ -43,8 +43,8 @@ def as_fields(pairs: Mapping[str, Any], stream: TextIO | None = None) -> None:
 def as_table(
     names: Sequence[str], things: Iterable[Mapping[str, Any]], stream: TextIO | None = None, *, exact: bool = False
 ) -> None:
-    """Many things, a line for each, with these of their properties. In a terminal a time is how long ago it was, and
-    the time itself too if `exact`.
+    """Many things, a line for each, with the named properties. In a terminal a time is shown as how long ago it was,
+    and, if `exact`, the time itself too.
     """
     stream = stream or sys.stdout
     lines = ([thing[name] for name in names] for thing in things)
@@ -61,7 +61,7 @@ def as_table(
 
 
 def as_text(text: str) -> None:
-    """Somebody else's words, on lines of their own."""
+    """A text from a partner or from Zendesk, line by line."""
     click.echo("\n".join(map(harmless, text.splitlines())))
 
 
@@ -71,7 +71,7 @@ def as_sentence(mark: str, colour: str, *words: str | None) -> None:
 
 
 def iso(at: Any) -> str:
-    """A time as everybody's tools read it: UTC, milliseconds. Raises TypeError for anything else, as `json` asks."""
+    """A time in ISO 8601: UTC, milliseconds. Raises TypeError for anything else, as `json` asks."""
     if not isinstance(at, datetime):
         raise TypeError(f"{type(at).__name__} is not a time")
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -83,7 +83,7 @@ def harmless(text: str) -> str:
 
 
 def _console(stream: TextIO) -> Console:
-    # What the stream is decides, whatever FORCE_COLOR and its like say.
+    # Whether the stream is a terminal decides, not FORCE_COLOR and similar variables.
     return Console(file=stream, force_terminal=True, highlight=False)
 
 

@@ -1,4 +1,4 @@
-"""Which stack and which table are meant, and clients that reach them."""
+"""Finds the stack and the table that the operator means, and makes clients for them."""
 
 import ipaddress
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ DEFAULT_STACK = "ticket-relay"
 OUTPUT = "TableName"
 """The output of template.yaml that names the table."""
 
-# A person waits for whole pages of a scan: more patience than the functions have.
+# A person waits for whole pages of a scan: longer time-outs than those of the functions.
 _CLIENT = Config(connect_timeout=5, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 3})
 
 
@@ -35,18 +35,18 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Where:
-    """What the operator said of the whereabouts: a stack, a table, or an endpoint with or without a table."""
+    """Where the operator says the table is: a stack, a table, or an endpoint with or without a table."""
 
     stack: str | None = None
     table: str | None = None
     endpoint_url: str | None = None
     dynamodb_url: str | None = None
-    """DynamoDB, where it is elsewhere than the rest."""
+    """DynamoDB's address, if it is not the same as that of the rest of AWS."""
     region: str | None = None
     profile: str | None = None
 
     def __post_init__(self) -> None:
-        """Raises UsageError: which of two places is meant is not guessed, since rows may be redriven there."""
+        """Raises UsageError if two places are given: a guess could redrive rows in the wrong one."""
         if self.stack and (self.table or self.endpoint_url):
             raise click.UsageError(
                 "A stack is given, and a table or an endpoint too (perhaps as RELAY_STACK, RELAY_TABLE or "
@@ -57,9 +57,7 @@ class Where:
                 raise click.BadParameter(f"{url!r} is not an address like http://127.0.0.1:5000.")
 
     def place(self) -> Place:
-        """Find it. Raises ClickException where there is no such stack or table, botocore's errors where AWS cannot be
-        asked.
-        """
+        """Find it. Raises ClickException if there is no such stack or table, botocore's errors if AWS fails."""
         client: DynamoDBClient = self.client("dynamodb")
         if self.table:
             return Place(self.table, client)
@@ -87,7 +85,7 @@ class Where:
         return stack
 
     def _at(self, url: str | None) -> dict[str, Any]:
-        """What is on this machine is asked as the local stack asks it, and never with somebody's real credentials."""
+        """For a loopback address, the local stack's made-up credentials, never the operator's real ones."""
         if not url:
             return {}
         if not _on_loopback(url):

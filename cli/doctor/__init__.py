@@ -1,1 +1,1 @@
-"""`relay doctor`: is everything set up that the relay needs? It changes nothing, and Zendesk makes a token."""
+"""`relay doctor`: checks the set-up. It changes nothing, except that Zendesk makes a token for it."""

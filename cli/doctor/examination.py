@@ -1,4 +1,4 @@
-"""All checks, in the order in which a set-up is made."""
+"""All checks, in the order of the set-up's steps."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -12,7 +12,7 @@ from cli.failures import told
 from cli.where import Where
 
 type Check = Callable[[Setup], str]
-"""Its good finding; anything else it raises, as NotGood or what `told` knows."""
+"""Returns its finding if all is good; otherwise raises NotGood, or an error that `told` translates."""
 
 CHECKS: dict[str, Check] = {
     "stack": parts.stack,
@@ -36,7 +36,7 @@ CHECKS: dict[str, Check] = {
 
 
 def examine(where: Where) -> Iterator[Finding]:
-    """Each finding as soon as there is one. What AWS does not let us look at is wrong as well."""
+    """Yields each finding as soon as its check ends. A part that AWS does not let the operator see counts as wrong."""
     setup = Setup(where)
     for name, check in CHECKS.items():
         try:

@@ -1,4 +1,4 @@
-"""What comes of a check."""
+"""The result of a check."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,15 +7,15 @@ from enum import StrEnum
 class Status(StrEnum):
     GOOD = "good"
     WARNING = "warning"
-    """Good today, and not for ever."""
+    """Good today, but it will not stay so."""
     WRONG = "wrong"
     UNCHECKED = "unchecked"
-    """Not to be learned here, or not before something else is mended."""
+    """Cannot be checked from here, or not before something else is fixed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of the answer: sentences that hold no secret. `advice` is what to do about it."""
+    """One line of the output: sentences that hold no secret. `advice` says what to do."""
 
     check: str
     status: Status
@@ -24,7 +24,7 @@ class Finding:
 
 
 class NotGood(Exception):
-    """A check's finding, if it is not a good one."""
+    """A check's finding, if it is not good."""
 
     def __init__(self, status: Status, finding: str, advice: str | None = None) -> None:
         super().__init__(finding)

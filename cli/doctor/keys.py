@@ -1,4 +1,4 @@
-"""The three secrets: there, and of the shape that the functions expect? Their text stays where it is."""
+"""Checks that the three secrets exist and have the shape that the functions expect. Prints nothing of their text."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ _WAYS_IN = ({"client_id", "client_secret"}, {"email", "api_token"})
 
 
 def client(setup: Setup) -> str:
-    """What proves the relay to Zendesk."""
+    """The relay's credentials for Zendesk."""
     arn = setup.settings_of(POLL, CREATE, UPDATE).zendesk_secret_arn
     found = _read(setup, arn, '{"client_id": "…", "client_secret": "…"}')
     names = next((names for names in _WAYS_IN if names <= found.keys()), None)
@@ -29,14 +29,14 @@ def client(setup: Setup) -> str:
 
 
 def partners(setup: Setup) -> str:
-    """What partners sign with: something for each whose definition is in this checkout."""
+    """The keys that partners sign with: at least one for each partner that is defined in this checkout."""
     arn = setup.settings_of(CREATE).signing_secrets_arn or ""
     schemes = {name: definition.scheme for name, definition in checkout.partners().items()}
     return _signing(setup, arn, schemes, '{"acme": ["whsec_…"]}')
 
 
 def webhook(setup: Setup) -> str:
-    """What Zendesk signs its webhook with."""
+    """The key that Zendesk signs its webhook with."""
     arn = setup.settings_of(UPDATE).signing_secrets_arn or ""
     good = _signing(setup, arn, {SENDER: SENDER}, '{"zendesk": ["…"]}')
     if PUBLIC in setup.secrets.signing(arn, SENDER):

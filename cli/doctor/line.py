@@ -1,4 +1,4 @@
-"""The relay's own way to Zendesk, which also keeps what the relay has no use for and a doctor has."""
+"""The relay's own transport, which also keeps what only the doctor needs."""
 
 import time
 from typing import Any, override
@@ -14,7 +14,7 @@ _TIMEOUTS = Timeouts(connect=3, read=5)
 
 
 class Line(Transport):
-    """`scope` of the token that was given; `reason` of the last refusal; `skew`, see there."""
+    """`scope` of the token that Zendesk gave; `reason` of the last rejection; `skew`, see there."""
 
     def __init__(self, base_url: str, session: requests.Session | None = None) -> None:
         super().__init__(base_url, _TIMEOUTS, session)
@@ -47,7 +47,7 @@ def _skew(asked: float, at: float, answered: float) -> float:
 
 
 class Unshared(Table):
-    """No table: a token is fetched with the secret as it is now, whatever token the functions share."""
+    """A table without items: the token is fetched with the secret as it is now, and not the shared one."""
 
     def __init__(self) -> None:
         self.name = "none"

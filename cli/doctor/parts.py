@@ -1,4 +1,4 @@
-"""The parts of the stack: there, and as template.yaml has them?"""
+"""Checks that the parts of the stack exist, as template.yaml describes them."""
 
 import time
 from typing import Any
@@ -21,7 +21,7 @@ _KEYS = [("pk", "HASH", "S")]
 _DUE_KEYS = [("due_shard", "HASH", "S"), ("due_at", "RANGE", "N")]
 _LIFETIME = "expires_at"
 _WHERE = "Name it with --stack, --region and --profile; the local stack, with --endpoint-url and its `aws_url`."
-_NO_MORE = "Deleted by hand, it is not made again by a deployment: restore it, or deploy another stack."
+_NO_MORE = "It was deleted by hand, and a deployment does not make it again: restore it, or deploy another stack."
 
 
 def stack(setup: Setup) -> str:
@@ -36,7 +36,7 @@ def stack(setup: Setup) -> str:
         if "PhysicalResourceId" in part
     }
     if found["StackStatus"] not in _DEPLOYED:
-        raise wrong(f"{found['StackName']} is in {found['StackStatus']}.", "Let the deployment end, or mend it.")
+        raise wrong(f"{found['StackName']} is in {found['StackStatus']}.", "Let the deployment end, or fix it.")
     return f"{found['StackName']} is deployed."
 
 
@@ -51,7 +51,7 @@ def table(setup: Setup) -> str:
     except dynamodb.exceptions.ResourceNotFoundException:
         raise wrong(f"There is no table {name}.", _NO_MORE) from None
     if flaws := list(_flaws(found, lifetime)):
-        raise wrong(f"{name}: {'; '.join(flaws)}.", "Deploy the stack again; what was changed by hand, change back.")
+        raise wrong(f"{name}: {'; '.join(flaws)}.", "Undo what was changed by hand, or deploy the stack again.")
     return f"{name} has its key, its index {DUE_INDEX} and its expiry."
 
 
@@ -68,7 +68,7 @@ def _flaws(found: dict[str, Any], lifetime: dict[str, Any]) -> list[str]:
         "its key is not pk, a text": keys(found) != _KEYS,
         f"there is no index {DUE_INDEX}": index is None,
         f"the index {DUE_INDEX} has other keys": index is not None and keys(index) != _DUE_KEYS,
-        # Engines that are not Amazon's own may not tell.
+        # Other engines than Amazon's own may leave this out.
         f"the index {DUE_INDEX} is not active": index is not None and index.get("IndexStatus", "ACTIVE") != "ACTIVE",
         f"items do not expire by {_LIFETIME}": not alive or lifetime.get("AttributeName") != _LIFETIME,
     }
@@ -100,14 +100,14 @@ def function(logical_id: str, setup: Setup) -> str:
     states = {found.get("State"), found.get("LastUpdateStatus")}
     if unready := states & {"Failed", "Pending", "InProgress"}:
         raise wrong(f"Lambda says that it is {', '.join(sorted(unready))}.", "Wait, or deploy the stack again.")
-    return "It is there, and its environment is whole."
+    return "It is there, and its environment is complete."
 
 
 def schedule(setup: Setup) -> str:
     name = setup.resource(SCHEDULE)
     if name is None:
         if setup.where.endpoint_url:
-            raise unchecked("Not checkable here: the local stack starts its poller itself.")
+            raise unchecked("Cannot be checked: the local stack starts its poller itself.")
         raise wrong("The stack has no schedule, so the poller is never started.", "Deploy it.")
     scheduler = setup.aws("scheduler")
     try:
@@ -115,7 +115,7 @@ def schedule(setup: Setup) -> str:
     except scheduler.exceptions.ResourceNotFoundException:
         raise wrong(f"There is no schedule {name}.", _NO_MORE) from None
     if found["State"] != "ENABLED":
-        raise wrong("It is off, so nothing that waits goes on.", "Deploy with PollState=ENABLED.")
+        raise wrong("It is off, so no waiting row goes on.", "Deploy with PollState=ENABLED.")
     return f"{found['ScheduleExpression']}, and it is on."
 
 
@@ -125,5 +125,5 @@ def gate(setup: Setup) -> str:
     if found["state"] == "closed":
         setup.gate_open = False
         until = shown.iso(found["closed_until"])
-        raise wrong(f"Closed until {until}: Zendesk asked to be left alone.", "Run this again then.")
-    return "It is open." if found["state"] == "open" else "Zendesk is about to be asked whether it is open again."
+        raise wrong(f"Closed until {until}: Zendesk asked callers to wait.", "Run this again then.")
+    return "It is open." if found["state"] == "open" else "Half-open: the next worker tries one call."

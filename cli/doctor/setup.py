@@ -1,4 +1,4 @@
-"""What the checks learn of a set-up, each from those before it."""
+"""What the checks have found out about the set-up, for the checks after them."""
 
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,7 +17,7 @@ CREATE, POLL, UPDATE, TABLE = "CreateTicketFunction", "PollJobsFunction", "Updat
 
 @dataclass
 class Setup:
-    """None and nothing: not learned, because a check before it went wrong."""
+    """An attribute is None or empty if the check that fills it failed."""
 
     where: Where
     resources: dict[str, str] | None = None
@@ -25,17 +25,17 @@ class Setup:
     settings: dict[str, Settings] = field(default_factory=dict)
     """By the function's logical id."""
     client: dict[str, Any] | None = None
-    """What proves the relay to Zendesk, well-formed."""
+    """The relay's credentials for Zendesk, well-formed."""
     gate_open: bool = True
     line: Line | None = None
-    """To a Zendesk that answers."""
+    """Set if Zendesk answers."""
     auth: Auth | None = None
     _clients: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
 
     def resource(self, logical_id: str) -> str | None:
         """Its physical id, None if the stack has none. Raises NotGood."""
         if self.resources is None:
-            raise unchecked("Not looked at: the stack must be found first.")
+            raise unchecked("Not checked: the stack must be found first.")
         return self.resources.get(logical_id)
 
     def settings_of(self, *functions: str) -> Settings:
@@ -43,7 +43,7 @@ class Setup:
         for function in functions:
             if function in self.settings:
                 return self.settings[function]
-        raise unchecked("Not looked at: the functions' environment must say where it is.")
+        raise unchecked("Not checked: the functions' environment must say where it is.")
 
     def aws(self, service: str) -> Any:
         """A client, one for all checks: making it takes longer than most calls."""
@@ -53,5 +53,5 @@ class Setup:
 
     @cached_property
     def secrets(self) -> Secrets:
-        """As the functions read them, with an operator's patience."""
+        """Read as the functions read them, with longer time-outs."""
         return Secrets(self.aws("secretsmanager"))

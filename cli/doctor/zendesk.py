@@ -1,4 +1,4 @@
-"""Zendesk: reached, and open to the relay? Everything is asked with harmless GETs, besides a token."""
+"""Checks that Zendesk answers, and lets the relay in. Makes only GETs, besides the request of a token."""
 
 import math
 import re
@@ -18,7 +18,7 @@ END_OF_API_TOKENS = date(2027, 4, 30)
 """Migrating from API tokens to OAuth access tokens."""
 
 NOTICEABLE = 10.0
-"""Seconds: nothing breaks, but clocks that are set by the network are nearer."""
+"""Seconds: nothing breaks, but clocks that the network sets differ less."""
 
 _PATIENCE = 8.0
 _NAME = re.compile(r"[a-z_]{1,40}")
@@ -31,7 +31,7 @@ def reached(setup: Setup) -> str:
     """Without credentials Zendesk answers 401, or here 200 with an anonymous user."""
     base_url = setup.settings_of(POLL, CREATE, UPDATE).zendesk_base_url
     if not setup.gate_open:
-        raise unchecked("Not asked: the gate is closed.")
+        raise unchecked("Not checked: the gate is closed.")
     line = Line(base_url)
     try:
         line.call("GET", "/api/v2/users/me", auth=None, permit=Permit(Deadline.after(_PATIENCE)))
@@ -45,15 +45,15 @@ def reached(setup: Setup) -> str:
 
 
 def credentials(setup: Setup) -> str:
-    """A token of the relay's own kind, fetched anew; the one that the functions share is left alone."""
+    """Fetches a new token as the relay does; neither uses nor replaces the one that the functions share."""
     line, secret = _line(setup), setup.client
     if secret is None:
-        raise unchecked("Not asked: the secret must hold something first.")
+        raise unchecked("Not checked: the secret must hold credentials first.")
     auth = Credentials(lambda: secret, Unshared(), line)
     try:
         auth.header(Permit(Deadline.after(_PATIENCE)))
     except ZendeskError as error:
-        # Only the name of the error: whoever answered has just read the client's secret, and may quote it.
+        # Only the name of the error: the server that answered has just read the client's secret, and may quote it.
         name = f" It says {line.reason.code}." if line.reason and _NAME.fullmatch(line.reason.code) else ""
         raise wrong(error.sentence + name, _advice(error)) from None
     setup.auth = auth
@@ -69,13 +69,13 @@ def credentials(setup: Setup) -> str:
 
 
 def user(setup: Setup) -> str:
-    """Whose credentials they are: bad ones may be answered 200, for nobody."""
+    """Which user the credentials are for: Zendesk may answer 200 to bad ones, with an anonymous user."""
     match _asked(setup, "/api/v2/users/me", "read"):
         case {"user": {"id": int(user_id), "role": str(role)}} if role != "end-user":
             return f"The relay acts as user {user_id} ({role}), and ignores what that user does."
         case {"user": {"id": int(user_id)}}:
-            raise wrong(f"User {user_id} is an end user.", "Make the client as an administrator of the relay's own.")
-    raise wrong("Zendesk takes the relay for nobody (200, an anonymous user).", _CLIENT)
+            raise wrong(f"User {user_id} is an end user.", "Make the client as an administrator for the relay alone.")
+    raise wrong("Zendesk does not recognise the relay (200, an anonymous user).", _CLIENT)
 
 
 def tickets(setup: Setup) -> str:
@@ -90,12 +90,12 @@ def jobs(setup: Setup) -> str:
 
 
 def writing(setup: Setup) -> str:
-    """Not to be tried without writing: the answer that brought the token tells."""
+    """A test would write, so the scopes that came with the token decide."""
     line, _ = _proven(setup)
     if setup.client and "client_id" not in setup.client:
-        raise unchecked("An API token has no scopes: what its user may write, it may.")
+        raise unchecked("An API token has no scopes: it may write what its user may write.")
     if line.scope is None:
-        raise unchecked("Not checkable: the answer with the token names no scopes, and trying would write.")
+        raise unchecked("Cannot be checked: the answer with the token names no scopes, and a test would write.")
     if not {"write", "tickets:write"} & set(line.scope.split()):
         raise wrong(f"The token has only: {line.scope or 'nothing'}.", f"Allow the OAuth client the scopes {SCOPE}.")
     return "Tickets may be written."
@@ -105,7 +105,7 @@ def clock(setup: Setup) -> str:
     """A webhook's signature holds its time, and stale or future ones are refused."""
     skew = _line(setup).skew
     if skew is None:
-        raise unchecked("Zendesk's answers do not tell its time.")
+        raise unchecked("Zendesk's answers do not say its time.")
     seconds, side = math.ceil(abs(skew)), "behind" if skew > 0 else "ahead of"
     finding = f"This machine's clock is {seconds} s {side} Zendesk's."
     if abs(skew) >= TOLERANCE:
@@ -142,12 +142,12 @@ def _advice(error: ZendeskError) -> str:
 
 def _line(setup: Setup) -> Line:
     if setup.line is None:
-        raise unchecked("Not asked: Zendesk must be reached first.")
+        raise unchecked("Not checked: Zendesk must be reached first.")
     return setup.line
 
 
 def _proven(setup: Setup) -> tuple[Line, Auth]:
     line = _line(setup)
     if setup.auth is None:
-        raise unchecked("Not asked: the credentials must be good first.")
+        raise unchecked("Not checked: the credentials must be good first.")
     return line, setup.auth

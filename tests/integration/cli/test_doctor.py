@@ -147,7 +147,7 @@ def test_a_zendesk_that_is_down_is_found_and_asked_once(examined, zendesk):
     zendesk.account.faults.add(Fault(kind="drop", times=None))
     status, found = examined()
     assert (status, found["zendesk"]) == (1, f"{zendesk.url}: The connection to Zendesk broke.")
-    assert found["clock"] == "Not asked: Zendesk must be reached first."
+    assert found["clock"] == "Not checked: Zendesk must be reached first."
     assert len(zendesk.account.journal.entries) == 1
 
 
@@ -184,7 +184,7 @@ def test_a_closed_gate_is_found_and_zendesk_left_alone(examined, zendesk, made, 
         status, found = examined()
     finally:
         dynamodb.delete_item(TableName=made.table, Key={"pk": {"S": "gate"}})
-    assert (status, found["zendesk"]) == (1, "Not asked: the gate is closed.")
+    assert (status, found["zendesk"]) == (1, "Not checked: the gate is closed.")
     assert not zendesk.account.journal.entries
 
 
@@ -213,4 +213,4 @@ def test_an_address_that_is_not_that_of_a_stack_is_found(zendesk):
     result = CliRunner(mix_stderr=False).invoke(main, ["doctor", "--endpoint-url", zendesk.url, "--json"])
     first = json.loads(result.stdout)["checks"][0]
     assert (result.exit_code, first["check"], first["status"]) == (1, "stack", "wrong")
-    assert first["finding"] == "What is at that address does not answer as AWS does."
+    assert first["finding"] == "The server at that address does not answer as AWS does."

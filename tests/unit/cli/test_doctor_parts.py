@@ -185,7 +185,7 @@ def test_the_gate_is_open_where_nobody_has_closed_it(setup, table):
 def test_a_closed_gate_is_told_with_its_time_and_keeps_the_doctor_from_zendesk(setup, table):
     setup.settings = {POLL: builders.settings()}
     Gate(table, UpdateLimits(table)).close(4_000_000_000)
-    assert flaw(parts.gate, setup).finding == "Closed until 2096-10-02T07:06:40.000Z: Zendesk asked to be left alone."
+    assert flaw(parts.gate, setup).finding == "Closed until 2096-10-02T07:06:40.000Z: Zendesk asked callers to wait."
     assert not setup.gate_open
 
 

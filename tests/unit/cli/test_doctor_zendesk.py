@@ -138,7 +138,7 @@ def test_the_user_is_told_by_number_and_role(setup, proven):
 @pytest.mark.parametrize(
     ("user", "said"),
     [
-        ({"id": None, "name": "Anonymous user", "role": "end-user"}, "takes the relay for nobody"),
+        ({"id": None, "name": "Anonymous user", "role": "end-user"}, "does not recognise the relay"),
         ({"id": 7, "role": "end-user"}, "User 7 is an end user."),
     ],
 )

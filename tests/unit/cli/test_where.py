@@ -145,8 +145,8 @@ def test_a_profile_that_is_not_there_is_an_error(aws):
 @pytest.mark.parametrize(
     ("code", "sentence"),
     [
-        ("ProvisionedThroughputExceededException", "AWS throttles our requests."),
-        ("ThrottlingException", "AWS throttles our requests."),
+        ("ProvisionedThroughputExceededException", "AWS throttles these requests."),
+        ("ThrottlingException", "AWS throttles these requests."),
         ("AccessDeniedException", "These credentials are not allowed to do that."),
         ("UnrecognizedClientException", "AWS does not accept these credentials"),
         ("InternalServerError", "AWS refused it. (Scan: InternalServerError)"),
