@@ -67,7 +67,7 @@ def main(**options: object) -> None:
 
 
 async def _serve(options: Options) -> None:
-    """Run until a signal, which cancels whatever is going on, start-up included, so that all of it is undone."""
+    """Run until a signal, which cancels everything, start-up included, so that all of it is undone."""
     task = asyncio.current_task()
     assert task is not None  # noqa: S101 - a coroutine runs in one
     loop = asyncio.get_running_loop()

@@ -1,4 +1,4 @@
-"""A port for tests and the demo, apart from the front: which processes serve, and the schedule at one's own time."""
+"""A port for tests and the demo, apart from the front: lists the runtimes' processes, and controls the schedule."""
 
 import json
 from collections.abc import Mapping

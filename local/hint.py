@@ -1,4 +1,4 @@
-"""What `make local` tells a person: how to send the stack a signed event, with nothing but a shell."""
+"""What `make local` prints in a terminal: how to send the stack a signed event with a shell only."""
 
 import base64
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Child processes: in a session of their own, their output on our stderr, ended with everything they started."""
+"""Child processes: each in its own session, with its output on our stderr, ended with everything it started."""
 
 import asyncio
 import contextlib
@@ -50,7 +50,7 @@ async def spawned(
 
 
 def kill_tree(pid: int) -> None:
-    """End a process and all that it started, in whatever group: the emulator's runtime leads one of its own."""
+    """End a process and all that it started, in any process group: the emulator's runtime leads another one."""
     with contextlib.suppress(psutil.NoSuchProcess):
         parent = psutil.Process(pid)
         # The children first, while they have a parent to reap them: not every system's first process does.

@@ -26,7 +26,7 @@ type RuntimeKind = Literal["emulator", "process"]
 
 DEFAULT_RUNTIME: RuntimeKind = "emulator" if sys.platform == "linux" else "process"
 
-# Nobody at a keyboard wants to wait as long as production may: simulated jobs take less than a second.
+# Shorter than in production, for people who watch: simulated jobs take less than a second.
 _IMPATIENT = {"DoubtfulPauseSeconds": "10", "JobForgottenAfterSeconds": "45"}
 
 _PARTNERS = artefacts.ROOT / "layers" / "config" / "partners"
@@ -50,7 +50,7 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """A running stack. `ready` is the line that tells the world about it; `zendesk` is None if a real one is used."""
+    """A running stack. `ready` is the line that describes it to callers; `zendesk` is None if a real one is used."""
 
     ready: dict[str, Any]
     pools: dict[str, Pool]
@@ -121,7 +121,7 @@ def _starter(kind: RuntimeKind, folder: Path) -> Starter:
 
 
 def _partners() -> dict[str, dict[str, str]]:
-    """What one must know to send as each partner, with a fresh secret in the form that Standard Webhooks gives it."""
+    """What a sender needs to know for each partner, with a fresh secret in Standard Webhooks' form."""
     definitions = [yaml.safe_load(file.read_text(encoding="utf-8")) for file in sorted(_PARTNERS.glob("*.yaml"))]
     return {
         definition["partner"]: {

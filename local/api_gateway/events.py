@@ -159,13 +159,13 @@ def response(answer: object) -> Response:
 
 
 def message(status: int, text: str) -> Response:
-    """An answer in the API's own words: it has no others, and they cannot be configured."""
+    """An answer by the API itself; its text cannot be configured."""
     return _json(status, {"message": text})
 
 
 def too_large() -> Response:
-    """API Gateway says the message alone. The code stands beside it so that whoever tests against this front meets one
-    shape of error; a partner meets the function's own limit long before.
+    """API Gateway sends the message alone. The code is added here so that tests against this front find one shape of
+    error; a partner meets the function's own limit long before.
     """
     return _json(413, {"error": "body_too_large", "message": "Request Entity Too Large"})
 

@@ -82,7 +82,7 @@ async def _invoked(pool: Pool, payload: bytes) -> events.Response:
     except NoneFreeError:
         return events.message(503, "Service Unavailable")
     except (InvocationError, events.BadAnswerError) as error:
-        # A function that raised, died, ran out of time or answered nonsense is all one to an HTTP API:
+        # An HTTP API does not distinguish a function that raised, died, ran out of time or gave an invalid answer:
         # https://repost.aws/knowledge-center/api-gateway-internal-server-error
         log("front", f"{pool.function.name}: {type(error).__name__}")
         return events.message(500, "Internal Server Error")

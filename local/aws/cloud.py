@@ -56,7 +56,7 @@ class Cloud:
 
 
 def forget_aws_profile() -> None:
-    """Nothing of the developer's own AWS set-up may decide where this process's clients go, or break them."""
+    """Keep the developer's own AWS configuration from redirecting this process's clients, or breaking them."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
     os.environ |= {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}

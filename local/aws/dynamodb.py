@@ -71,7 +71,7 @@ def _run(port: str) -> int:
     """Run the jar until stdin ends: a test run that is killed undoes nothing, but its end of the pipe is closed."""
     command = [
         "java",
-        # Started in half the time, and no slower for the little that is asked of it.
+        # Starts in half the time, and is no slower at the few calls of a test.
         *("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"),
         *("-Djava.library.path=DynamoDBLocal_lib", "-jar", "DynamoDBLocal.jar"),
         *("-inMemory", "-port", port),

@@ -1,4 +1,4 @@
-"""The schedule: what EventBridge Scheduler does, as often as one likes."""
+"""The schedule: what EventBridge Scheduler does, at any interval."""
 
 import asyncio
 import contextlib
@@ -16,7 +16,7 @@ class Schedule:
     """Calls a function at an interval, one call at a time, as reserved concurrency 1 has it. Late ticks are lost."""
 
     def __init__(self, pool: Pool, every: float | None) -> None:
-        """`every` in seconds; None: only when asked. `ticking` starts it."""
+        """`every` in seconds; None: only when `tick` is called. `ticking` starts it."""
         self._pool = pool
         self._every = every
         self._changed = asyncio.Event()

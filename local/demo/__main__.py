@@ -26,7 +26,7 @@ _LOG_LINES = 40
 
 
 def main() -> None:
-    """Play the scenes on a stack of their own, on free ports, beside whatever else is running."""
+    """Play the scenes on a new stack, on free ports, so that other stacks may run beside it."""
     forget_aws_profile()
     # Killed, it must not leave the stack's processes behind: as with Ctrl-C, everything is undone.
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))

@@ -1,4 +1,4 @@
-"""What the demo claims, judged by what is in the simulator and in the table. Pure: evidence in, verdict out."""
+"""What the demo claims, checked against the simulator and the table. Pure: evidence in, verdict out."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -64,7 +64,7 @@ def all_answered_alike(answers: Sequence[Answer], ticket_id: int) -> Claim:
 
 
 def refused(answers: Sequence[Answer], codes: Sequence[str]) -> Claim:
-    """`codes` are those that the answers should bear, in their order."""
+    """`codes` are those that the answers should have, in their order."""
     said = [(answer.status, answer.body.get("error")) for answer in answers]
     return Claim(
         "every forgery was answered 401 with its reason",
@@ -88,14 +88,14 @@ def looked_for(events: Sequence[Event], queries: Iterable[str]) -> Claim:
     asked = set(queries)
     found = sum(f"external_id={event.external_id}" in asked for event in events)
     return Claim(
-        "a ticket whose fate was unknown was looked for before anything was sent again",
+        "a ticket in doubt was looked for before anything was sent again",
         bool(events) and found == len(events),
         f"{found} of {len(events)}",
     )
 
 
 def all_failed(happened: Sequence[int]) -> Claim:
-    """How often each fault struck."""
+    """`happened`: how often each fault was applied."""
     return Claim(
         "Zendesk did fail in each of these ways",
         bool(happened) and all(happened),
@@ -107,7 +107,7 @@ def left_alone(calls: Sequence[float], throttled: Sequence[float], seconds: floa
     """`calls` and `throttled` are the times of all calls and of those that were answered 429."""
     knocks = sum(0 < call - closed < seconds for call in calls for closed in throttled)
     return Claim(
-        f"nobody called Zendesk in the {seconds:g} s for which it had asked to be left alone",
+        f"nobody called Zendesk in the {seconds:g} s for which it had asked callers to wait",
         bool(throttled) and knocks == 0,
         f"{knocks} calls",
     )
@@ -146,7 +146,7 @@ def collided(statuses: Sequence[int | None]) -> Claim:
 
 
 def loop_was_cut(outcomes: Sequence[int | str]) -> Claim:
-    """`outcomes` of the webhooks that tell of the relay's own changes."""
+    """`outcomes` of the webhooks that the relay's own changes fired."""
     return Claim(
         "the relay's own change fired the trigger as well, and was answered 200 and ignored",
         bool(outcomes) and set(outcomes) == {200},

@@ -1,4 +1,4 @@
-"""A partner: its events, and how it signs them. Apart from the relay's own code, of which no partner has any."""
+"""A partner: its events, and how it signs them. Uses none of the relay's code, because a partner has none."""
 
 import base64
 import hmac
@@ -29,7 +29,7 @@ class Event:
 
     @property
     def external_id(self) -> str:
-        """What its ticket is recognised by."""
+        """The `external_id` of its ticket."""
         return f"{self.partner}:{self.id}"
 
 
@@ -53,7 +53,7 @@ class Partner:
 
     @classmethod
     def of(cls, name: str, ready: Mapping[str, Any]) -> Self:
-        """As the stack's ready line has it."""
+        """From the stack's ready line."""
         known = ready["partners"][name]
         sample = (_ROOT / known["sample"]).read_bytes()
         return cls(name, f"{ready['url']}/webhooks/{name}", known["secret"], sample)

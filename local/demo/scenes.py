@@ -103,7 +103,7 @@ async def forgeries_are_refused(stage: Stage) -> None:
 
 async def an_outage_is_survived(stage: Stage) -> None:
     stage.scene(
-        "4. Zendesk fails in every way it knows, then asks to be left alone",
+        "4. Zendesk fails in many ways, then asks callers to wait",
         "A lost answer may hide a ticket. The relay waits 15 s, looks for it, and only then sends it again.",
     )
     fails = partial(Fault, method="POST", path=_CREATE)
@@ -133,7 +133,7 @@ async def an_outage_is_survived(stage: Stage) -> None:
     async with stage.watched(lambda: _lines(stage, events, answers)):
         noted = stage.calls + len(unclear)
         await each_meets(unclear)
-        # The late ones are noted when they end, which would look like calls through a closed gate.
+        # The journal notes a delayed call when it ends, which would look like a call through a closed gate.
         await stage.until(lambda: stage.calls >= noted, within=5)
         await each_meets(throttled)
         await send(gated)

@@ -14,7 +14,7 @@ from local.demo.claims import Claim
 
 
 class Line(NamedTuple):
-    """What is known of one event or webhook; `what` tells it from the others."""
+    """What is known of one event or webhook; `what` distinguishes it from the others."""
 
     what: str
     answer: str = ""
@@ -34,7 +34,7 @@ class Screen:
     """Writes to stdout."""
 
     def __init__(self) -> None:
-        """A terminal is what stdout is, whatever FORCE_COLOR and its like say: a pipe gets no control characters."""
+        """Whether stdout is a terminal decides, not FORCE_COLOR: a pipe gets no control characters."""
         self._live = sys.stdout.isatty()
         self._console = Console(force_terminal=self._live, highlight=False, soft_wrap=not self._live)
 
@@ -50,7 +50,7 @@ class Screen:
         if not self._live:
             yield _changes(lambda text: self._console.print(text, markup=False))
             return
-        # Logs are none of the screen's business, so Live takes neither stream.
+        # Logs go elsewhere, so Live redirects neither stream.
         with Live(console=self._console, refresh_per_second=8, redirect_stdout=False, redirect_stderr=False) as live:
             yield lambda lines: live.update(_table(lines))
 

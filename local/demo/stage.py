@@ -1,4 +1,4 @@
-"""The running stack, as the scenes act on it and look at it."""
+"""The running stack, for the scenes: they send to it and read its state."""
 
 import asyncio
 import contextlib
@@ -70,7 +70,7 @@ class Stage:
                 await refresh()
 
     async def until(self, come: Callable[[], bool], *, within: float) -> bool:
-        """Wait for it, but not for ever: what did not come about is for the claims to tell. Seconds."""
+        """Wait for it, `within` these seconds at most; the claims then show what did not happen."""
         end = time.monotonic() + within
         while not (there := come()) and time.monotonic() < end:
             await asyncio.sleep(LOOK_SECONDS / 2)
@@ -97,5 +97,5 @@ class Stage:
         return int(self.rows[event.pk]["ticket_id"])
 
     def job(self, row: Mapping[str, Any]) -> str:
-        """How far the job of a row is."""
+        """The state of a row's job."""
         return next((f"job {job.status}" for job in self.account.jobs if job.id == row.get("job_id")), "")

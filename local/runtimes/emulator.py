@@ -67,7 +67,7 @@ class Emulator:
         except ValueError:
             # _OVERRUN, with 200: aws-lambda-runtime-interface-emulator, issue 21.
             raise RuntimeLostError(text) from None
-        # Nor does the emulator tell an error from an answer by anything but the error's own shape.
+        # Only the shape of a body shows whether it is an error or the answer of the function.
         if isinstance(answer, dict) and {"errorType", "errorMessage"} <= answer.keys():
             raise FunctionError(str(answer["errorType"]))
         return answer
@@ -116,7 +116,7 @@ def starter(folder: Path) -> EmulatorStarter:
 
 def _free_address() -> str:
     """One that nobody else can take between now and the emulator's start: all of 127.0.0.0/8 is this machine on Linux,
-    so each process has a host of its own, and counts its ports.
+    so each process has its own host, and counts its ports.
     """
     host = f"127.{1 + (os.getpid() >> 16)}.{os.getpid() >> 8 & 255}.{os.getpid() & 255}"
     return f"{host}:{next(_ports())}"

@@ -47,7 +47,7 @@ def main() -> None:
         try:
             module, _, attribute = sys.argv[1].rpartition(".")
             handler = getattr(importlib.import_module(module), attribute)
-        except Exception as error:  # noqa: BLE001 - whatever the module raises is the reason that it cannot be loaded
+        except Exception as error:  # noqa: BLE001 - anything that the module raises is the reason that it cannot be loaded
             _fail(out, error)
             sys.exit(1)
         _say(out, {"ready": True})

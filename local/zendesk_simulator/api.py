@@ -1,4 +1,4 @@
-"""Every call of a client: who calls, what it may, how often, then the route's handler. Needs no socket."""
+"""Every call of a client: authentication, scopes, rate limits, then the route's handler. Needs no socket."""
 
 from . import api_others, api_tickets
 from .account import Account

@@ -40,8 +40,8 @@ def _create_now(request: Request, changes: Json) -> Answer:
 def _create_later(request: Request, changes: Json) -> Answer:
     """202 with the ticket's id and the job, nothing else of the ticket ("Improving performance ...").
 
-    The exact body is reconstructed from zenpy#558 and from readers of `ticket.id`. Assumption: whatever makes a ticket
-    invalid is found by the job.
+    The exact body is reconstructed from zenpy#558 and from readers of `ticket.id`. Assumption: the job, not
+    this call, finds an invalid ticket.
     """
     account = request.account
     ticket_id = account.tickets.reserve()

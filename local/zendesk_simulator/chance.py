@@ -30,5 +30,5 @@ class Chance:
 
 
 def first[Planned: Chance](planned: list[Planned], fits: Callable[[Planned], bool] = lambda _: True) -> Planned | None:
-    """The first plan that fits and strikes; plans are tried in the order in which they were added."""
+    """The first plan that fits and applies; plans are tried in the order in which they were added."""
     return next((plan for plan in planned if fits(plan) and plan.strikes()), None)

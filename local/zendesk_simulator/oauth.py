@@ -1,4 +1,4 @@
-"""Who is calling: OAuth tokens by client credentials, and Basic with an API token as legacy."""
+"""Authentication: OAuth tokens by client credentials, and Basic with an API token as legacy."""
 
 import base64
 import binascii

@@ -1,4 +1,4 @@
-"""The simulator over HTTP: inside somebody's event loop (`running`), or in a thread of its own (`simulator`)."""
+"""The simulator over HTTP: inside the caller's event loop (`running`), or in its own thread (`simulator`)."""
 
 import asyncio
 import contextlib

@@ -83,7 +83,7 @@ class Users:
 
 
 def user_json(user: User) -> Json:
-    """The recorded fields that a client of tickets looks at."""
+    """The recorded fields that a client of tickets reads."""
     return {
         "id": user.id,
         "url": f"https://example.zendesk.com/api/v2/users/{user.id}.json",
