@@ -11,6 +11,7 @@
     │   ├── StoreUnavailable
     │   └── SecretsUnavailable
     ├── StaleRow                the row is no longer in the state and version that were read
+    ├── WriteRefused            DynamoDB refuses the item as invalid; repeating the write will not help
     └── ZendeskError            what can come of a call of Zendesk (zendesk/errors.py)
         ├── Throttled           Zendesk said when to come back; the request had no effect, or none that is known
         ├── NotSent             the request certainly had no effect; repeating it is safe
@@ -101,6 +102,12 @@ class SecretsUnavailable(Unavailable):
     """The secret store could not be read. Nothing was decided about the request."""
 
     code = "secrets_unavailable"
+
+
+class WriteRefused(RelayError):
+    """DynamoDB refuses a request as invalid, an item that is too large for instance. Repeating it will not help."""
+
+    code = "write_refused"
 
 
 class StaleRow(RelayError):

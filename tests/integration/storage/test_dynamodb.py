@@ -3,7 +3,7 @@ from botocore.exceptions import ClientError
 
 from tests.fakes import DOWN, THROTTLED, Outage
 from tests.fixtures import both_engines
-from ticket_relay.errors import StoreUnavailable
+from ticket_relay.errors import StoreUnavailable, WriteRefused
 from ticket_relay.storage.dynamodb import ConditionFailed
 
 pytestmark = both_engines
@@ -75,5 +75,5 @@ def test_whatever_is_wrong_with_dynamodb_is_one_error(table, dynamo, operation, 
 def test_the_error_does_not_quote_the_request(table, dynamo):
     error = ClientError({"Error": {"Code": "ValidationException", "Message": "value: canary"}}, "PutItem")
     dynamo.outages.append(Outage(("put_item",), error))
-    with pytest.raises(StoreUnavailable, match=r"^DynamoDB answered ValidationException\.$"):
+    with pytest.raises(WriteRefused, match=r"^DynamoDB answered ValidationException\.$"):
         table.put({"pk": "a"}, only_if=ABSENT)

@@ -5,7 +5,7 @@ import pytest
 from tests.builders import NOW, ticket_row
 from tests.fakes import DOWN, Outage
 from tests.fixtures import both_engines
-from ticket_relay.errors import StaleRow, StoreUnavailable
+from ticket_relay.errors import StaleRow, StoreUnavailable, WriteRefused
 from ticket_relay.states import ticket as ticket_states
 from ticket_relay.storage.rows import TicketState, Work
 from ticket_relay.storage.store import Store, Unreadable
@@ -131,3 +131,17 @@ def test_rows_that_wait_to_be_sent_do_not_hide_those_whose_jobs_are_due(store):
     store.move(row, ticket_states.submitted(row, Submission("V3-1", 7), NOW))
     assert [row.event_id for row in store.due(Work.JOB, NOW + 60, limit=1)] == ["evt_1"]
     assert len(list(store.due(Work.SEND, NOW + 60, limit=100))) == 5
+
+
+def test_attributes_of_a_newer_version_outlive_a_write_of_this_one(store, table):
+    row = claimed(store)
+    table.update(row.pk, "SET colour = :colour", only_if="attribute_exists(pk)", given={":colour": "red"})
+    found = store.get(row.pk)
+    store.move(found, ticket_states.held(found, NOW))
+    assert table.get(row.pk)["colour"] == "red"
+    assert table.get(row.pk)["version"] == 2
+
+
+def test_a_row_that_is_too_large_is_refused_and_not_taken_for_an_outage(store):
+    with pytest.raises(WriteRefused):
+        store.claim(ticket_row(request=b"x" * 500_000))

@@ -12,7 +12,7 @@ from tests import builders
 from tests.builders import NOW, ticket_row
 from tests.fakes import Clock, FakeZendesk, Killed, MemoryStore, OpenGate
 from ticket_relay.create_ticket import submit
-from ticket_relay.errors import StaleRow
+from ticket_relay.errors import StaleRow, WriteRefused
 from ticket_relay.poll_jobs import poll_run, poller, send_due
 from ticket_relay.rate_limits.permit import Deadline, Permit
 from ticket_relay.services import Services
@@ -275,3 +275,23 @@ def test_parcels_keep_order_and_bounds(sizes):
     for batch in batches:
         assert len(batch) <= 100
         assert len(batch) == 1 or sum(len(row.request) for row in batch) <= submit.MOST_BYTES
+
+
+def test_a_row_that_cannot_be_written_is_deferred_and_reported(monkeypatch):
+    zendesk = FakeZendesk()
+    services = made_services(zendesk, Clock())
+    services.store.claim(ticket_row("bad", now=services.now(), due_at=services.now()))
+    services.store.claim(ticket_row("good", now=services.now(), due_at=services.now()))
+    move = services.store.move
+
+    def refuses(old, new):
+        if old.event_id == "bad":
+            raise WriteRefused("DynamoDB answered ValidationException.")
+        return move(old, new)
+
+    monkeypatch.setattr(services.store, "move", refuses)
+    now = services.now()
+    with pytest.raises(poller.Unfinished, match="1 rows"):
+        run(services)
+    assert services.store.get("ticket#acme#good").state == TicketState.CREATED
+    assert services.store.get("ticket#acme#bad").due_at >= now + poll_run.DEFERRED_SECONDS

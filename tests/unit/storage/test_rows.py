@@ -40,7 +40,7 @@ def test_a_move_is_one_version_on_and_leaves_the_old_row_as_it_was():
 @pytest.mark.parametrize(
     ("change", "kept"),
     [
-        ({"tries": 1}, UNFINISHED_RETENTION),
+        ({"retries": 1}, UNFINISHED_RETENTION),
         ({"state": TicketState.CREATED, "ticket_id": 7}, RETENTION),
         ({"state": TicketState.FAILED}, RETENTION),
         ({"state": TicketState.UNMAPPED}, UNFINISHED_RETENTION),
@@ -99,3 +99,8 @@ def test_an_external_id_is_readable_as_long_as_it_fits():
     longest = "x" * (EXTERNAL_ID_LIMIT - len("acme:"))
     assert external_id("acme", longest) == f"acme:{longest}"
     assert external_id("acme", longest + "x").startswith("acme:sha256:")
+
+
+def test_a_change_of_an_attribute_that_a_row_does_not_have_is_a_bug():
+    with pytest.raises(TypeError, match="a row has no tires"):
+        ticket_row().moved(NOW, tires=4)

@@ -13,7 +13,7 @@ from functools import partial
 from ticket_relay import observability
 from ticket_relay.create_ticket import mapping, submit
 from ticket_relay.definitions import loader
-from ticket_relay.errors import MappingFailed, StaleRow, StoreUnavailable
+from ticket_relay.errors import MappingFailed, StaleRow, StoreUnavailable, WriteRefused
 from ticket_relay.rate_limits.headers import CREATE
 from ticket_relay.rate_limits.permit import Deadline
 from ticket_relay.services import Services
@@ -63,7 +63,7 @@ def receive(services: Services, partner: str, headers: Mapping[str, str], body: 
             return _receipt(winner or row)
         try:
             return _receipt(submit.send(services, row, permit))
-        except (StaleRow, StoreUnavailable) as error:
+        except (StaleRow, StoreUnavailable, WriteRefused) as error:
             left_to_poller(row, error)
             return _receipt(row)
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from ticket_relay import observability
-from ticket_relay.errors import RelayError, StaleRow
+from ticket_relay.errors import RelayError, StaleRow, WriteRefused
 from ticket_relay.services import Services
 from ticket_relay.storage.rows import Row, Work
 from ticket_relay.storage.store import Unreadable
@@ -72,6 +72,11 @@ class Run:
             yield
         except StaleRow:
             observability.count("RowMoved")
+        except WriteRefused as error:
+            # Not a passing fault: it would come again with each run, and hide behind the rows that are due.
+            for row in rows:
+                observability.logger().error("row deferred", extra={"pk": row.pk, "reason": error.code})
+                self._defer(row.pk)
         except RelayError as error:
             for row in rows:
                 observability.logger().warning("row skipped in this run", extra={"pk": row.pk, "reason": error.code})

@@ -12,7 +12,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ticket_relay import aws_clients
-from ticket_relay.errors import StoreUnavailable
+from ticket_relay.errors import StoreUnavailable, WriteRefused
 from ticket_relay.storage.attribute_values import from_wire, to_wire
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 type Item = dict[str, Any]
 
+INVALID = frozenset({"ValidationException", "ItemCollectionSizeLimitExceededException"})
 DUE_INDEX = "due"
 BATCH_GET_LIMIT = 100  # BatchGetItem, API reference
 
@@ -94,6 +95,8 @@ def _translated() -> Iterator[None]:
         if code == "ConditionalCheckFailedException":
             raise ConditionFailed from None
         # The message of a validation error quotes the request; the code alone is safe to show.
+        if code in INVALID:
+            raise WriteRefused(f"DynamoDB answered {code}.") from None
         raise StoreUnavailable(f"DynamoDB answered {code}.") from None
     except BotoCoreError as error:
         raise StoreUnavailable(f"DynamoDB could not be asked: {type(error).__name__}.") from None

@@ -61,8 +61,9 @@ class Step(BaseModel):
 class Row(BaseModel):
     """What both kinds share. A changed row is a new object made by `moved`, one version on."""
 
-    # Built at the first use: a webhook's function has rows of one kind.
-    model_config = ConfigDict(frozen=True, hide_input_in_errors=True, defer_build=True)
+    # Built at the first use: a webhook's function has rows of one kind. During a deployment a newer version may have
+    # written attributes that this one does not know: they are kept.
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True, defer_build=True, extra="allow")
     working: ClassVar[frozenset[str]] = frozenset()
     """Where a worker has something to do: exactly these rows have a `due_at`, and so stand in the sparse index."""
     over: ClassVar[frozenset[str]] = frozenset()
@@ -139,7 +140,10 @@ class Row(BaseModel):
 
     def moved(self, now: float, **changes: Any) -> Self:
         """The row after a change, to be stored on condition that this one is still there."""
-        new = {name: getattr(self, name) for name in type(self).model_fields} | changes
+        known = type(self).model_fields
+        if unknown := changes.keys() - known:
+            raise TypeError(f"a row has no {', '.join(sorted(unknown))}")
+        new = {name: getattr(self, name) for name in known} | (self.model_extra or {}) | changes
         if new["state"] not in self.working:
             new |= {"due_at": None, "leased_at": None}
         step = Step(state=new["state"], at=now, attempt=new["attempt"], reason=new["error_code"])

@@ -151,4 +151,6 @@ def _item(row: Row) -> Item:
 
 def _row(item: Item) -> Row:
     kinds: dict[str, type[Row]] = {"ticket": TicketRow, "update": UpdateRow}
-    return kinds[item["pk"].partition("#")[0]].model_validate(item)
+    # The shard is the index's affair, worked out anew with each write.
+    attributes = {name: value for name, value in item.items() if name != "due_shard"}
+    return kinds[item["pk"].partition("#")[0]].model_validate(attributes)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from ticket_relay import observability
-from ticket_relay.errors import StaleRow, StoreUnavailable
+from ticket_relay.errors import StaleRow, StoreUnavailable, WriteRefused
 from ticket_relay.rate_limits.headers import UPDATES
 from ticket_relay.rate_limits.permit import Deadline
 from ticket_relay.services import Services
@@ -66,7 +66,7 @@ def receive(services: Services, headers: Mapping[str, str], body: bytes, by: Dea
         reader = TicketReader(services, not_before=row.created_at + 1, clock_offset=delivery.timestamp - row.created_at)
         try:
             safe_update.apply(services, [waiting], permit, reader, delivery.timestamp)
-        except (StaleRow, StoreUnavailable) as error:
+        except (StaleRow, StoreUnavailable, WriteRefused) as error:
             left_to_poller(row, error)
         return Receipt(waiting.row.state, delivery.id, request.ticket_id)
 
