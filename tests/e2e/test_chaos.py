@@ -9,7 +9,7 @@ import pytest
 
 from local.aws import dynamodb
 from local.demo.partner import Event
-from tests.e2e.chaos.leave import ONE_ROWS_WORK, Leave
+from tests.e2e.chaos.gate_watch import ONE_ROWS_WORK, GateWatch
 from tests.e2e.chaos.senders import Sent
 from tests.e2e.chaos.verdict import Ended, Evidence, judged, leaks
 from tests.e2e.conftest import ROOT
@@ -120,23 +120,23 @@ class Gate:
     """The relay's operations on its gate as the proxy sees them, by workers 1, 2, …"""
 
     def __init__(self) -> None:
-        self.leave = Leave()
+        self.gate_watch = GateWatch()
 
     def read(self, worker: int, closed_until: float | None = None) -> None:
         item = {} if closed_until is None else {"Item": {"closed_until": {"N": str(closed_until)}}}
-        self.leave.operated("GetItem", {"Key": {"pk": {"S": "gate"}}}, item, worker, NOW)
+        self.gate_watch.operated("GetItem", {"Key": {"pk": {"S": "gate"}}}, item, worker, NOW)
 
     def change(self, worker: int, **values: float) -> None:
         given = {f":{name}": {"N": str(value)} for name, value in values.items()}
         asked = {"Key": {"pk": {"S": "gate"}}, "ExpressionAttributeValues": given}
-        self.leave.operated("UpdateItem", asked, {}, worker, NOW)
+        self.gate_watch.operated("UpdateItem", asked, {}, worker, NOW)
 
-    def knocks(self, worker: int, times: int = 1, at: float = NOW) -> int:
+    def late_calls(self, worker: int, times: int = 1, at: float = NOW) -> int:
         """How many of the calls that the worker now makes were not its to make."""
-        before = self.leave.seen["knocks"]
+        before = self.gate_watch.seen["knocks"]
         for _ in range(times):
-            self.leave.called("POST /api/v2/tickets", worker, at)
-        return self.leave.seen["knocks"] - before
+            self.gate_watch.called("POST /api/v2/tickets", worker, at)
+        return self.gate_watch.seen["knocks"] - before
 
 
 @pytest.fixture
@@ -150,40 +150,40 @@ def gate() -> Gate:
 
 
 def test_a_call_that_was_under_way_when_the_gate_closed_is_no_knock(gate: Gate) -> None:
-    assert gate.knocks(2, times=ONE_ROWS_WORK) == 0
-    assert gate.leave.seen["under way"] == ONE_ROWS_WORK
+    assert gate.late_calls(2, times=ONE_ROWS_WORK) == 0
+    assert gate.gate_watch.seen["under way"] == ONE_ROWS_WORK
 
 
 def test_a_worker_that_goes_on_and_on_under_an_old_leave_knocks(gate: Gate) -> None:
-    assert gate.knocks(2, times=ONE_ROWS_WORK + 2) == 2
+    assert gate.late_calls(2, times=ONE_ROWS_WORK + 2) == 2
 
 
 def test_a_worker_that_was_told_knocks_if_it_calls(gate: Gate) -> None:
-    assert gate.knocks(1) == 1
+    assert gate.late_calls(1) == 1
 
 
 def test_a_worker_that_did_not_ask_or_found_the_gate_closed_knocks_if_it_calls(gate: Gate) -> None:
-    assert gate.knocks(3) == 1
+    assert gate.late_calls(3) == 1
     gate.read(2, closed_until=NOW + 10)
-    assert gate.knocks(2) == 1
+    assert gate.late_calls(2) == 1
 
 
 def test_nobody_knocks_when_the_time_is_over(gate: Gate) -> None:
-    assert gate.knocks(3, at=NOW + 10) == 0
+    assert gate.late_calls(3, at=NOW + 10) == 0
 
 
 def test_only_the_one_that_asks_first_may_call_until_it_knows(gate: Gate) -> None:
     gate.change(3, read=NOW + 10, probe=NOW + 20)
-    assert gate.knocks(3, times=9, at=NOW + 11) == 0
+    assert gate.late_calls(3, times=9, at=NOW + 11) == 0
     gate.read(2, closed_until=NOW + 20)
-    assert gate.knocks(2, at=NOW + 11) == 1
+    assert gate.late_calls(2, at=NOW + 11) == 1
     gate.change(3, probe=NOW + 20)
-    assert gate.knocks(2, at=NOW + 11) == 0
+    assert gate.late_calls(2, at=NOW + 11) == 0
 
 
 def test_a_worker_that_might_ask_first_and_does_not_is_counted(gate: Gate) -> None:
     gate.change(3, read=NOW + 10, probe=NOW + 20)
     gate.change(2, read=NOW + 20, probe=NOW + 30)
-    gate.knocks(2, at=NOW + 21)
+    gate.late_calls(2, at=NOW + 21)
     gate.change(3, read=NOW + 30, probe=NOW + 40)
-    assert gate.leave.seen["and did not"] == 1
+    assert gate.gate_watch.seen["and did not"] == 1

@@ -5,7 +5,7 @@
 incidents  what goes wrong, and the scheduler that lets it      senders   partners: duplicates, retries, connections
 runtimes   the functions' processes: who calls, who is killed   traps     the named moments at which one is killed
 proxy      before DynamoDB, to watch and to spoil               zendesk   the simulator, watched
-leave      who calls Zendesk while it wants to be left alone    world     all of it, put together for one run
-run        send, break, mend, wait, judge                       verdict   what must be true in the end (pure)
+gate_watch who calls Zendesk while the gate is closed           world     all of it, put together for one run
+run        send, break, repair, wait, judge                       verdict   what must be true in the end (pure)
 report     figures                                              screen    progress
 """

@@ -230,7 +230,7 @@ async def trouble(world: World, dice: random.Random, seconds: float) -> None:
 
 async def catching_up(world: World) -> None:
     """When all is well again and everything that has waited is sent, Zendesk takes a while to do a thing, as it does
-    after a bad time: whoever takes a row that another has in hand, sends it twice.
+    after a bad time: a worker that takes a row which another has, sends it twice.
     """
     slow = Fault("delay", **_CREATION, times=None, delay=READ_TIMEOUT / 2, effect="after")
     await _lasting("slow while all is caught up", world, slow, CATCHING_UP)

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import aiohttp
 from aiohttp import web
 
-from tests.e2e.chaos.leave import Leave
+from tests.e2e.chaos.gate_watch import GateWatch
 from tests.e2e.chaos.runtimes import Runtimes
 from tests.e2e.chaos.traps import Moment, Traps
 from ticket_relay.zendesk import auth
@@ -40,13 +40,13 @@ class Trouble:
 class Proxy:
     """Stands between the functions and the DynamoDB at `upstream`. `trouble` is what is the matter just now."""
 
-    def __init__(self, upstream: str, runtimes: Runtimes, traps: Traps, leave: Leave, seed: int) -> None:
+    def __init__(self, upstream: str, runtimes: Runtimes, traps: Traps, gate_watch: GateWatch, seed: int) -> None:
         self.trouble: Trouble | None = None
         self.happened: Counter[str] = Counter()
         self._upstream = upstream
         self._runtimes = runtimes
         self._traps = traps
-        self._leave = leave
+        self._gate_watch = gate_watch
         self._random = random.Random(seed)  # noqa: S311 - a lottery that can be repeated
 
     def application(self) -> web.Application:
@@ -90,7 +90,7 @@ class Proxy:
             passed_on = {key: answer.headers[key] for key in _PASSED_ON if key in answer.headers}
         if name in {"GetItem", "UpdateItem"}:
             pid = self._runtimes.behind(request.transport)
-            self._leave.operated(name, json.loads(body), json.loads(content), pid, time.time())
+            self._gate_watch.operated(name, json.loads(body), json.loads(content), pid, time.time())
         return web.Response(status=answer.status, body=content, headers=passed_on)
 
 

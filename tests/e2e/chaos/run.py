@@ -1,4 +1,4 @@
-"""One run: send while everything breaks, mend it, wait until nothing is left to do, and judge."""
+"""One run: send while everything breaks, repair it, wait until nothing is left to do, and judge."""
 
 import asyncio
 import contextlib
@@ -75,18 +75,19 @@ async def run(task: Task, upstream: str, progress: Progress, starting: asyncio.L
         began = time.monotonic()
         sent = await _send(world, task, progress)
         mended = time.monotonic()
-        world.mend(incidents.STUCK)
+        world.repair(incidents.STUCK)
         slow = asyncio.create_task(incidents.catching_up(world))
         await _drain(world, progress, DRAINED_WITHIN + FOR_EACH_EVENT * task.events)
         slow.cancel()
         drained = time.monotonic()
         evidence = _evidence(sent, world, await world.items(), await world.index())
-        knocks = [
-            Violation("gate", f"called although Zendesk wanted to be left alone: {it}") for it in world.leave.knocks
+        late_calls = [
+            Violation("gate", f"called although Zendesk asked callers to wait: {it}")
+            for it in world.gate_watch.late_calls
         ]
         return Outcome(
             task=task,
-            violations=verdict.judged(evidence) + knocks,
+            violations=verdict.judged(evidence) + late_calls,
             injected=world.injected(),
             answers=Counter(str(answer) for it in sent for answer in it.answers),
             states=Counter(
@@ -94,7 +95,7 @@ async def run(task: Task, upstream: str, progress: Progress, starting: asyncio.L
                 for it in sent
             ),
             calls=_calls(world),
-            gate=world.leave.seen,
+            gate=world.gate_watch.seen,
             secrets=world.secrets,
             sending=mended - began,
             draining=drained - mended,

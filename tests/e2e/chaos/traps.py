@@ -1,5 +1,5 @@
 """The named moments at which a runtime is killed. The deployed code knows nothing of them: the proxy before DynamoDB
-and the watched simulator see the moment, and kill whoever is at the other end of the connection.
+and the watched simulator see the moment, and kill the process at the other end of the connection.
 """
 
 from collections import Counter

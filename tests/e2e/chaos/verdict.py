@@ -127,7 +127,17 @@ def told(row: Item | None, sent: Sent) -> str:
     answers = " ".join(map(str, sent.answers))
     if row is None:
         return f"answers {answers}"
-    kept = ("version", "attempt", "tries", "failures", "job_id", "ticket_id", "error_code", "error_sentence", "due_at")
+    kept = (
+        "version",
+        "attempt",
+        "retries",
+        "failures",
+        "job_id",
+        "ticket_id",
+        "error_code",
+        "error_sentence",
+        "due_at",
+    )
     steps = [" ".join(f"{key}={value}" for key, value in step.items()) for step in row.get("history", ())]
     facts = [f"{name}={row[name]}" for name in kept if name in row]
     return "\n".join([f"answers {answers}", f"state={row['state']} " + " ".join(facts), *steps])

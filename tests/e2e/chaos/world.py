@@ -21,7 +21,7 @@ from local.runtimes.runtime import ACCESS_KEY, SECRET_KEY
 from local.runtimes.worker_process import started
 from local.stack import Options, Stack, running
 from local.zendesk_simulator import Fault, JobPlan
-from tests.e2e.chaos.leave import Leave
+from tests.e2e.chaos.gate_watch import GateWatch
 from tests.e2e.chaos.proxy import Proxy
 from tests.e2e.chaos.runtimes import Runtimes
 from tests.e2e.chaos.traps import Traps
@@ -48,7 +48,7 @@ class World:
     proxy: Proxy
     runtimes: Runtimes
     traps: Traps
-    leave: Leave
+    gate_watch: GateWatch
     partner: Partner
     table: Any
     secrets: set[str]
@@ -69,7 +69,7 @@ class World:
         struck = Counter({name: sum(plan.happened for plan in plans) for name, plans in self.planned.items()})
         return struck + self.happened + self.proxy.happened + self.traps.sprung
 
-    def mend(self, stuck: float) -> None:
+    def repair(self, stuck: float) -> None:
         """Nothing goes wrong any more, and what was stuck for so many seconds goes on."""
         self.account.faults.clear()
         self.account.jobs.plans.clear()
@@ -90,9 +90,9 @@ class World:
 @contextlib.asynccontextmanager
 async def broken_world(upstream: str, *, key_honoured: bool, seed: int, concurrency: int) -> AsyncIterator[World]:
     """A stack whose table is in the DynamoDB at `upstream`, in the world where idempotency keys work, or do not."""
-    runtimes, leave = Runtimes(), Leave()
+    runtimes, gate_watch = Runtimes(), GateWatch()
     traps = Traps(runtimes)
-    proxy = Proxy(upstream, runtimes, traps, leave, seed)
+    proxy = Proxy(upstream, runtimes, traps, gate_watch, seed)
     account = zendesk_simulator.Account(secrets.token_urlsafe(24))
     # The limits of an account are a fault among others, and storms are dealt like cards: see incidents.
     account.settings.limit_account = account.settings.limit_create = account.settings.limit_index = 1_000_000
@@ -100,7 +100,7 @@ async def broken_world(upstream: str, *, key_honoured: bool, seed: int, concurre
     hidden = {account.client_secret}
     async with (
         served(proxy.application(), 0) as dynamodb_url,
-        served(watched(account, runtimes, traps, leave, hidden), 0) as zendesk_url,
+        served(watched(account, runtimes, traps, gate_watch, hidden), 0) as zendesk_url,
         running(
             Options(
                 port=0,
@@ -125,7 +125,7 @@ async def broken_world(upstream: str, *, key_honoured: bool, seed: int, concurre
             proxy=proxy,
             runtimes=runtimes,
             traps=traps,
-            leave=leave,
+            gate_watch=gate_watch,
             partner=Partner.of(PARTNER, stack.ready),
             table=_table(upstream, stack.ready),
             secrets=hidden,

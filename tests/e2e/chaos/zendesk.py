@@ -7,7 +7,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from local import zendesk_simulator
-from tests.e2e.chaos.leave import Leave
+from tests.e2e.chaos.gate_watch import GateWatch
 from tests.e2e.chaos.runtimes import Runtimes
 from tests.e2e.chaos.traps import Moment, Traps
 
@@ -17,14 +17,14 @@ TOKENS = "/oauth/tokens"
 
 
 def watched(
-    account: zendesk_simulator.Account, runtimes: Runtimes, traps: Traps, leave: Leave, issued: set[str]
+    account: zendesk_simulator.Account, runtimes: Runtimes, traps: Traps, gate_watch: GateWatch, issued: set[str]
 ) -> web.Application:
     """The simulator's application; every token that it gives out goes into `issued`."""
 
     @web.middleware
     async def watch(request: web.Request, handler: Handler) -> web.StreamResponse:
         pid = runtimes.behind(request.transport)
-        leave.called(f"{request.method} {request.path}", pid, time.time())
+        gate_watch.called(f"{request.method} {request.path}", pid, time.time())
         answer = await handler(request)
         if request.path == TOKENS and isinstance(answer, web.Response) and answer.status == 201:
             issued.add(json.loads(answer.body)["access_token"])  # type: ignore[arg-type] # bytes, from the simulator

@@ -14,7 +14,7 @@ from ticket_relay.rate_limits.permit import Deadline
 from ticket_relay.storage.rows import UpdateRow, update_pk
 from ticket_relay.update_ticket.webhook import Receipt, receive, resume
 
-crowd, all_wait, next_job = many_tickets.crowd, many_tickets.all_wait, many_tickets.next_job
+updaters, all_wait, next_job = many_tickets.updaters, many_tickets.all_wait, many_tickets.next_job
 
 
 @pytest.fixture

@@ -42,7 +42,7 @@ A worker dies before its request has arrived, or after.
 LATE = [0, 0.4, 2, 10, 40]
 
 
-class Line(BaseAdapter):
+class FaultyLink(BaseAdapter):
     """Each call about a ticket is in trouble with a probability of `rate`, until so many `troubles` are over."""
 
     def __init__(self, account: Account, turns: Turns, chance: random.Random, *, troubles: int, rate: float) -> None:

@@ -15,7 +15,7 @@ def note(number):
     return {"body": f"Note {number}", "public": False}
 
 
-class Crowd:
+class Updaters:
     """As many tickets as go together, and what is told of them."""
 
     def __init__(self, agent, wire, row):
@@ -65,20 +65,20 @@ class Crowd:
 
 
 @pytest.fixture
-def crowd(agent, wire, row):
-    return Crowd(agent, wire, row)
+def updaters(agent, wire, row):
+    return Updaters(agent, wire, row)
 
 
 @pytest.fixture
-def all_wait(crowd, services, webhook, clock):
+def all_wait(updaters, services, webhook, clock):
     """A webhook for each ticket comes while the gate is closed; `more` says what differs, by number."""
 
     def wait(more=None):
         services.gate.close(clock() + 30)
-        for number, ticket_id in enumerate(crowd.ids):
+        for number, ticket_id in enumerate(updaters.ids):
             clock.advance(1)
             given = {"changes": {"priority": "high", "comment": note(number)}} | (more or {}).get(number, {})
-            stamp = crowd.ticket(number)["updated_at"]
+            stamp = updaters.ticket(number)["updated_at"]
             assert webhook(f"inv_{number}", ticket_id=str(ticket_id), updated_at=stamp, **given).state == "accepted"
 
     return wait

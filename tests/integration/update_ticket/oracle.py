@@ -1,4 +1,4 @@
-"""What must hold of a story, whoever was at the ticket when: judged by the audits that Zendesk has of it."""
+"""What must hold of a story, whatever workers and agents did when: judged by the audits that Zendesk has of it."""
 
 from collections import Counter
 from dataclasses import replace
@@ -10,7 +10,7 @@ from tests.integration.update_ticket.updates import THEIRS, Outcome, State
 MARKER, OF_FIRST = "ticket_relay", "-first"
 
 
-def judge(story: Story) -> None:
+def check_story(story: Story) -> None:
     """Raises AssertionError, which says what is wrong."""
     _everybody_is_over(story)
     _each_landed_on_what_it_was_decided_on(story)

@@ -1,4 +1,4 @@
-"""When somebody else is at the ticket."""
+"""When another user changes the ticket."""
 
 import dataclasses
 

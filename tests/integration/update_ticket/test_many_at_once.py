@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.integration.update_ticket.oracle import judge, needless
-from tests.integration.update_ticket.updaters import Crowd, Story
+from tests.integration.update_ticket.oracle import check_story, needless
+from tests.integration.update_ticket.updaters import Story, Updaters
 from tests.integration.update_ticket.updates import RULES
 from ticket_relay.changes import conflicts
 from ticket_relay.definitions import loader
@@ -21,7 +21,7 @@ type Play = Callable[..., Story]
 
 @pytest.fixture
 def play(agent, clock, dynamo, other_services, monkeypatch) -> Iterator[Play]:
-    """A crowd's story, from the number that decides all of it."""
+    """The story of many updaters, from the number that decides all of it."""
     monkeypatch.setattr(loader, "rules", lambda: {rule.rule: rule for rule in RULES})
     # Deadlines are kept by the real clock: how fast a machine is must not decide how far anybody gets.
     for module in (transport, permit):
@@ -29,10 +29,10 @@ def play(agent, clock, dynamo, other_services, monkeypatch) -> Iterator[Play]:
 
     def tell(seed: int, size: int, *, troubles: int | None = None, edits: int = 20, pollers: int = 2) -> Story:
         most = size + 4 if troubles is None else troubles
-        crowd = Crowd(
+        updaters = Updaters(
             agent, clock, dynamo, other_services, seed=seed, size=size, troubles=most, edits=edits, pollers=pollers
         )
-        return crowd.play()
+        return updaters.play()
 
     before = random.getstate()
     yield tell
@@ -41,13 +41,13 @@ def play(agent, clock, dynamo, other_services, monkeypatch) -> Iterator[Play]:
 
 @pytest.mark.parametrize(("size", "seed"), [*((2, seed) for seed in range(4)), *((8, seed) for seed in range(2))])
 def test_whoever_edits_at_whatever_moment_every_change_survives(play, size, seed):
-    """See judge.py for what that means, and line.py for what goes wrong meanwhile."""
-    judge(play(seed, size))
+    """See oracle.py for what that means, and faulty_link.py for what goes wrong meanwhile."""
+    check_story(play(seed, size))
 
 
 @pytest.mark.parametrize("seed", range(2))
 def test_among_sixteen_updaters_every_change_survives(play, seed):
-    judge(play(seed, 16))
+    check_story(play(seed, 16))
 
 
 def _without_stamp(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,7 +80,7 @@ def test_a_relay_without_one_of_its_protections_is_found_out(play, monkeypatch, 
 
     def stories() -> None:
         for seed in range(first, first + 10):
-            judge(play(seed, 8))
+            check_story(play(seed, 8))
 
     broken(monkeypatch)
     with pytest.raises(AssertionError, match=found):
@@ -102,7 +102,7 @@ def test_where_nothing_fails_a_decision_that_is_sent_takes_two_calls_and_a_look_
     All of it together is no more than four calls for each update, however many there are.
     """
     story = play(0, size, troubles=0, edits=0, pollers=1)
-    judge(story)
+    check_story(story)
     changed: set[int] = set()
     reader = sent = early = 0
     for call in story.calls:

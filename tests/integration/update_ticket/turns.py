@@ -8,7 +8,7 @@ from itertools import count
 from tests.fakes import Clock, Killed
 
 PATIENCE = 60.0
-"""Real seconds for one turn: whoever takes longer waits for somebody who cannot come."""
+"""Real seconds for one turn: a task that takes longer waits for one that cannot come."""
 
 
 class Turns:
@@ -35,7 +35,7 @@ class Turns:
                 task()
             except Killed:
                 pass
-            except BaseException as failure:  # noqa: BLE001 - told to whoever runs the tasks
+            except BaseException as failure:  # noqa: BLE001 - told to the caller that runs the tasks
                 self._failures.append(failure)
             finally:
                 self._tasks.remove(threading.get_ident())

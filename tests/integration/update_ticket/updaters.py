@@ -12,9 +12,9 @@ from local.zendesk_simulator.journal import Entry
 from tests.builders import TABLE, body_of, signed
 from tests.fakes import Clock, Dynamo
 from tests.integration.update_ticket.agent import Agent
-from tests.integration.update_ticket.faulty_link import Line
+from tests.integration.update_ticket.faulty_link import FaultyLink
 from tests.integration.update_ticket.turns import Turns
-from tests.integration.update_ticket.updates import NEW, THEIRS, Wish, wish
+from tests.integration.update_ticket.updates import NEW, THEIRS, Wanted, wish
 from ticket_relay.poll_jobs.poller import run
 from ticket_relay.rate_limits import gate
 from ticket_relay.rate_limits.permit import Deadline, Permit
@@ -28,7 +28,7 @@ ANSWER_WITHIN = 3.0
 RUN = 50.0
 """Seconds of a poller's run."""
 LONGEST = 3600.0
-"""Seconds after which whoever is not over is stuck. A token lives for two hours."""
+"""Seconds after which a row that is not over is stuck. A token lives for two hours."""
 
 
 @dataclass
@@ -79,7 +79,7 @@ class Agent:
 class Update:
     """What it was to do, what became of its row, and how many audits the ticket had when it came."""
 
-    wish: Wish
+    wish: Wanted
     row: UpdateRow
     since: int
 
@@ -95,7 +95,7 @@ class Story:
     calls: list[Entry]
 
 
-class Crowd:
+class Updaters:
     """A new ticket, and so many (`size`) updates of it. All that chance decides, `seed` decides.
 
     They have `troubles` at most. The agent makes so many `edits`.
@@ -122,7 +122,7 @@ class Crowd:
         self._clock, self._desk, self._another_relay = clock, agent, other_services
         self._turns = Turns(clock)
         rate = self._chance.choice([0.15, 0.4])
-        self._line = Line(agent.account, self._turns, self._chance, troubles=troubles, rate=rate)
+        self._line = FaultyLink(agent.account, self._turns, self._chance, troubles=troubles, rate=rate)
         dynamo.before = self._takes_a_moment
         for limit in ("limit_account", "limit_update", "limit_ticket_updates"):
             setattr(agent.account.settings, limit, 100_000)

@@ -80,7 +80,7 @@ type Outcome = Callable[[State], State | None]
 
 
 @dataclass(frozen=True)
-class Wish:
+class Wanted:
     """`asks` goes into the webhook; `outcome` is the ticket after it, None where the condition does not hold. `halves`
     are the outcomes of the two requests that it may take.
 
@@ -100,7 +100,7 @@ class Wish:
         return f"[{self.number}]"
 
 
-def wish(number: int, size: int, person: int, chance: random.Random) -> Wish:
+def wish(number: int, size: int, person: int, chance: random.Random) -> Wanted:
     """The wish of one of so many: several want the same, and some undo what others do. `person` may get a copy."""
     kinds = [_values, _own_field, _tags, _tags, _copied, _counted, _counted, _escalated, _calmed]
     return chance.choice(kinds)(number, size, person, chance)
@@ -112,11 +112,11 @@ def _note(number: int, chance: random.Random) -> tuple[dict[str, Any], str | Non
     return {"comment": {"body": f"Note [{number}]", "public": False}}, f"Note [{number}]"
 
 
-def _values(number: int, _: int, __: int, chance: random.Random) -> Wish:
+def _values(number: int, _: int, __: int, chance: random.Random) -> Wanted:
     """Needs nothing of the ticket."""
     priority, kind = chance.choice(["low", "high"]), chance.choice(["question", "incident"])
     comment, said = _note(number, chance)
-    return Wish(
+    return Wanted(
         number,
         {"changes": {"priority": priority, "type": kind, **comment}},
         lambda state: replace(state, priority=priority, type=kind).saying(said),
@@ -124,11 +124,11 @@ def _values(number: int, _: int, __: int, chance: random.Random) -> Wish:
     )
 
 
-def _own_field(number: int, _: int, __: int, chance: random.Random) -> Wish:
+def _own_field(number: int, _: int, __: int, chance: random.Random) -> Wanted:
     """Sets a field that others set, too."""
     values = {OWN + number: "mine", SHARED: chance.choice(["one", "other"])}
     comment, said = _note(number, chance)
-    return Wish(
+    return Wanted(
         number,
         {"changes": {"custom_fields": [{"id": key, "value": value} for key, value in values.items()], **comment}},
         lambda state: state.with_fields(values).saying(said),
@@ -136,13 +136,13 @@ def _own_field(number: int, _: int, __: int, chance: random.Random) -> Wish:
     )
 
 
-def _tags(number: int, size: int, _: int, chance: random.Random) -> Wish:
+def _tags(number: int, size: int, _: int, chance: random.Random) -> Wanted:
     """May take away what another adds."""
     other = chance.randrange(size)
     adds = (f"add{number}", *chance.choice([(), ("both",)]))
     removes = (f"del{number}", *([f"add{other}"] if chance.random() < 0.3 and other != number else []))
     comment, said = _note(number, chance)
-    return Wish(
+    return Wanted(
         number,
         {"changes": {"tags": {"add": [*adds], "remove": [*removes]}, **comment}},
         lambda state: state.tagged(adds, removes).saying(said),
@@ -152,7 +152,7 @@ def _tags(number: int, size: int, _: int, chance: random.Random) -> Wish:
     )
 
 
-def _copied(number: int, _: int, person: int, __: random.Random) -> Wish:
+def _copied(number: int, _: int, person: int, __: random.Random) -> Wanted:
     """An e-mail CC does not go together with an internal note."""
     comment = {"body": f"Note [{number}]", "public": False}
 
@@ -162,7 +162,7 @@ def _copied(number: int, _: int, person: int, __: random.Random) -> Wish:
     def noted(state: State) -> State:
         return state.saying(f"Note [{number}]")
 
-    return Wish(
+    return Wanted(
         number,
         {"changes": {"email_ccs": [{"user_id": person}], "priority": "high", "comment": comment}},
         lambda state: noted(copied(state)),
@@ -171,9 +171,9 @@ def _copied(number: int, _: int, person: int, __: random.Random) -> Wish:
     )
 
 
-def _counted(number: int, *_: object) -> Wish:
+def _counted(number: int, *_: object) -> Wanted:
     adds = (f"counted{number}",)
-    return Wish(
+    return Wanted(
         number,
         {"rule": "count"},
         lambda state: state.tagged(adds).with_fields({COUNT: state.custom[COUNT] + 1}),
@@ -181,7 +181,7 @@ def _counted(number: int, *_: object) -> Wish:
     )
 
 
-def _escalated(number: int, *_: object) -> Wish:
+def _escalated(number: int, *_: object) -> Wanted:
     adds, removes = ("escalated",), ("triage",)
 
     def outcome(state: State) -> State | None:
@@ -190,13 +190,13 @@ def _escalated(number: int, *_: object) -> Wish:
         raised = replace(state, priority="normal" if state.priority == "low" else "urgent")
         return raised.tagged(adds, removes).saying(f"Escalated from {state.priority} [{number}]")
 
-    return Wish(number, {"rule": "escalate"}, outcome, adds, removes, comments=True)
+    return Wanted(number, {"rule": "escalate"}, outcome, adds, removes, comments=True)
 
 
-def _calmed(number: int, *_: object) -> Wish:
+def _calmed(number: int, *_: object) -> Wanted:
     def outcome(state: State) -> State | None:
         if state.priority == "urgent":
             return None
         return replace(state, type="incident").tagged((f"was_{state.priority}",)).with_fields({SHARED: f"{number}"})
 
-    return Wish(number, {"rule": "calm"}, outcome)
+    return Wanted(number, {"rule": "calm"}, outcome)

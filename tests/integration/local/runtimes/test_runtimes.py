@@ -1,4 +1,4 @@
-"""Both kinds of runtime, on a function of a few lines: they are one to whoever calls them."""
+"""Both kinds of runtime, on a function of a few lines: a caller cannot tell them apart."""
 
 import asyncio
 import json

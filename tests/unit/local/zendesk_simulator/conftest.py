@@ -25,7 +25,7 @@ class Reply:
 
 @dataclass
 class Client:
-    """Calls the account as the relay's OAuth client, or as whoever `authorization` names."""
+    """Calls the account as the relay's OAuth client, or as the user that `authorization` names."""
 
     account: Account
     authorization: str | None = None

@@ -1,8 +1,8 @@
-"""Who calls Zendesk while it wants to be left alone, measured from outside.
+"""Which calls reach Zendesk while the gate is closed, measured from outside.
 
-The proxy sees every look at the relay's gate and every change of it, the simulator every call. A worker has leave if
-it found the gate open, or is the one that asks first after a pause. A call while the gate is closed was under way if
-its worker had got its leave before, and has not since been told otherwise; whatever else calls, knocks.
+The proxy sees every read and every change of the relay's gate, the simulator every call. A worker has permission if it
+found the gate open, or makes the half-open trial. A call while the gate is closed was under way if its worker got its
+permission before, and has not been told otherwise since; any other call is a late one.
 """
 
 from collections import Counter
@@ -14,11 +14,11 @@ from ticket_relay.create_ticket.candidate_jobs import PAGES_AT_ONCE
 from ticket_relay.rate_limits.gate import PK
 
 ONE_ROWS_WORK = 3 + PAGES_AT_ONCE
-"""Calls that a leave from before the closing still covers: two looks, the pages of jobs, and the request itself."""
+"""Calls that a permission from before the closing still covers: two reads, the pages of jobs, and the request itself."""
 
 
 @dataclass
-class Leave:
+class GateWatch:
     """By process id. `closed_until` is what the relay has stored, `first` the process that may ask first."""
 
     closed_until: float | None = None
@@ -26,7 +26,7 @@ class Leave:
     first_asked: bool = False
     calls_since_closing: dict[int, int] = field(default_factory=dict)
     seen: Counter[str] = field(default_factory=Counter)
-    knocks: list[str] = field(default_factory=list)
+    late_calls: list[str] = field(default_factory=list)
 
     def operated(
         self, name: str, asked: Mapping[str, Any], answer: Mapping[str, Any], pid: int | None, now: float
@@ -60,7 +60,7 @@ class Leave:
             self.seen["under way"] += 1
         else:
             self.seen["knocks"] += 1
-            self.knocks.append(f"{what}, {self.closed_until - now:.1f} s too early")
+            self.late_calls.append(f"{what}, {self.closed_until - now:.1f} s too early")
 
     def _granted(self, pid: int, *, granted: bool) -> None:
         if granted:
