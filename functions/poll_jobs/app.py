@@ -1,4 +1,4 @@
-"""Every minute: whatever is unfinished is driven on."""
+"""Every minute: advance the rows that are not over."""
 
 from typing import Any
 

@@ -115,7 +115,7 @@ class Source:
                 self._index(part, inside)
 
     def _check_text(self, node: yaml.ScalarNode) -> None:
-        """To YAML \\ud83d is a character, but to UTF-8 and to whoever loads the definitions it is none."""
+        """To YAML \\ud83d is a character, but to UTF-8 and to the function that loads the definitions it is none."""
         if re.search("[\ud800-\udfff]", node.value):
             self._report(node.start_mark.line + 1, "holds half a surrogate pair: write the character itself")
 

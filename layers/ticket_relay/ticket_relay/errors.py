@@ -7,7 +7,7 @@
     │   └── UnknownPartner      404
     ├── MappingFailed           authentic, but no valid ticket (or change) comes out of it
     ├── DefinitionError         a partner or rule definition is wrong
-    ├── Unavailable             something of ours cannot be reached: 503, nothing half-done
+    ├── Unavailable             a service of ours cannot be reached: 503, nothing half-done
     │   ├── StoreUnavailable
     │   └── SecretsUnavailable
     ├── StaleRow                the row is no longer in the state and version that were read
@@ -16,7 +16,7 @@
         ├── Throttled           Zendesk said when to come back; the request had no effect, or none that is known
         ├── NotSent             the request certainly had no effect; repeating it is safe
         │   └── Unsettled       the ticket was being changed while it was read
-        ├── OutcomeUnknown      the request may have had its effect; look before repeating it
+        ├── OutcomeUnknown      the request may have had its effect; look it up before repeating it
         └── Rejected            Zendesk understood and said no; repeating it will not help
             └── Conflict        the ticket was changed since the stamp (409 UpdateConflict)
 
@@ -56,7 +56,7 @@ class SignatureRefused(Refused):
 
 
 class PayloadRefused(Refused):
-    """The bytes are authentic, or were not looked at, but cannot be an event."""
+    """The bytes are authentic, or were not checked, but cannot be an event."""
 
     def __init__(self, code: str, sentence: str, *, status: int = 400) -> None:
         super().__init__(code, sentence)
@@ -87,7 +87,7 @@ class DefinitionError(RelayError):
 
 
 class Unavailable(RelayError):
-    """Something of ours did not answer. The caller may repeat the same request: it is safe."""
+    """A service of ours did not answer. The caller may repeat the same request: it is safe."""
 
     code = "unavailable"
 

@@ -49,7 +49,7 @@ class Secrets:
         self._known: dict[str, _Known] = {}
 
     def read(self, arn: str) -> dict[str, Any]:
-        """The secret's object; empty where nobody has put a value yet."""
+        """The secret's object; empty as long as it has no value."""
         known, now = self._known.get(arn), self._now()
         if known and now < known.ask_at:
             return known.value

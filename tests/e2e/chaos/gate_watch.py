@@ -14,7 +14,7 @@ from ticket_relay.create_ticket.candidate_jobs import PAGES_AT_ONCE
 from ticket_relay.rate_limits.gate import PK
 
 ONE_ROWS_WORK = 3 + PAGES_AT_ONCE
-"""Calls that a permission from before the closing still covers: two reads, the pages of jobs, and the request itself."""
+"""Calls that a permission from before the closing covers: two reads, the pages of jobs, and the request itself."""
 
 
 @dataclass

@@ -15,7 +15,7 @@ from ticket_relay.states.ticket import (
     LEASE,
     LONGEST_ATTEMPT_PAUSE,
     MAX_FAILURES,
-    RESULT_PATIENCE,
+    RESULT_WAIT,
     YOUNG_JOB,
 )
 from ticket_relay.storage.rows import DAY, TicketState
@@ -310,7 +310,7 @@ def test_somebody_elses_row_is_not_ours():
 )
 def test_a_job_that_came_to_nothing_is_a_new_attempt_under_a_new_key(seen, code):
     old = submitted_row()
-    late = NOW + max(FORGOTTEN_AFTER, RESULT_PATIENCE) + 1
+    late = NOW + max(FORGOTTEN_AFTER, RESULT_WAIT) + 1
     new = ticket_states.not_found(old, seen, late, forgotten_after=FORGOTTEN_AFTER)
     assert (new.state, new.attempt, new.failures, new.job_id) == (TicketState.ACCEPTED, 2, 1, None)
     assert new.error_code == code
@@ -329,7 +329,7 @@ def test_the_tickets_own_fault_is_final_and_says_why():
     )
 
 
-@pytest.mark.parametrize(("seen", "patience"), [(None, FORGOTTEN_AFTER), (job("completed"), RESULT_PATIENCE)])
+@pytest.mark.parametrize(("seen", "patience"), [(None, FORGOTTEN_AFTER), (job("completed"), RESULT_WAIT)])
 def test_a_missing_ticket_is_waited_for_before_a_new_attempt(seen, patience):
     new = ticket_states.not_found(submitted_row(), seen, NOW + patience - 1, forgotten_after=FORGOTTEN_AFTER)
     assert (new.state, new.attempt) == (TicketState.SUBMITTED, 1)

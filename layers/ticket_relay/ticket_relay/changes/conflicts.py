@@ -1,4 +1,4 @@
-"""What others did to a ticket meanwhile, as its audits tell, and whether it is in the way of an update.
+"""What others did to a ticket meanwhile, as its audits tell, and whether it conflicts with an update.
 
 Audits are read with distrust: "events may be added at any time" (Ticket Audit events reference), so events of unknown
 types are passed over, and what is known but cannot be understood counts as a change to everything that it might be.
@@ -57,7 +57,7 @@ def markers_of(audit: object) -> frozenset[str]:
 
 
 def in_the_way(update_fields: Iterable[str], changed: Iterable[str]) -> list[str]:
-    """Which of an update's fields were changed by others, sorted. Comments are in nobody's way."""
+    """Which of an update's fields were changed by others, sorted. Comments conflict with nothing."""
     changed = list(changed)
     able = [ours for ours in update_fields if ours != "comment"]
     return sorted(ours for ours in able if any(_meet(ours, theirs) for theirs in changed))

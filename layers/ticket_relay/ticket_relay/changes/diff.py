@@ -37,8 +37,8 @@ _UNFORESEEABLE = frozenset({"requester", "assignee_email", "additional_collabora
 def to_update(changes: TicketChanges, ticket: Ticket) -> Update:
     """What must be sent for the changes to be true; {} if they are already.
 
-    Only what differs from the ticket is sent, so that what somebody does to the other fields stays theirs; people are
-    added and taken away one by one. A comment always differs, and so does whom the changes name by e-mail address.
+    Only what differs from the ticket is sent, so that others' changes of the other fields stay; people are added
+    and removed one by one. A comment always differs, and so does a person whom the changes name by e-mail address.
     Raises MappingFailed: `too_many_email_ccs` where Zendesk would drop some in silence, `tags_unknown` without tags.
     """
     update: Update = {}

@@ -1,7 +1,7 @@
 """What the fields of a ticket are called, in one way for what we set and for what others changed.
 
 `priority`, `custom_fields.360001`, `tags.vip`, `followers.377`: words that an operator reads in a row, and that can be
-compared. They never hold an e-mail address: who is known by that alone is a plain `followers`.
+compared. They never hold an e-mail address: a person known by that alone is a plain `followers`.
 """
 
 import re

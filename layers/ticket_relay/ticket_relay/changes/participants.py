@@ -1,7 +1,7 @@
 """The people of a ticket: added to it and taken from it, never replaced ("Creating and updating tickets").
 
 A watcher is an entry of `followers` or `email_ccs`: `user_id` or `user_email`, and `action`, which is `put` unless it
-is `delete`. A ticket shows its people as ids alone: who is named by e-mail address may be among them, or not.
+is `delete`. A ticket shows its people as ids alone: a person named by e-mail address may be among them, or not.
 """
 
 from collections.abc import Iterable

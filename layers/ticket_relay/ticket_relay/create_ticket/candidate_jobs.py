@@ -16,7 +16,7 @@ from ticket_relay.zendesk.client import JOBS_AT_ONCE
 from ticket_relay.zendesk.errors import NotSent, Rejected
 
 PAGES_AT_ONCE = 10
-"""Pages of the job list that one row's look may read; the next look goes on from there."""
+"""Pages of the job list that one look-up may read; the next one goes on from there."""
 MOST_PAGES = 200
 """An account with more jobs a day than these pages hold is not searched: its rows wait for the key to be forgotten."""
 MOST_CANDIDATES = 2000
@@ -45,8 +45,8 @@ class CandidateJobs:
     def of(self, row: TicketRow, sent_by: float, permit: Permit) -> tuple[str, ...]:
         """The unfinished jobs that may make the ticket of this row, whose last request was sent by `sent_by` at latest.
 
-        The set is fixed at the first look, so that new jobs cannot keep the row waiting for ever. Raises the errors of
-        a call, and NotSent where the list is too long to be read at once: the next look goes on.
+        The set is fixed at the first look-up, so that new jobs cannot keep the row waiting for ever. Raises a call's
+        errors, and NotSent where the list is too long to be read at once: the next look-up goes on.
         """
         if not ticket_states.jobs_may_be_candidates(row, self._services.now()):
             return ()
@@ -56,7 +56,7 @@ class CandidateJobs:
             hundreds = batched(row.candidate_jobs, JOBS_AT_ONCE, strict=False)
             return tuple(job for some in hundreds for job in self._alive(some, permit))
         except Rejected as error:
-            # Without leave to see the jobs, the look for the ticket must do.
+            # Without permission to list jobs, only the look-up of the ticket protects.
             observability.logger().warning("jobs not shown", extra={"pk": row.pk, "reason": error.code})
             return ()
 
@@ -70,7 +70,7 @@ class CandidateJobs:
             listing = self._listing = _Listing(self._services.now())
         if not listing.complete:
             self._read(listing, permit)
-            # Our own are taken away before anything is cut: however many are ours, none of the others is overlooked.
+            # Our own are removed before anything is cut: however many are ours, none of the others is missed.
             ours = self._services.store.jobs_waited_for() if listing.ids else set()
             self._foreign = tuple(job for job in listing.ids if job not in ours)
         if len(self._foreign) > MOST_CANDIDATES:

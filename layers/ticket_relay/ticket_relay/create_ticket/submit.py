@@ -30,7 +30,7 @@ MOST_BYTES = 1024 * 1024
 
 
 def send(services: Services, row: TicketRow, permit: Permit) -> TicketRow:
-    """Send a held row and move it by what comes of it. After StaleRow or StoreUnavailable the lease ends by itself."""
+    """Send a held row and move it by the outcome. After StaleRow or StoreUnavailable the lease ends by itself."""
     if row.request is None:
         raise AssertionError("an accepted row carries its request")
     try:
@@ -44,7 +44,7 @@ def send(services: Services, row: TicketRow, permit: Permit) -> TicketRow:
 def send_together(services: Services, rows: Sequence[TicketRow], by: Deadline) -> str | None:
     """Send a backlog of rows that `may_go_together` in one job, at most 100; the job's id, if Zendesk took it on.
 
-    Whoever is not held, because somebody else moved it, is left out. Raises StoreUnavailable: leases end by themselves.
+    A row that another worker changed is left out. Raises StoreUnavailable: leases end by themselves.
     """
     with services.gate.permit(by, CREATE) as permit:
         if permit.closed_until is not None:
@@ -121,14 +121,14 @@ def _deferred(services: Services, row: TicketRow, until: float) -> TicketRow:
 def _looked_for(
     services: Services, row: TicketRow, jobs: CandidateJobs, sent_by: float, permit: Permit
 ) -> TicketRow | None:
-    """The row as the look moved it; None if there is no ticket, and none to come, so that it may be sent."""
+    """The row as the look-up moved it; None if there is no ticket, and none to come, so that it may be sent."""
     observability.count("TicketLookedFor")
     try:
-        # The jobs first: one that ends between the two looks has made its ticket by the second.
+        # The jobs first: one that ends between the two look-ups has made its ticket by the second.
         candidate_jobs = jobs.of(row, sent_by, permit)
         ticket_id = find(services, row, permit)
     except Rejected as error:
-        # A refused look says nothing about the ticket: in doubt as before.
+        # A refused look-up says nothing about the ticket: in doubt as before.
         unknown = OutcomeUnknown("look_up_refused", f"Zendesk refused the look-up: {error.code}.")
         return _on_error(services, row, unknown, sent=False)
     except ZendeskError as error:

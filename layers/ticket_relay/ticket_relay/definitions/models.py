@@ -92,7 +92,7 @@ class RuleSample(_Definition):
 class _Policies(_Definition):
     """What to do where the ticket is not as it was when the trigger fired.
 
-    `on_conflict`, if others changed it: decide again on the newer ticket; do so only if they left alone what these
+    `on_conflict`, if others changed it: decide again on the newer ticket; do so only if they did not change what these
     changes set; or leave the ticket alone. `on_closed`: fail, or create a follow-up ticket from the changes.
     """
 
@@ -103,7 +103,7 @@ class _Policies(_Definition):
 class UpdateRule(_Policies):
     """A rule: a JSON-e template from a fresh `ticket` and the webhook's body, `event`, to changes of the ticket.
 
-    `when` is a JSON-e expression: where it does not hold, the ticket is left alone. `now` is the ticket's `updated_at`.
+    `when` is a JSON-e expression: where it does not hold, nothing is changed. `now` is the ticket's `updated_at`.
     """
 
     rule: Name

@@ -1,1 +1,1 @@
-"""What is unfinished is driven on, every minute."""
+"""Every minute: poll jobs, and send what is due."""

@@ -1,4 +1,4 @@
-"""What becomes of jobs: rows that Zendesk took on, driven to their end."""
+"""The results of jobs: rows that Zendesk took on, moved to their end."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -21,14 +21,14 @@ from ticket_relay.zendesk.jobs import Job
 type Submitted = TicketRow | UpdateRow
 
 MOST_ROWS = 500
-"""Rows looked at in a turn."""
+"""Rows read in a turn."""
 BUSY = 60.0
 """Seconds for which an update that is under way in a job lets later ones of its ticket wait; a job may be stuck."""
 
 
 def collect_results(this: Run) -> Turn:
-    """Ask about the jobs of the rows that are due, and move each row by its job's answer."""
-    # A young job may be asked about only in a minute, and its tickets are busy all the same.
+    """Poll the jobs of the rows that are due, and move each row by its job's status."""
+    # A young job may be polled only in a minute, and its tickets are busy all the same.
     unfinished = this.due_soon(Work.JOB, MOST_ROWS, within=BUSY)
     now = this.services.now()
     this.busy = {
@@ -38,7 +38,7 @@ def collect_results(this: Run) -> Turn:
     this.batches |= {row.job_id for row in rows if row.job_id and (row.together or isinstance(row, UpdateRow))}
     ask = any(is_due(row, now) for row in rows)
     if ask:
-        # Asking about those that are due soon as well costs no call more.
+        # Polling those that are due soon as well costs no call more.
         _follow(this, rows)
     return Turn(rows, ask)
 
@@ -46,7 +46,7 @@ def collect_results(this: Run) -> Turn:
 def _follow(this: Run, rows: Sequence[Row]) -> None:
     """One `show_many` for a hundred jobs, then each row by its job.
 
-    No lease: asking twice harms nobody, moves are conditional.
+    No lease: polling twice is harmless, moves are conditional.
     """
     by_job: defaultdict[str | None, list[Submitted]] = defaultdict(list)
     for row in rows:

@@ -26,7 +26,7 @@ def is_due(row: Row, now: float) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One look at one kind of work: the rows that are due, or will be while the run waits; whether it did anything."""
+    """One turn of one kind of work: the rows that are due, or will be while the run waits; whether it did anything."""
 
     rows: Sequence[Row]
     acted: bool

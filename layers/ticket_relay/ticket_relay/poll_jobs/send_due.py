@@ -15,9 +15,9 @@ from ticket_relay.update_ticket import batch, webhook
 from ticket_relay.zendesk.client import TICKETS_AT_ONCE
 
 MOST_ROWS = 300
-"""Rows looked at in a turn, of those in doubt and of the others."""
+"""Rows read in a turn, of those in doubt and of the others."""
 TURN = 5.0
-"""Seconds of sending one by one, after which jobs are asked about again."""
+"""Seconds of sending one by one, after which jobs are polled again."""
 BACKLOG = 10
 """From so many rows, or tickets to update, on they are sent together."""
 MOST_BATCHES = 20

@@ -1,6 +1,6 @@
 """The gate before Zendesk: a circuit breaker that all functions share through the table.
 
-Closed means that nobody calls. When the time is over, one worker makes the half-open trial, and the others go on
+Closed means that no worker calls. When the time is over, one worker makes the half-open trial, and the others go on
 waiting for its outcome:
 
     open ──429──▶ closed until T ──T passes, one worker takes the probe──▶ closed until T' ──its call succeeds──▶ open
@@ -82,7 +82,7 @@ class Gate:
             )
 
     def use_up(self, limits: Iterable[Limit], tickets: Collection[int], at_least: float = 0) -> None:
-        """Nothing is left of these limits until they reset. Those that nobody asks about are not remembered."""
+        """Nothing is left of these limits until they reset. Limits that no caller checks are not remembered."""
         for limit in limits:
             until = self.now() + max(limit.resets, at_least)
             if limit.name in ENDPOINTS:

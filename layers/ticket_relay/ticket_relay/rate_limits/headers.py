@@ -22,7 +22,7 @@ UPDATES_OF_TICKET = "per-ticket-updates"
 DEFAULT_RETRY_AFTER = 10.0
 """Where a 429 does not say: what Zendesk's own Ruby client waits."""
 LONGEST_RETRY_AFTER = 3600.0
-"""Seconds; whoever says more does not mean a duration."""
+"""Seconds; a larger value is no duration."""
 
 _NAME = re.compile(r"zendesk-rate-?limit-(?P<name>[a-z-]+)", re.IGNORECASE)
 _VALUE = re.compile(r"total=\d+; ?remaining=(?P<remaining>\d{1,9}); ?resets=(?P<resets>\d{1,15})")

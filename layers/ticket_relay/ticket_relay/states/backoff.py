@@ -14,7 +14,7 @@ YOUNG_JOB = 15.0
 
 
 def asked_again(retries: int) -> float:
-    """Seconds until a job is asked about again: later and later, for during an incident it may be queued for hours."""
+    """Seconds until a job is polled again: later and later, for during an incident it may be queued for hours."""
     return POLL_PAUSES[min(retries, len(POLL_PAUSES) - 1)]
 
 

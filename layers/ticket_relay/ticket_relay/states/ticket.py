@@ -18,7 +18,7 @@ from ticket_relay.zendesk.jobs import Job
 
 KEY_LIFE = 110 * 60.0
 """Idempotency keys live two hours ("Idempotency"); the same request repeated later would be a new ticket."""
-RESULT_PATIENCE = 60.0
+RESULT_WAIT = 60.0
 """Seconds to look for the ticket of a completed job that does not name it."""
 MAX_FAILURES = 20
 """Jobs that may come to nothing before the ticket is given up: with their pauses, half a day of an incident."""
@@ -36,7 +36,7 @@ _OWN_FAULT = frozenset({"TicketCreateFailed", "RecordInvalid"})
 
 
 def claimed(partner: str, event_id: str, request: bytes, now: float, *, closed_until: float | None) -> TicketRow:
-    """A new request: held by whoever wins the claim, or waiting where the gate is closed."""
+    """A new request: leased to the worker that wins the claim, or waiting where the gate is closed."""
     return TicketRow(
         pk=ticket_pk(partner, event_id),
         state=TicketState.ACCEPTED,
@@ -53,7 +53,7 @@ def claimed(partner: str, event_id: str, request: bytes, now: float, *, closed_u
 
 
 def unmapped(partner: str, event_id: str, event: bytes, error: MappingFailed, now: float) -> TicketRow:
-    """Authentic, but not to be understood: kept whole for the person who mends the definition."""
+    """Authentic, but the definition does not fit: kept whole until a person fixes it and redrives."""
     return TicketRow(
         pk=ticket_pk(partner, event_id),
         state=TicketState.UNMAPPED,
@@ -85,7 +85,7 @@ def held(row: TicketRow, now: float, lease: float = LEASE) -> TicketRow:
 
 
 def redriven(row: TicketRow, now: float) -> TicketRow:
-    """Set going again by an operator. What was sent before has a key of its own, and is looked for."""
+    """Redriven by an operator. What was sent before has a key of its own, and is looked for."""
     return row.moved(
         now,
         state=TicketState.ACCEPTED,
@@ -99,7 +99,7 @@ def redriven(row: TicketRow, now: float) -> TicketRow:
         redriven_at=now,
         due_at=now,
         error_code="redriven",
-        error_sentence="Set going again by an operator.",
+        error_sentence="Redriven by an operator.",
     )
 
 
@@ -173,7 +173,7 @@ def on_create_error(
     sent: bool = True,
     spread: float = 2.0,
 ) -> TicketRow:
-    """The request of a held row brought no success, or was not `sent`, since the look before it brought none.
+    """The request of a held row brought no success, or was not `sent`, since the look-up before it brought none.
 
     Doubt from before the lease outlives a certain refusal. After a `Throttled`, rows are due up to `spread` seconds
     apart, so that not all come at once.
@@ -248,7 +248,7 @@ def needs_look(row: TicketRow, job: Job | None, now: float) -> bool:
 
 
 def polled(row: TicketRow, job: Job | None, now: float) -> TicketRow:
-    """After a look at the job, where that was enough (`needs_look`)."""
+    """After the job was polled, where that was enough (`needs_look`)."""
     ticket_id = _ticket_id(row, job) if job else None
     return still_waiting(row, now) if ticket_id is None else created(row, ticket_id, now)
 
@@ -261,10 +261,10 @@ def not_found(row: TicketRow, job: Job | None, now: float, *, forgotten_after: f
     if job and not job.over:
         return failed(row, "job_stuck", "Zendesk did not finish the job in three days, and there is no ticket.", now)
     if job is None:
-        patience = forgotten_after
+        wait = forgotten_after
     else:
-        patience = RESULT_PATIENCE if job.status == "completed" and not (result and result.error) else 0
-    if _age(row, now) < patience:
+        wait = RESULT_WAIT if job.status == "completed" and not (result and result.error) else 0
+    if _age(row, now) < wait:
         return still_waiting(row, now)
     return new_attempt(row, *_reason(row, job), now)
 

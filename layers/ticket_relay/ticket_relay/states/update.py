@@ -5,7 +5,7 @@ accepted ──the PUT landed, or its changes are true already──▶ applied 
  │ │ ├──others changed what it would change, and its policy says so──▶ conflict                   │
  │ │ └──Zendesk's final no, or too many conflicts──▶ failed ◀────────────────its result says so──┤
  │ └──sent together with updates of other tickets──▶ submitted ──────────────────────────────────┤
- └──the ticket changed under our hands, or no answer: due again, decided again on the newer one ──┘
+ └──the ticket was changed concurrently, or no answer: due again, decided again on the newer ──┘
 """
 
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ TICKET_CHANGED = ("ticket_changed", "Others changed the ticket since the stamp, 
 def claimed(
     pk: str, ticket_id: int, invocation_id: str, event: bytes, now: float, *, closed_until: float | None
 ) -> UpdateRow:
-    """A new update: held by whoever wins the claim, or waiting where the gate is closed."""
+    """A new update: leased to the worker that wins the claim, or waiting where the gate is closed."""
     return UpdateRow(
         pk=pk,
         state=UpdateState.ACCEPTED,
@@ -96,8 +96,8 @@ def half_applied(row: UpdateRow, now: float) -> UpdateRow:
 
 
 def redriven(row: UpdateRow, now: float) -> UpdateRow:
-    """Set going again by an operator, who means the ticket as it is now. As doubtful as it ended, so the audits are
-    looked at first.
+    """Redriven by an operator, who means the ticket as it is now. In doubt if it ended so: then the audits are read
+    first.
     """
     return row.moved(
         now,
@@ -108,7 +108,7 @@ def redriven(row: UpdateRow, now: float) -> UpdateRow:
         redriven_at=now,
         due_at=now,
         error_code="redriven",
-        error_sentence="Set going again by an operator.",
+        error_sentence="Redriven by an operator.",
     )
 
 
@@ -184,7 +184,7 @@ def went_alone(row: UpdateRow) -> bool:
 
 
 def polled(row: UpdateRow, job: Job | None, now: float, *, forgotten_after: float) -> UpdateRow:
-    """After a look at the job: its row's word counts, and where there is none the audits will tell."""
+    """After the job was polled: its result decides, and without one the audits do."""
     age = now - (row.submitted_at or row.created_at)
     if (job is None and age < max(forgotten_after, YOUNG_JOB)) or (job and not job.over and age < GIVE_UP_AFTER):
         return still_waiting(row, now)

@@ -6,7 +6,7 @@ from ticket_relay.zendesk.errors import Throttled, ZendeskError
 
 
 def deferred[R: Row](row: R, now: float, until: float) -> R:
-    """Not sent, or not asked about, before `until`: the gate is closed."""
+    """Not sent, or not polled, before `until`: the gate is closed."""
     return row.moved(now, **row.if_not_sent, due_at=until)
 
 

@@ -1,7 +1,7 @@
 """The DynamoDB table, item by item. No write goes out without a condition.
 
-A write that was answered with an error may have landed. Repeating it is safe for whoever treats "the condition failed"
-as "look what is there": all callers do.
+A write that was answered with an error may have landed. Repeating it is safe for a caller that reads the item
+after "the condition failed": all do.
 """
 
 from collections.abc import Iterable, Iterator, Mapping

@@ -39,7 +39,7 @@ class UpdateState(StrEnum):
 
 class Work(StrEnum):
     """What there is to do for a row that is due: something is to be sent, for the first time or in doubt whether it was
-    sent before; or a job of Zendesk's is to be asked about. No kind stands in the way of another.
+    sent before; or a job of Zendesk's is to be polled. No kind hides another.
     """
 
     SEND = "send"
@@ -85,7 +85,7 @@ class Row(BaseModel):
     """When the first request of this attempt was sent that may have had its effect."""
     created_at: float
     redriven_at: float | None = None
-    """When an operator last set it going again."""
+    """When an operator last redrove it."""
     updated_at: float
     expires_at: float
     """When DynamoDB's TTL may take the row away."""
@@ -117,7 +117,7 @@ class Row(BaseModel):
 
     @property
     def retry_window_start(self) -> float:
-        """From when on its patience counts."""
+        """When its retry window began."""
         return self.redriven_at or self.created_at
 
     @property

@@ -16,7 +16,7 @@ from ticket_relay.storage.rows import DAY, Row, TicketRow, UpdateRow, Work
 SHARDS = range(4)
 """Each kind of work is spread over so many keys of the due index: one takes 1000 writes a second."""
 MOST_JOBS = 2000
-"""Rows looked at for the jobs that are known to be ours."""
+"""Rows read for the jobs that are known to be ours."""
 FAR = 10.0**11
 """A due time after all others, in epoch seconds."""
 SEEN_FOR = DAY
@@ -69,7 +69,7 @@ class Store:
             # Older engines do not return the item that failed the condition, so it is read.
             there = self.get(row.pk)
             if there is None:
-                raise StoreUnavailable("The row vanished between the claim and the look at it.") from None
+                raise StoreUnavailable("The row vanished between the claim and the read.") from None
             return type(row).model_validate(there)
         self._report(row, None)
         return None
@@ -102,7 +102,7 @@ class Store:
     def due(self, work: Work, until: float, limit: int) -> Iterator[Row | Unreadable]:
         """Rows with this work and a due_at by then, as they are now, earliest first.
 
-        One kind of work is not seen behind the other: jobs are asked about however many rows wait to be sent.
+        One kind of work does not hide another: jobs are polled however many rows wait to be sent.
         """
         rows = []
         found = sorted(

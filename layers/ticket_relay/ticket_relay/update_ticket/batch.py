@@ -2,7 +2,7 @@
 
     show_many ──▶ a plan for each ticket ──▶ hold ──▶ update_many ──▶ submitted ──▶ the job's results
 
-What takes a call of its own (a look at the audits, a ticket changed within this second, a second request) is left to go
+What takes a call of its own (reading the audits, a ticket changed within this second, a second request) is left to go
 alone.
 """
 
@@ -39,7 +39,7 @@ class _Planned:
 
 
 class _NeedsAuditsError(Exception):
-    """The decision takes a look at the ticket's audits, which are read for one ticket at a time."""
+    """The decision needs the ticket's audits, which are read for one ticket at a time."""
 
 
 def apply(services: Services, tickets: Mapping[int, Sequence[UpdateRow]], by: Deadline) -> tuple[str | None, set[int]]:

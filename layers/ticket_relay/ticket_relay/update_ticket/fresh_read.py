@@ -17,9 +17,9 @@ from ticket_relay.zendesk.errors import Conflict, OutcomeUnknown, Unsettled
 
 @dataclass(slots=True)
 class TicketReader:
-    """One worker's looks at tickets. Each costs a call; one that comes too early is Unsettled.
+    """One worker's reads of tickets. Each costs a call; one that comes too early is Unsettled.
 
-    `not_before` is when the next look makes sense, in epoch seconds. `clock_offset` is by how many seconds, at
+    `not_before` is when the next read makes sense, in epoch seconds. `clock_offset` is by how many seconds, at
     least, Zendesk's clock is ahead of ours; negative where it may be behind.
     """
 
@@ -28,11 +28,11 @@ class TicketReader:
     clock_offset: float = -math.inf
 
     def wait(self) -> float:
-        """Seconds until the next look makes sense. Never more than one, whatever another worker's clock wrote."""
+        """Seconds until the next read makes sense. Never more than one, whatever another worker's clock wrote."""
         return min(max(self.not_before - self.services.now(), 0.0), 1.0)
 
     def after(self, conflict: Conflict) -> None:
-        """Somebody has just changed the ticket: the second in which that was is over in a second."""
+        """Another user has just changed the ticket: that second is over in a second."""
         now = self.services.now()
         self.not_before = max(self.not_before, now + 1)
         if conflict.at is not None:
@@ -41,7 +41,7 @@ class TicketReader:
     def read(self, ticket_id: int, permit: Permit) -> Ticket | None:
         """The ticket; None if there is none. Raises Unsettled where it was being changed while it was read."""
         if (left := self.wait()) > 0:
-            self.services.sleep(left + 0.01)  # so that rounding does not cost another look
+            self.services.sleep(left + 0.01)  # so that rounding does not cost another read
         asked = self.services.now()
         shown = self.services.zendesk.show_ticket(ticket_id, permit)
         if shown is None:

@@ -24,7 +24,7 @@ def known(services: Services) -> int | None:
 
 
 def learned(services: Services, permit: Permit) -> int | None:
-    """Ask Zendesk; None where it does not say. Raises StoreUnavailable, Throttled and NotSent.
+    """Call Zendesk; None where it does not say. Raises StoreUnavailable, Throttled and NotSent.
 
     Not knowing costs one round at most: the answer to our update names its author, who is learned then.
     """

@@ -3,7 +3,7 @@
     row ─▶ done already? ─▶ closed? ─▶ changed by others? ─▶ its condition? ─▶ its changes ─┐
     next row, on the ticket as it will be then ◀── one request for all, while they agree ◀──┘
 
-Pure, but for the audits, which are read where somebody asks for them.
+Pure, but for the audits, which are read only where they are needed.
 """
 
 import json
@@ -68,7 +68,7 @@ class Waiting:
     @property
     def since(self) -> Stamp | None:
         """What the update was meant for: the ticket that the webhook told of or, of one that brought no stamp or was
-        set going again, the ticket as it was first read. Raises PayloadRefused.
+        redriven, the ticket as it was first read. Raises PayloadRefused.
         """
         told = timestamps.parse(self.request.updated_at) if self.row.redriven_at is None else None
         return told or timestamps.parse(self.row.base)

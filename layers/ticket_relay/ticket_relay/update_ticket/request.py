@@ -83,7 +83,7 @@ def read_request(event: dict[str, Any]) -> UpdateRequest:
 
 
 def checked(request: UpdateRequest, event: dict[str, Any]) -> UpdateRequest:
-    """Refuse what no retry will mend: who set the trigger up reads why in Zendesk's log. Raises PayloadRefused."""
+    """Refuse what no retry can fix: the trigger's administrator reads why in Zendesk's log. Raises PayloadRefused."""
     try:
         if not isinstance(request.decider, UpdateRule):
             rules.decide(request.decider, {}, event)

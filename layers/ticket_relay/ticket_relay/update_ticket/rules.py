@@ -14,7 +14,7 @@ from ticket_relay.zendesk import timestamps
 from ticket_relay.zendesk.ticket_models import TicketChanges
 
 type Decider = UpdateRule | LiteralChanges
-"""What says which changes to make, and what to do if somebody else changed the ticket meanwhile."""
+"""What says which changes to make, and what to do if others changed the ticket meanwhile."""
 
 # Tags are changed relative to the ticket's; e-mail CCs are counted with those that it has.
 _OF_THE_TICKET = re.compile(r"\b(ticket|tags|email_ccs|now|fromNow)\b")

@@ -106,7 +106,7 @@ def _requeue_behind(services: Services, rows: Sequence[Waiting], requeued: Seque
 
 
 def finish_without_request(services: Services, plan: Plan) -> None:
-    """What needs no request: whoever has come to its end, and the follow-ups of a closed ticket."""
+    """What needs no request: rows that are over, and the follow-ups of a closed ticket."""
     move(services, plan.over)
     for waiting, creation in plan.follow_ups:
         row = waiting.row
@@ -175,7 +175,7 @@ def reading_of(rows: Sequence[Waiting], ticket: Ticket, audits: Audits, own: int
 
 
 def own_user(services: Services, rows: Iterable[Waiting], permit: Permit) -> int | None:
-    """Our own user, asked for only if somebody's event says who caused it."""
+    """Our own user, asked for only if an event says who caused it."""
     if all(decisions.caused_by(it) is None for it in rows):
         return identity.known(services)
     return identity.known(services) or identity.learned(services, permit)
@@ -189,7 +189,7 @@ def _audits(services: Services, ticket_id: int, since: float, permit: Permit) ->
         try:
             return list(_until(since, services.zendesk.audits(ticket_id, permit)))
         except Rejected as error:
-            # A refused look says nothing about the update: as doubtful as before.
+            # A refused read says nothing about the update: in doubt as before.
             raise OutcomeUnknown("look_up_refused", f"Zendesk refused the look at the audits: {error.code}.") from None
 
     return read

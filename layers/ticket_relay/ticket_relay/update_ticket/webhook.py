@@ -1,4 +1,4 @@
-"""A Zendesk trigger's webhook becomes one safe update of its ticket: verified, claimed, and driven at once.
+"""A Zendesk trigger's webhook becomes one safe update of its ticket: verified, claimed, and applied at once.
 
 verify ─ claim ── won ──▶ safe_update ──▶ applied, skipped, conflict or failed; or it waits for the poller
            └─ lost: the winner's state
@@ -62,7 +62,7 @@ def receive(services: Services, headers: Mapping[str, str], body: bytes, by: Dea
         if closed_until is not None:
             return Receipt(row.state, delivery.id, request.ticket_id)
         waiting = Waiting(row)
-        # The update that a webhook tells of is older than its signature, so that this wait makes one look enough.
+        # The update that a webhook tells of is older than its signature, so that this wait makes one read enough.
         reader = TicketReader(services, not_before=row.created_at + 1, clock_offset=delivery.timestamp - row.created_at)
         try:
             safe_update.apply(services, [waiting], permit, reader, delivery.timestamp)

@@ -14,7 +14,7 @@ _JSON_TYPE = re.compile(r"application/([a-z0-9!#$&^_.-]+\+)?json", re.IGNORECASE
 
 
 def check_size(body: bytes) -> None:
-    """Refuse more than MAX_BODY bytes. Apart from `parse`, so that nobody has us hash megabytes for nothing."""
+    """Refuse more than MAX_BODY bytes. Apart from `parse`, so that a sender cannot make us hash megabytes."""
     if len(body) > MAX_BODY:
         raise PayloadRefused("body_too_large", f"The body has more than {MAX_BODY // 1024} KiB.", status=413)
 

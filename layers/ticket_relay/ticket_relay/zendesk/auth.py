@@ -62,7 +62,7 @@ class Credentials:
         self._refused = ""
 
     def header(self, permit: Permit) -> str:
-        """Raises NotSent where no token can be had in time, Throttled where Zendesk wants to be left alone."""
+        """Raises NotSent where no token can be had in time, Throttled where Zendesk asked callers to wait."""
         if self._remembered and self._good(self._remembered, early=True):
             return f"Bearer {self._remembered.value}"
         try:
@@ -83,8 +83,8 @@ class Credentials:
         return kind == "Bearer"
 
     def _token(self, client: dict[str, str], permit: Permit) -> Token:
-        # Somebody else may be renewing it: wait for theirs, but not for long. The row is safe; the poller comes back.
-        patience = Deadline.after(min(1.5, permit.left / 2))
+        # Another worker may be renewing it: wait for its token, but not for long. The row is safe; the poller comes.
+        renewal_wait = Deadline.after(min(1.5, permit.left / 2))
         while True:
             stored = self._stored()
             if stored and self._good(stored, early=True):
@@ -95,7 +95,7 @@ class Credentials:
                 return self._remember(self._renewed(client, mine, permit))
             if stored and self._good(stored, early=False):
                 return self._remember(stored)
-            if patience.left < PAUSE:
+            if renewal_wait.left < PAUSE:
                 raise NotSent("token_pending", "Another worker is fetching the token.")
             time.sleep(PAUSE)
 

@@ -64,7 +64,7 @@ class Zendesk:
     def create_tickets(self, requests: Sequence[bytes], permit: Permit) -> Submission:
         """`POST /api/v2/tickets/create_many`: one job for at most 100 requests of `create_ticket`, by their index.
 
-        Takes no idempotency key ("Idempotency" names Create Ticket alone): a retry is never safe before a look.
+        Takes no idempotency key ("Idempotency" names Create Ticket alone): a retry is never safe before a look-up.
         """
         body = encoded({"tickets": [json.loads(request)["ticket"] for request in requests]})
         match self._call("POST", "/api/v2/tickets/create_many", permit, body=body).body:

@@ -33,14 +33,14 @@ class NotSent(ZendeskError):
 
 
 class Unsettled(NotSent):
-    """The ticket was being changed while it was read, so that no stamp can tell its states apart. Look again, soon."""
+    """The ticket was being changed while it was read, so that no stamp tells its states apart. Read it again, soon."""
 
     def __init__(self) -> None:
         super().__init__("ticket_unsettled", "The ticket was being changed while it was read.")
 
 
 class OutcomeUnknown(ZendeskError):
-    """A time-out, a broken connection, a 5xx or an unreadable success may have had its effect: look, then repeat."""
+    """A time-out, a broken connection, a 5xx or an unreadable success may have had its effect: look it up first."""
 
     outcome_unknown = True
 

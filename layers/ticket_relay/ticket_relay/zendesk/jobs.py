@@ -19,7 +19,7 @@ OVER = frozenset({"completed", "failed", "killed"})
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of one ticket of a job. `index` is its place in the request, where the row says so."""
+    """The result of one ticket of a job. `index` is its place in the request, where the row says so."""
 
     ticket_id: int | None
     error: str | None
@@ -51,7 +51,7 @@ class Job:
         return self.status in OVER
 
     def of_ticket(self, ticket_id: int, index: int) -> Result | None:
-        """What became of a ticket that was updated as number `index`: its row names it, and no other place than ours.
+        """The result of a ticket that was updated as number `index`: its row names it, and no other place than ours.
 
         Rows of update_many have an `id`, and those that tell of success no `index` (recorded in 2024).
         """

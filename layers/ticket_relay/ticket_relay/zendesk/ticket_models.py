@@ -150,7 +150,7 @@ class Collaborator(_Strict):
 
 
 class Watcher(_Strict):
-    """A follower or an e-mail CC, to be added (`put`, the default) or taken away."""
+    """A follower or an e-mail CC, to be added (`put`, the default) or removed."""
 
     user_id: Id | None = None
     user_email: Email | None = None

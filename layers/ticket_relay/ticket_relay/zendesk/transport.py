@@ -121,7 +121,7 @@ class Transport:
     def _send(self, request: requests.Request, by: Deadline) -> tuple[requests.Response, bytes]:
         left = by.left
         if left < LEAST_TIME:
-            raise NotSent("no_time_left", "There was no time left to ask Zendesk.")
+            raise NotSent("no_time_left", "There was no time left to call Zendesk.")
         connect = min(self._timeouts.connect, left / 2)
         if time.time() - self._last_used > LONGEST_IDLE:
             self._session.close()
@@ -207,7 +207,7 @@ def _meaning(method: str, status: int, headers: Mapping[str, str], content: byte
         return OutcomeUnknown(f"zendesk_{status}", f"Zendesk answered {status}.")
     # Not Zendesk's own words ("There is no help desk configured at this address", a proxy's page): the way is at fault.
     if status not in OF_THE_CONTENT and not code and method != "GET":
-        return OutcomeUnknown(f"zendesk_{status}", f"Somebody on the way to Zendesk answered {status}.")
+        return OutcomeUnknown(f"zendesk_{status}", f"A server on the way to Zendesk answered {status}.")
     return Rejected(status, code or f"zendesk_{status}", sentence or f"Zendesk answered {status}.")
 
 
