@@ -52,12 +52,18 @@ def receive(services: Services, partner: str, headers: Mapping[str, str], body: 
             return Receipt("ignored", delivery.id)
         request = to_request(ticket, external_id(partner, delivery.id))
     except MappingFailed as error:
-        row = _of(body, ticket_states.unmapped(partner, delivery.id, body, error, services.now()))
+        row = ticket_states.unmapped(partner, delivery.id, body, error, services.now())
         return _receipt(_claimed(services, row) or row)
 
     with services.gate.permit(by, CREATE) as permit:
-        row = ticket_states.claimed(partner, delivery.id, request, services.now(), closed_until=permit.closed_until)
-        row = _of(body, row)
+        row = ticket_states.claimed(
+            partner,
+            delivery.id,
+            request,
+            services.now(),
+            closed_until=permit.closed_until,
+            digest=body_digest(body),
+        )
         winner = _claimed(services, row)
         if winner or permit.closed_until is not None:
             return _receipt(winner or row)
@@ -66,11 +72,6 @@ def receive(services: Services, partner: str, headers: Mapping[str, str], body: 
         except (StaleRow, StoreUnavailable, WriteRefused) as error:
             left_to_poller(row, error)
             return _receipt(row)
-
-
-def _of(body: bytes, row: TicketRow) -> TicketRow:
-    """The row, with what tells the body that it is claimed for from any other."""
-    return row.model_copy(update={"body_digest": body_digest(body)})
 
 
 def _claimed(services: Services, row: TicketRow) -> TicketRow | None:

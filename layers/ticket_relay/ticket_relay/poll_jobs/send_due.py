@@ -32,6 +32,8 @@ class Sender:
         self._jobs = CandidateJobs(run.services)
         self._settle_until: dict[int, float] = {}
         """By ticket: until when the second of our last update of it lasts, so that it is not read in vain."""
+        self._requests = 0
+        """Rows and batches that were taken up; while none is, the run waits a little longer."""
 
     def send_due(self) -> Turn:
         """Send the rows that are due, but no update of a ticket that is busy, and nothing while the gate is closed."""
@@ -43,7 +45,7 @@ class Sender:
         return Turn(rows, acted=closed_until is None and self._send(rows))
 
     def _send(self, rows: Sequence[Row]) -> bool:
-        until = self._run.services.now() + TURN
+        until, before = self._run.services.now() + TURN, self._requests
         events = [row for row in rows if isinstance(row, TicketRow) and is_due(row, self._run.services.now())]
         updates = self._by_ticket(row for row in rows if isinstance(row, UpdateRow))
         gone = self._create_together(events) | self._update_together(updates)
@@ -52,9 +54,10 @@ class Sender:
             if group[0].pk not in gone and self._run.has_time and self._run.services.now() < until:
                 with self._run.guarded(*group):
                     self._send_alone(group)
-        return bool(waiting)
+        return self._requests > before
 
     def _send_alone(self, group: Sequence[Row]) -> None:
+        self._requests += 1
         by = Deadline.after(CALL_TIME)
         row = group[0]
         if isinstance(row, TicketRow):
@@ -91,6 +94,7 @@ class Sender:
             return set()
         for some in submit.batches(backlog):
             if self._may_send_many():
+                self._requests += 1
                 with self._run.guarded(*some):
                     job_id = submit.send_together(self._run.services, some, Deadline.after(CALL_TIME))
                     self._run.batches |= {job_id} if job_id else set()
@@ -107,6 +111,7 @@ class Sender:
             if not self._may_send_many():
                 gone |= {row.pk for row in rows}
             else:
+                self._requests += 1
                 with self._run.guarded(*rows):
                     job_id, alone = batch.apply(self._run.services, together, Deadline.after(CALL_TIME))
                     self._run.batches |= {job_id} if job_id else set()

@@ -11,7 +11,7 @@ Whatever happens, a row is either over, or has a time at which it is due. The wh
 from ticket_relay.errors import MappingFailed, RelayError
 from ticket_relay.states.backoff import LEASE, YOUNG_JOB, asked_again, growing, jitter
 from ticket_relay.states.waiting import still_waiting
-from ticket_relay.storage.rows import DAY, UNFINISHED_RETENTION, Step, TicketRow, TicketState, ticket_pk
+from ticket_relay.storage.rows import DAY, UNFINISHED_RETENTION, Step, TicketRow, TicketState, body_digest, ticket_pk
 from ticket_relay.zendesk.client import Submission
 from ticket_relay.zendesk.errors import OutcomeUnknown, Rejected, Throttled, ZendeskError
 from ticket_relay.zendesk.jobs import Job
@@ -35,7 +35,9 @@ LONGEST_ATTEMPT_PAUSE = 3600.0
 _OWN_FAULT = frozenset({"TicketCreateFailed", "RecordInvalid"})
 
 
-def claimed(partner: str, event_id: str, request: bytes, now: float, *, closed_until: float | None) -> TicketRow:
+def claimed(
+    partner: str, event_id: str, request: bytes, now: float, *, closed_until: float | None, digest: bytes | None = None
+) -> TicketRow:
     """A new request: leased to the worker that wins the claim, or waiting where the gate is closed."""
     return TicketRow(
         pk=ticket_pk(partner, event_id),
@@ -43,6 +45,7 @@ def claimed(partner: str, event_id: str, request: bytes, now: float, *, closed_u
         partner=partner,
         event_id=event_id,
         request=request,
+        body_digest=digest,
         due_at=closed_until or now + LEASE,
         leased_at=None if closed_until else now,
         created_at=now,
@@ -60,6 +63,7 @@ def unmapped(partner: str, event_id: str, event: bytes, error: MappingFailed, no
         partner=partner,
         event_id=event_id,
         event=event,
+        body_digest=body_digest(event),
         error_code=error.code,
         error_sentence=error.sentence,
         created_at=now,
