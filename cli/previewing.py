@@ -9,8 +9,8 @@ from ticket_relay.changes import combine, diff, follow_up
 from ticket_relay.definitions.models import UpdateRule
 from ticket_relay.errors import PayloadRefused
 from ticket_relay.storage.rows import UpdateState
-from ticket_relay.update_ticket import plan as decisions
 from ticket_relay.update_ticket import rules
+from ticket_relay.update_ticket.plan import needs_reading
 from ticket_relay.update_ticket.request import read_request
 from ticket_relay.webhooks import payload
 from ticket_relay.zendesk import timestamps
@@ -66,7 +66,7 @@ def preview(rule: UpdateRule, ticket: Json, event: Json) -> Preview:
     """
     request = read_request(event)
     since = timestamps.parse(request.updated_at)
-    reads = decisions.needs_reading(rule, since)
+    reads = needs_reading(rule, since)
     known = ticket if reads else {}
     changed = reads and since is not None and not timestamps.covers(since, ticket["updated_at"])
     decided = rules.decide(rule, known, event)

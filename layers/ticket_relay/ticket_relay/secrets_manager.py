@@ -33,7 +33,7 @@ class _Known:
 
     value: dict[str, Any]
     read_at: float
-    ask_at: float
+    read_again_at: float
 
 
 class _Down(SecretsUnavailable):
@@ -51,18 +51,18 @@ class Secrets:
     def read(self, arn: str) -> dict[str, Any]:
         """The secret's object; empty as long as it has no value."""
         known, now = self._known.get(arn), self._now()
-        if known and now < known.ask_at:
+        if known and now < known.read_again_at:
             return known.value
         # Forgotten first: whatever Secrets Manager answers holds, and be it that we may not read the secret any more.
         self._known.pop(arn, None)
         try:
-            value = self._ask(arn)
+            value = self._fetch(arn)
         except _Down:
             if not known or now >= known.read_at + MAX_AGE_WHILE_DOWN:
                 raise
             observability.count("SecretsStale")
-            ask_at = min(now + RETRY_AFTER, known.read_at + MAX_AGE_WHILE_DOWN)
-            self._known[arn] = _Known(known.value, known.read_at, ask_at)
+            read_again_at = min(now + RETRY_AFTER, known.read_at + MAX_AGE_WHILE_DOWN)
+            self._known[arn] = _Known(known.value, known.read_at, read_again_at)
             return known.value
         if value:
             self._known[arn] = _Known(value, now, now + MAX_AGE)
@@ -73,7 +73,7 @@ class Secrets:
         found = self.read(arn).get(sender, [])
         return [secret for secret in found if isinstance(secret, str)] if isinstance(found, list) else []
 
-    def _ask(self, arn: str) -> dict[str, Any]:
+    def _fetch(self, arn: str) -> dict[str, Any]:
         try:
             answer = self._client.get_secret_value(SecretId=arn)
         except (BotoCoreError, ClientError) as error:

@@ -20,8 +20,7 @@ from ticket_relay.rate_limits import gate
 from ticket_relay.rate_limits.permit import Deadline, Permit
 from ticket_relay.services import Services
 from ticket_relay.storage.rows import DAY, UpdateRow, update_pk
-from ticket_relay.update_ticket import own_user as identity
-from ticket_relay.update_ticket import webhook
+from ticket_relay.update_ticket import own_user, webhook
 
 ANSWER_WITHIN = 3.0
 """Seconds that a webhook has, as in functions/update_ticket."""
@@ -137,7 +136,7 @@ class Updaters:
         self._pollers = [self._relay() for _ in range(pollers)]
         for services in [*self._relays, *self._pollers]:
             services.zendesk.own_user_id(Permit(Deadline.after(3)))  # Waiting for another's token would take real time.
-        identity.remember(self._pollers[0], agent.account.relay.id)
+        own_user.remember(self._pollers[0], agent.account.relay.id)
 
     def play(self) -> Story:
         began = self._clock()

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from local.zendesk_simulator.audits import change_events
-from ticket_relay.changes.conflicts import ANYTHING, changed_since, in_the_way, markers_of
+from ticket_relay.changes.conflicts import ANYTHING, changed_since, conflicting_fields, markers_of
 from ticket_relay.changes.diff import applied_to, fields, to_update
 from ticket_relay.zendesk.ticket_models import TicketChanges
 from ticket_relay.zendesk.timestamps import parse
@@ -186,4 +186,4 @@ def test_an_audit_tells_by_its_markers_which_updates_made_it(audit, markers):
     ],
 )
 def test_an_update_meets_what_others_changed_in_the_same_field(ours, theirs, met):
-    assert in_the_way(ours, theirs) == met
+    assert conflicting_fields(ours, theirs) == met

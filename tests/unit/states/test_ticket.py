@@ -186,7 +186,7 @@ class TicketMachine(RuleBasedStateMachine):
     @precondition(submitted)
     @rule(job=jobs, found=st.booleans())
     def job_is_seen(self, job, found):
-        if not ticket_states.needs_look(self.row, job, self.now):
+        if not ticket_states.needs_look_up(self.row, job, self.now):
             self.move(ticket_states.polled(self.row, job, self.now))
             assert self.row.state != TicketState.ACCEPTED, "a new attempt without a look"
         elif found:
@@ -278,14 +278,14 @@ def test_a_row_is_given_up_after_three_days_with_the_last_reason():
 
 
 def test_a_job_without_success_that_names_no_ticket_is_looked_behind():
-    assert ticket_states.needs_look(submitted_row(), job("killed"), NOW + 3)
-    assert ticket_states.needs_look(submitted_row(), job("failed", [{"index": 0, "error": "X"}]), NOW + 3)
-    assert not ticket_states.needs_look(submitted_row(), job("working"), NOW + 3)
+    assert ticket_states.needs_look_up(submitted_row(), job("killed"), NOW + 3)
+    assert ticket_states.needs_look_up(submitted_row(), job("failed", [{"index": 0, "error": "X"}]), NOW + 3)
+    assert not ticket_states.needs_look_up(submitted_row(), job("working"), NOW + 3)
 
 
 def test_a_young_job_may_be_unknown():
-    assert not ticket_states.needs_look(submitted_row(), None, NOW + YOUNG_JOB - 1)
-    assert ticket_states.needs_look(submitted_row(), None, NOW + YOUNG_JOB + 1)
+    assert not ticket_states.needs_look_up(submitted_row(), None, NOW + YOUNG_JOB - 1)
+    assert ticket_states.needs_look_up(submitted_row(), None, NOW + YOUNG_JOB + 1)
 
 
 def test_a_completed_job_with_our_row_means_the_announced_ticket():
@@ -294,7 +294,7 @@ def test_a_completed_job_with_our_row_means_the_announced_ticket():
 
 
 def test_somebody_elses_row_is_not_ours():
-    assert ticket_states.needs_look(submitted_row(job_index=1), job("completed", [{"index": 0, "id": 9}]), NOW)
+    assert ticket_states.needs_look_up(submitted_row(job_index=1), job("completed", [{"index": 0, "id": 9}]), NOW)
 
 
 @pytest.mark.parametrize(
@@ -329,9 +329,9 @@ def test_the_tickets_own_fault_is_final_and_says_why():
     )
 
 
-@pytest.mark.parametrize(("seen", "patience"), [(None, FORGOTTEN_AFTER), (job("completed"), RESULT_WAIT)])
-def test_a_missing_ticket_is_waited_for_before_a_new_attempt(seen, patience):
-    new = ticket_states.not_found(submitted_row(), seen, NOW + patience - 1, forgotten_after=FORGOTTEN_AFTER)
+@pytest.mark.parametrize(("seen", "wait"), [(None, FORGOTTEN_AFTER), (job("completed"), RESULT_WAIT)])
+def test_a_missing_ticket_is_waited_for_before_a_new_attempt(seen, wait):
+    new = ticket_states.not_found(submitted_row(), seen, NOW + wait - 1, forgotten_after=FORGOTTEN_AFTER)
     assert (new.state, new.attempt) == (TicketState.SUBMITTED, 1)
 
 

@@ -279,8 +279,8 @@ def test_what_was_refused_together_is_sent_alone_at_once_and_without_a_doubt():
     before = accepted()
     row = update_states.refused_together(update_states.held(before, NOW), CLOSED, NOW + 1)
     assert (row.state, row.due_at, row.sent_at) == (UpdateState.ACCEPTED, NOW + 1, None)
-    assert update_states.went_alone(row)
-    assert not update_states.went_alone(before)
+    assert update_states.must_go_alone(row)
+    assert not update_states.must_go_alone(before)
 
 
 def test_half_an_update_leaves_the_rest_to_be_sent_when_the_second_is_over():

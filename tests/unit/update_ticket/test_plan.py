@@ -9,8 +9,7 @@ from ticket_relay.definitions import loader
 from ticket_relay.definitions.models import UpdateRule
 from ticket_relay.states import update as update_states
 from ticket_relay.storage.rows import UpdateState, update_pk
-from ticket_relay.update_ticket import plan as decisions
-from ticket_relay.update_ticket.plan import Reading, Waiting
+from ticket_relay.update_ticket.plan import Plan, Reading, Waiting, make_plan
 from ticket_relay.zendesk.errors import OutcomeUnknown
 from ticket_relay.zendesk.ticket_models import MARKER
 
@@ -44,7 +43,7 @@ def unread():
 
 def planned(*rows, ticket=None, audits=unread, own=OWN):
     given = TICKET | (ticket or {})
-    return decisions.plan(rows, Reading(given, given["updated_at"], audits, own), NOW)
+    return make_plan(rows, Reading(given, given["updated_at"], audits, own), NOW)
 
 
 def audit(marker=None, *events, at=READ):
@@ -260,4 +259,4 @@ def test_no_more_updates_go_together_than_markers_fit_beside_the_metadata():
 
 
 def test_nothing_is_planned_for_nobody():
-    assert planned() == decisions.Plan()
+    assert planned() == Plan()

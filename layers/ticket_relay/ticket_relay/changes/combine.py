@@ -65,7 +65,7 @@ def _at_odds(first: Update, second: Update, ticket: Ticket) -> bool:
     for name in participants.WATCHERS:
         watchers = [*first.get(name, ()), *second.get(name, ())]
         # Whom an address means may be whom the other update takes away, or puts back.
-        if not all(map(participants.id_of, watchers)) and len(set(map(participants.takes_away, watchers))) > 1:
+        if not all(map(participants.id_of, watchers)) and len(set(map(participants.removes, watchers))) > 1:
             return True
     return False
 

@@ -56,7 +56,7 @@ def markers_of(audit: object) -> frozenset[str]:
     return frozenset()
 
 
-def in_the_way(update_fields: Iterable[str], changed: Iterable[str]) -> list[str]:
+def conflicting_fields(update_fields: Iterable[str], changed: Iterable[str]) -> list[str]:
     """Which of an update's fields were changed by others, sorted. Comments conflict with nothing."""
     changed = list(changed)
     able = [ours for ours in update_fields if ours != "comment"]

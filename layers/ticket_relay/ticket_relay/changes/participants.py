@@ -20,7 +20,7 @@ def id_of(watcher: Watcher) -> int | None:
     return watcher.get("user_id")
 
 
-def takes_away(watcher: Watcher) -> bool:
+def removes(watcher: Watcher) -> bool:
     return watcher.get("action") == "delete"
 
 
@@ -33,7 +33,7 @@ def needed(watchers: Iterable[Watcher], present: list[int] | None) -> list[Watch
     return [
         watcher
         for who, watcher in last.items()
-        if isinstance(who, str) or present is None or (who in present) == takes_away(watcher)
+        if isinstance(who, str) or present is None or (who in present) == removes(watcher)
     ]
 
 
@@ -42,7 +42,7 @@ def after(watchers: Iterable[Watcher], present: Iterable[int]) -> list[int]:
     people = dict.fromkeys(present)
     for watcher in watchers:
         who = id_of(watcher)
-        if who is not None and takes_away(watcher):
+        if who is not None and removes(watcher):
             people.pop(who, None)
         elif who is not None:
             people[who] = None
@@ -52,7 +52,7 @@ def after(watchers: Iterable[Watcher], present: Iterable[int]) -> list[int]:
 def email_ccs_at_most(update: dict[str, Any], ticket: dict[str, Any]) -> int:
     """How many e-mail CCs the update may make of the ticket's; 0 if it sets none. By e-mail address, all are new."""
     watchers = update.get("email_ccs", ())
-    by_address = [watcher for watcher in watchers if id_of(watcher) is None and not takes_away(watcher)]
+    by_address = [watcher for watcher in watchers if id_of(watcher) is None and not removes(watcher)]
     return len(after(watchers, ticket.get("email_cc_ids") or ())) + len(by_address) if watchers else 0
 
 

@@ -103,7 +103,7 @@ def resume(services: Services, row: TicketRow, by: Deadline, jobs: CandidateJobs
             return _deferred(services, row, permit.closed_until)
         row = services.store.move(row, ticket_states.held(row, services.now()))
         if row.in_doubt:
-            settled = _looked_for(services, row, jobs or CandidateJobs(services), sent_by, permit)
+            settled = _looked_up(services, row, jobs or CandidateJobs(services), sent_by, permit)
             if settled:
                 return settled
             # Looking took a while, ten pages of jobs perhaps: others may have been told to wait since.
@@ -118,7 +118,7 @@ def _deferred(services: Services, row: TicketRow, until: float) -> TicketRow:
     return services.store.move(row, deferred(row, services.now(), until + jitter(2.0)))
 
 
-def _looked_for(
+def _looked_up(
     services: Services, row: TicketRow, jobs: CandidateJobs, sent_by: float, permit: Permit
 ) -> TicketRow | None:
     """The row as the look-up moved it; None if there is no ticket, and none to come, so that it may be sent."""

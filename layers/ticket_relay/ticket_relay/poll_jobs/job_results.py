@@ -36,11 +36,11 @@ def collect_results(this: Run) -> Turn:
     }
     rows = [row for row in unfinished if row.due_at and row.due_at <= now + WAIT_SECONDS]
     this.batches |= {row.job_id for row in rows if row.job_id and (row.together or isinstance(row, UpdateRow))}
-    ask = any(is_due(row, now) for row in rows)
-    if ask:
+    any_due = any(is_due(row, now) for row in rows)
+    if any_due:
         # Polling those that are due soon as well costs no call more.
         _follow(this, rows)
-    return Turn(rows, ask)
+    return Turn(rows, any_due)
 
 
 def _follow(this: Run, rows: Sequence[Row]) -> None:
@@ -59,7 +59,7 @@ def _follow(this: Run, rows: Sequence[Row]) -> None:
 
 def _poll_some(this: Run, rows: Sequence[Submitted]) -> None:
     services = this.services
-    jobs = _asked(this, rows)
+    jobs = _statuses(this, rows)
     if jobs is None:
         return
     this.batches -= {job.id for job in jobs.values() if job.over}
@@ -70,7 +70,7 @@ def _poll_some(this: Run, rows: Sequence[Submitted]) -> None:
                 _advance(services, row, job)
 
 
-def _asked(this: Run, rows: Sequence[Submitted]) -> dict[str, Job] | None:
+def _statuses(this: Run, rows: Sequence[Submitted]) -> dict[str, Job] | None:
     """What Zendesk says of the jobs; None where it was not or could not be asked, and the rows were moved by that."""
     services = this.services
     with services.gate.permit(Deadline.after(CALL_TIME)) as permit:
@@ -102,7 +102,7 @@ def _advance(services: Services, row: Submitted, job: Job | None) -> None:
         after = services.settings.job_forgotten_after_seconds
         services.store.move(row, update_states.polled(row, job, services.now(), forgotten_after=after))
         return
-    if not ticket_states.needs_look(row, job, services.now()):
+    if not ticket_states.needs_look_up(row, job, services.now()):
         services.store.move(row, ticket_states.polled(row, job, services.now()))
         return
     with services.gate.permit(Deadline.after(CALL_TIME), INDEX) as permit:

@@ -13,7 +13,7 @@ YOUNG_JOB = 15.0
 """A job may be unknown for a moment after it was queued: node-zendesk's monitor waits for it as well."""
 
 
-def asked_again(retries: int) -> float:
+def poll_pause(retries: int) -> float:
     """Seconds until a job is polled again: later and later, for during an incident it may be queued for hours."""
     return POLL_PAUSES[min(retries, len(POLL_PAUSES) - 1)]
 

@@ -9,7 +9,7 @@ Whatever happens, a row is either over, or has a time at which it is due. The wh
 """
 
 from ticket_relay.errors import MappingFailed, RelayError
-from ticket_relay.states.backoff import LEASE, YOUNG_JOB, asked_again, growing, jitter
+from ticket_relay.states.backoff import LEASE, YOUNG_JOB, growing, jitter, poll_pause
 from ticket_relay.states.waiting import still_waiting
 from ticket_relay.storage.rows import DAY, UNFINISHED_RETENTION, Step, TicketRow, TicketState, body_digest, ticket_pk
 from ticket_relay.zendesk.client import Submission
@@ -137,7 +137,7 @@ def submitted(
         ticket_id=submission.ticket_id,
         submitted_at=now,
         retries=0,
-        due_at=now + asked_again(0),
+        due_at=now + poll_pause(0),
         error_code=None,
         error_sentence=None,
     )
@@ -241,7 +241,7 @@ def failed(row: TicketRow, code: str, sentence: str, now: float) -> TicketRow:
     return row.moved(now, state=TicketState.FAILED, error_code=code, error_sentence=sentence)
 
 
-def needs_look(row: TicketRow, job: Job | None, now: float) -> bool:
+def needs_look_up(row: TicketRow, job: Job | None, now: float) -> bool:
     """Whether the ticket itself must be looked for, since even a job that failed may have left it.
 
     The job is unknown, or will not be finished, or is over without naming the ticket.
@@ -252,7 +252,7 @@ def needs_look(row: TicketRow, job: Job | None, now: float) -> bool:
 
 
 def polled(row: TicketRow, job: Job | None, now: float) -> TicketRow:
-    """After the job was polled, where that was enough (`needs_look`)."""
+    """After the job was polled, where that was enough (`needs_look_up`)."""
     ticket_id = _ticket_id(row, job) if job else None
     return still_waiting(row, now) if ticket_id is None else created(row, ticket_id, now)
 

@@ -10,7 +10,7 @@ accepted ──the PUT landed, or its changes are true already──▶ applied 
 
 from collections.abc import Sequence
 
-from ticket_relay.states.backoff import LEASE, YOUNG_JOB, asked_again, growing, jitter
+from ticket_relay.states.backoff import LEASE, YOUNG_JOB, growing, jitter, poll_pause
 from ticket_relay.states.waiting import still_waiting
 from ticket_relay.storage.rows import DAY, UNFINISHED_RETENTION, Step, UpdateRow, UpdateState
 from ticket_relay.zendesk.errors import Conflict, NotSent, Rejected, Throttled, ZendeskError
@@ -69,7 +69,7 @@ def submitted(row: UpdateRow, job_id: str, index: int, now: float) -> UpdateRow:
         job_index=index,
         submitted_at=now,
         retries=0,
-        due_at=now + asked_again(0),
+        due_at=now + poll_pause(0),
         error_code=None,
         error_sentence=None,
     )
@@ -178,7 +178,7 @@ def refused_together(row: UpdateRow, error: Rejected, now: float) -> UpdateRow:
     return row.moved(now, **row.if_not_sent, due_at=now, error_code=REFUSED_TOGETHER, error_sentence=error.sentence)
 
 
-def went_alone(row: UpdateRow) -> bool:
+def must_go_alone(row: UpdateRow) -> bool:
     """Whether it must not be sent with others again."""
     return row.error_code == REFUSED_TOGETHER
 

@@ -151,7 +151,7 @@ class Row(BaseModel):
             "version": self.version + 1,
             "updated_at": now,
             "expires_at": now + (RETENTION if new["state"] in self.over else UNFINISHED_RETENTION),
-            "history": _told(self.history, step),
+            "history": _with_step(self.history, step),
         }
         return type(self).model_validate(new)
 
@@ -240,7 +240,7 @@ class UpdateRow(Row):
         return f"{self.marker}-first"
 
 
-def _told(history: tuple[Step, ...], step: Step) -> tuple[Step, ...]:
+def _with_step(history: tuple[Step, ...], step: Step) -> tuple[Step, ...]:
     """The history with a step, if that is news. The first is kept, and of the others the latest."""
     if history and history[-1].model_copy(update={"at": step.at}) == step:
         return history

@@ -19,10 +19,9 @@ from ticket_relay.services import Services
 from ticket_relay.states import update as update_states
 from ticket_relay.states.backoff import LEASE_TOGETHER
 from ticket_relay.storage.rows import UpdateRow
-from ticket_relay.update_ticket import plan as decisions
 from ticket_relay.update_ticket import safe_update
 from ticket_relay.update_ticket.fresh_read import TicketReader
-from ticket_relay.update_ticket.plan import Plan, Waiting
+from ticket_relay.update_ticket.plan import Plan, Waiting, make_plan
 from ticket_relay.zendesk.client import Ticket
 from ticket_relay.zendesk.errors import Rejected, ZendeskError
 
@@ -68,13 +67,13 @@ def _planned(
 ) -> tuple[list[_Planned], set[int]]:
     """Plans for those that can go together, after what needs no request is finished; and the tickets that go alone."""
     waiting = {ticket_id: [Waiting(row.after_lease()) for row in rows] for ticket_id, rows in tickets.items()}
-    own = safe_update.own_user(services, chain.from_iterable(waiting.values()), permit)
-    reader, asked = TicketReader(services), services.now()
+    own = safe_update.ask_own_user(services, chain.from_iterable(waiting.values()), permit)
+    reader, read_at = TicketReader(services), services.now()
     shown = services.zendesk.show_tickets(tickets, permit)
     planned, alone = [], set()
     for ticket_id, rows in waiting.items():
         found = shown.get(ticket_id)
-        settled = found is not None and asked >= reader.settled_at(found)
+        settled = found is not None and read_at >= reader.settled_at(found)
         plan = _plan(services, rows, found.ticket, own) if found and settled else None
         if plan is None:
             alone.add(ticket_id)
@@ -86,14 +85,14 @@ def _planned(
 def _plan(services: Services, rows: Sequence[Waiting], ticket: Ticket, own: int | None) -> _Planned | None:
     """None if the rows of this ticket must go alone."""
     try:
-        plan = decisions.plan(rows, safe_update.reading_of(rows, ticket, _no_audits, own), services.now())
+        plan = make_plan(rows, safe_update.reading_of(rows, ticket, _no_audits, own), services.now())
     except _NeedsAuditsError:
         return None
     # A bug that one ticket meets comes out again when its rows go alone, and harms no other ticket.
     except Exception as error:  # noqa: BLE001
         observability.unexpected(error)
         return None
-    if plan.two_requests or any(update_states.went_alone(it.row) for it in plan.senders):
+    if plan.two_requests or any(update_states.must_go_alone(it.row) for it in plan.senders):
         return None
     safe_update.finish_without_request(services, plan)
     return _Planned(rows[0].row.ticket_id, plan, ticket["updated_at"])

@@ -42,12 +42,12 @@ class TicketReader:
         """The ticket; None if there is none. Raises Unsettled where it was being changed while it was read."""
         if (left := self.wait()) > 0:
             self.services.sleep(left + 0.01)  # so that rounding does not cost another read
-        asked = self.services.now()
+        read_at = self.services.now()
         shown = self.services.zendesk.show_ticket(ticket_id, permit)
         if shown is None:
             return None
         settled_at = self.settled_at(shown)
-        if asked < settled_at:
+        if read_at < settled_at:
             self.not_before = settled_at
             raise Unsettled
         return shown.ticket

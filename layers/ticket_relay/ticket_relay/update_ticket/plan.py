@@ -122,7 +122,7 @@ class Send:
     rest: bytes | None = None
 
 
-def plan(rows: Sequence[Waiting], reading: Reading, now: float) -> Plan:
+def make_plan(rows: Sequence[Waiting], reading: Reading, now: float) -> Plan:
     """The plan for rows in the order in which they came. Raises the errors of reading the audits."""
     made, ticket = Plan(), reading.ticket
     for waiting in rows:
@@ -154,7 +154,7 @@ def caused_by(waiting: Waiting) -> int | None:
         return None
 
 
-def begun(rows: Sequence[Waiting]) -> float:
+def earliest_moment(rows: Sequence[Waiting]) -> float:
     """The earliest moment that the decisions look back to, in epoch seconds: a row's beginning, or its stamp."""
     moments = [it.row.created_at for it in rows]
     for it in rows:
@@ -167,7 +167,7 @@ def begun(rows: Sequence[Waiting]) -> float:
     return min(moments)
 
 
-def direct(waiting: Waiting, webhook_time: float) -> str | None:
+def direct_stamp(waiting: Waiting, webhook_time: float) -> str | None:
     """The stamp that a webhook of this time brought, where it is exact and nothing of the ticket is needed; else None.
 
     A later one than the webhook itself would protect from nothing.
@@ -217,7 +217,7 @@ def _on_open(waiting: Waiting, ticket: Ticket, reading: Reading, now: float) -> 
         return update_states.applied(row, now)
     if since is not None and stale and decider.on_conflict == "merge":
         changed = conflicts.changed_since(reading.audits(), since, but=row.marker)
-        disputed = conflicts.in_the_way(diff.fields(update, ticket), changed)
+        disputed = conflicts.conflicting_fields(diff.fields(update, ticket), changed)
         if disputed:
             return update_states.conflict(row, disputed, now)
     return Send(update)

@@ -25,10 +25,18 @@ from ticket_relay.states import update as update_states
 from ticket_relay.states.backoff import LEASE
 from ticket_relay.states.waiting import deferred
 from ticket_relay.storage.rows import UpdateRow, UpdateState, external_id
-from ticket_relay.update_ticket import own_user as identity
-from ticket_relay.update_ticket import plan as decisions
+from ticket_relay.update_ticket import own_user
 from ticket_relay.update_ticket.fresh_read import TicketReader
-from ticket_relay.update_ticket.plan import Audits, Plan, Reading, Waiting
+from ticket_relay.update_ticket.plan import (
+    Audits,
+    Plan,
+    Reading,
+    Waiting,
+    caused_by,
+    direct_stamp,
+    earliest_moment,
+    make_plan,
+)
 from ticket_relay.zendesk import timestamps
 from ticket_relay.zendesk.client import Ticket
 from ticket_relay.zendesk.errors import Conflict, OutcomeUnknown, Rejected, Unsettled, ZendeskError
@@ -65,7 +73,7 @@ def apply(
             if reading is None:
                 move(services, [(it, update_states.not_found(it.row, services.now())) for it in rows])
                 return False
-            plan = decisions.plan(rows, reading, services.now())
+            plan = make_plan(rows, reading, services.now())
             finish_without_request(services, plan)
             if plan.update:
                 _send(services, plan, reading, permit)
@@ -145,7 +153,7 @@ def _send(services: Services, plan: Plan, reading: Reading, permit: Permit) -> N
     end = update_states.half_applied if plan.two_requests else update_states.applied
     move(services, [(it, end(it.row, services.now())) for it in plan.senders] + plan.after)
     if reading.own is None:
-        identity.remember_author(services, author_id, plan.update)
+        own_user.remember_author(services, author_id, plan.update)
 
 
 def _reading(
@@ -157,14 +165,14 @@ def _reading(
 ) -> Reading | None:
     """The ticket and what goes with it; None if there is none."""
     ticket_id = rows[0].row.ticket_id
-    own = own_user(services, rows, permit)
-    told = decisions.direct(rows[0], webhook_time) if webhook_time is not None else None
+    own = ask_own_user(services, rows, permit)
+    told = direct_stamp(rows[0], webhook_time) if webhook_time is not None else None
     if told is not None:
         return Reading({}, told, tuple, own)
     ticket = reader.read(ticket_id, permit)
     if ticket is None:
         return None
-    return reading_of(rows, ticket, _audits(services, ticket_id, decisions.begun(rows) - EARLIER, permit), own)
+    return reading_of(rows, ticket, _audits(services, ticket_id, earliest_moment(rows) - EARLIER, permit), own)
 
 
 def reading_of(rows: Sequence[Waiting], ticket: Ticket, audits: Audits, own: int | None) -> Reading:
@@ -174,11 +182,11 @@ def reading_of(rows: Sequence[Waiting], ticket: Ticket, audits: Audits, own: int
     return Reading(ticket, ticket["updated_at"], audits, own)
 
 
-def own_user(services: Services, rows: Iterable[Waiting], permit: Permit) -> int | None:
+def ask_own_user(services: Services, rows: Iterable[Waiting], permit: Permit) -> int | None:
     """Our own user, asked for only if an event says who caused it."""
-    if all(decisions.caused_by(it) is None for it in rows):
-        return identity.known(services)
-    return identity.known(services) or identity.learned(services, permit)
+    if all(caused_by(it) is None for it in rows):
+        return own_user.known(services)
+    return own_user.known(services) or own_user.learned(services, permit)
 
 
 def _audits(services: Services, ticket_id: int, since: float, permit: Permit) -> Audits:

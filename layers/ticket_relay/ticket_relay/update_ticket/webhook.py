@@ -18,8 +18,7 @@ from ticket_relay.states.backoff import jitter
 from ticket_relay.states.waiting import deferred
 from ticket_relay.storage.rows import UpdateRow, update_pk
 from ticket_relay.storage.store import left_to_poller
-from ticket_relay.update_ticket import own_user as identity
-from ticket_relay.update_ticket import safe_update
+from ticket_relay.update_ticket import own_user, safe_update
 from ticket_relay.update_ticket.fresh_read import TicketReader
 from ticket_relay.update_ticket.plan import Waiting
 from ticket_relay.update_ticket.request import checked, read_request
@@ -45,7 +44,7 @@ def receive(services: Services, headers: Mapping[str, str], body: bytes, by: Dea
     secrets = partial(services.signing_secrets, SENDER)
     delivery, event = authenticate(SENDER, headers, body, secrets, services.now())
     request = checked(read_request(event), event)
-    if request.actor_id is not None and request.actor_id == identity.known(services):
+    if request.actor_id is not None and request.actor_id == own_user.known(services):
         observability.count("UpdateOwnActor")
         return Receipt("ignored", delivery.id, request.ticket_id)
 

@@ -84,7 +84,7 @@ class Credentials:
 
     def _token(self, client: dict[str, str], permit: Permit) -> Token:
         # Another worker may be renewing it: wait for its token, but not for long. The row is safe; the poller comes.
-        renewal_wait = Deadline.after(min(1.5, permit.left / 2))
+        wait = Deadline.after(min(1.5, permit.left / 2))
         while True:
             stored = self._stored()
             if stored and self._good(stored, early=True):
@@ -95,7 +95,7 @@ class Credentials:
                 return self._remember(self._renewed(client, mine, permit))
             if stored and self._good(stored, early=False):
                 return self._remember(stored)
-            if renewal_wait.left < PAUSE:
+            if wait.left < PAUSE:
                 raise NotSent("token_pending", "Another worker is fetching the token.")
             time.sleep(PAUSE)
 
@@ -133,10 +133,10 @@ class Credentials:
         return now + RENEWAL_TIME
 
     def _renewed(self, client: dict[str, str], mine: float, permit: Permit) -> Token:
-        asked = {"grant_type": "client_credentials", **client, "scope": SCOPE, "expires_in": LIFE}
+        grant = {"grant_type": "client_credentials", **client, "scope": SCOPE, "expires_in": LIFE}
         try:
             answer = self._transport.call(
-                "POST", "/oauth/tokens", auth=None, permit=permit, body=json.dumps(asked).encode()
+                "POST", "/oauth/tokens", auth=None, permit=permit, body=json.dumps(grant).encode()
             )
         except Rejected:
             raise NotSent("zendesk_unauthorized", "Zendesk does not accept the OAuth client.") from None
