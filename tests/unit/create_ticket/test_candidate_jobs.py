@@ -70,6 +70,21 @@ def test_finished_jobs_before_the_unfinished_ones_do_not_end_the_search() -> Non
     assert world.calls == ["list"] * 26
 
 
+def test_a_row_that_waits_for_the_rest_of_the_list_goes_on_where_it_was() -> None:
+    """Each look-up that does not reach the end writes the row: that is no newer request."""
+    world = World(*[[job(each, "completed") for each in range(100)]] * 25, [job(7)])
+    jobs = world.jobs()
+    for _ in range(2):
+        with pytest.raises(NotSent):
+            jobs.of(in_doubt(), world.now, PERMIT)
+        world.now += 5
+    assert jobs.of(in_doubt(), world.now, PERMIT) == ("V3-7",)
+    assert world.calls == ["list"] * 26
+    world.now += 5
+    with pytest.raises(NotSent):
+        jobs.of(in_doubt(), world.now, PERMIT)
+
+
 def test_the_list_is_read_once_for_all_rows_that_are_in_doubt() -> None:
     world = World([job(7)])
     jobs = world.jobs()

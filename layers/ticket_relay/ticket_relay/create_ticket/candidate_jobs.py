@@ -32,6 +32,8 @@ class _Listing:
     cursor: str | None = None
     pages: int = 0
     complete: bool = False
+    unread_for: set[str] = field(default_factory=set)
+    """Rows that wait for the rest of it: nothing was sent for them since it was begun."""
 
 
 class CandidateJobs:
@@ -52,7 +54,7 @@ class CandidateJobs:
             return ()
         try:
             if row.candidate_jobs is None:
-                return self._listed(sent_by, permit)
+                return self._listed(row, sent_by, permit)
             hundreds = batched(row.candidate_jobs, JOBS_AT_ONCE, strict=False)
             return tuple(job for some in hundreds for job in self._alive(some, permit))
         except Rejected as error:
@@ -64,10 +66,11 @@ class CandidateJobs:
         known = self._services.zendesk.job_statuses(jobs, permit)
         return [job for job in jobs if job in known and not known[job].over]
 
-    def _listed(self, sent_by: float, permit: Permit) -> tuple[str, ...]:
+    def _listed(self, row: TicketRow, sent_by: float, permit: Permit) -> tuple[str, ...]:
         listing = self._listing
-        if listing is None or listing.started_at < sent_by:
+        if listing is None or (listing.started_at < sent_by and row.pk not in listing.unread_for):
             listing = self._listing = _Listing(self._services.now())
+        listing.unread_for.add(row.pk)
         if not listing.complete:
             self._read(listing, permit)
             # Our own are removed before anything is cut: however many are ours, none of the others is missed.
@@ -77,6 +80,7 @@ class CandidateJobs:
             raise NotSent(
                 "too_many_jobs_unfinished", "Too many jobs are unfinished to tell which may make this ticket."
             )
+        listing.unread_for.discard(row.pk)
         return self._foreign
 
     def _read(self, listing: _Listing, permit: Permit) -> None:
