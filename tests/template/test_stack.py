@@ -189,10 +189,10 @@ def test_the_table_survives_the_stack_and_its_own_mistakes(stack: Stack) -> None
     assert table["Properties"]["SSESpecification"] == {"SSEEnabled": True}
 
 
-def test_the_index_of_what_is_due_holds_keys_only(stack: Stack) -> None:
+def test_the_index_of_what_is_due_holds_keys_and_the_age_only(stack: Stack) -> None:
     (index,) = stack["Table"]["Properties"]["GlobalSecondaryIndexes"]
     assert index["IndexName"] == "due"
-    assert index["Projection"] == {"ProjectionType": "KEYS_ONLY"}
+    assert index["Projection"] == {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["created_at"]}
     assert [key["AttributeName"] for key in index["KeySchema"]] == ["due_shard", "due_at"]
 
 
