@@ -1,0 +1,128 @@
+"""A long queue of waiting events, until each has its ticket; beside what Zendesk's limit of jobs allows."""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from itertools import batched
+
+from local.bench import processors, tally, workload
+from local.bench.conditions import Conditions, Engine, client
+from local.bench.figures import Figure, Goal, Part
+from local.bench.progress import Bars
+from local.bench.prose import Prose
+from local.runtimes.runtime import InvocationError
+from local.stack import Options, Stack, running
+from ticket_relay.errors import StoreUnavailable
+from ticket_relay.states import ticket as ticket_states
+from ticket_relay.storage.dynamodb import Table
+from ticket_relay.storage.rows import TicketRow, body_digest, external_id
+from ticket_relay.storage.store import Store
+from ticket_relay.zendesk.ticket_models import TicketCreate, to_request
+
+THREADS = 4
+COMMENT_LENGTH = 800
+_TRIES = 5
+_PATIENCE = 20
+"""Times what the limit of jobs allows."""
+_SETTLED_WITHIN = 180.0
+
+
+async def measured(rows: int, conditions: Conditions, engine: Engine, bars: Bars) -> Part:
+    """Put so many rows into the table of a stack of its own, and let the poller begin."""
+    bars.begin("drain: start", 1)
+    allowed = conditions.drain_seconds(rows)
+    async with running(Options(port=0, poll_every=None, dynamodb_url=engine.url, concurrency=1)) as stack:
+        await workload.warm(stack)
+        account = workload.account(stack)
+        done = bars.begin("drain: rows", rows)
+        waiting = list(_waiting(rows, time.time()))
+        begin = time.perf_counter()
+        await asyncio.to_thread(_claim, stack, waiting, done)
+        claims_a_second = rows / (time.perf_counter() - begin)
+
+        conditions.put_on(account)
+        in_use, begin = processors.watched(stack.pools), time.perf_counter()
+        stack.schedule.change(workload.MINUTE)
+        first_run = asyncio.create_task(_run(stack))
+        done = bars.begin("drain: tickets", rows)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(workload.MINUTE + _PATIENCE * allowed):
+                await workload.tickets(stack, rows + 1, lambda number: done(number - 1))
+        seconds = time.perf_counter() - begin
+        notes = in_use()
+        await first_run
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_SETTLED_WITHIN):
+                await workload.settled(client(stack.ready), stack.ready["table"])
+        calls = list(account.journal.entries)
+        broken = tally.broken([row.external_id for row in waiting], account.tickets.all())
+    return Part(
+        title="Drain",
+        peer="what the jobs allow",
+        figures=(
+            Figure(
+                f"tickets a second, of {rows:,} waiting",
+                rows / seconds,
+                "{:.0f}",
+                rows / allowed,
+                Goal(0.80, at_least=True, of_ratio=True),
+            ),
+            Figure("the same, if a last round were as full", rows / seconds, "{:.0f}", conditions.drain_rate),
+            Figure("calls a ticket", len(calls) / rows, "{:.3f}"),
+            Figure("answers of 429", tally.refused(calls), "{:.0f}"),
+        ),
+        how=(
+            f"{rows:,} rows are claimed as the intake claims them, and left waiting; then the poller is started, and "
+            f"again every minute, under {conditions}. The jobs allow {allowed:.0f} s: that many rounds of full jobs. "
+            f"Each row is then checked to have exactly one ticket. The table is in {engine.name}."
+        ),
+        limits=(
+            notes,
+            f"{THREADS} threads had claimed {claims_a_second:.0f} rows a second: one write each, of a ticket's three.",
+            tally.kinds(calls),
+        ),
+        broken=broken,
+    )
+
+
+def _waiting(number: int, now: float) -> Iterator[TicketRow]:
+    prose = Prose(seed=number)
+    for index in range(number):
+        event_id = f"msg_drain_{index:06}"
+        ticket = TicketCreate.model_validate(
+            {
+                "subject": prose.text(60),
+                "comment": {"body": prose.text(COMMENT_LENGTH)},
+                "requester": {"name": "Marta Lindqvist", "email": "marta.lindqvist@acme.example.com"},
+                "priority": "high",
+                "tags": ["acme", "incident"],
+            }
+        )
+        request = to_request(ticket, external_id(workload.PARTNER, event_id))
+        digest = body_digest(request)
+        yield ticket_states.claimed(workload.PARTNER, event_id, request, now, closed_until=now, digest=digest)
+
+
+def _claim(stack: Stack, rows: list[TicketRow], done: Callable[[int], None]) -> None:
+    store = Store(Table(stack.ready["table"], client(stack.ready)), report=lambda _row, _before: None)
+
+    def claim(row: TicketRow) -> None:
+        for _ in range(_TRIES):
+            with suppress(StoreUnavailable):
+                store.claim(row)
+                return
+        raise RuntimeError("the engine does not take the rows")
+
+    with ThreadPoolExecutor(THREADS) as threads:
+        claimed = 0
+        for some in batched(rows, 100, strict=False):
+            claimed += len(list(threads.map(claim, some)))
+            done(claimed)
+
+
+async def _run(stack: Stack) -> None:
+    """One run of the poller. What a failed run leaves, the next one takes up."""
+    with suppress(InvocationError):
+        await stack.schedule.run_now()
