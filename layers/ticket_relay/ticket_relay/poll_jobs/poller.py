@@ -16,7 +16,7 @@ from ticket_relay.poll_jobs.poll_run import WAIT_SECONDS, Run
 from ticket_relay.poll_jobs.send_due import BACKLOG, Sender
 from ticket_relay.services import Services
 
-SHORTEST_NAP, LONGEST_NAP = 0.2, 2.0
+SHORTEST_NAP, LONGEST_NAP = 0.1, 2.0
 
 
 class Unfinished(RelayError):
@@ -61,7 +61,7 @@ def _advance(this: Run, nap: Callable[[float], None]) -> None:
         more = acted or gate.together_until > now or any(at <= now + WAIT_SECONDS for at in due_at)
         if not more:
             break
-        next_due = min((at for at in due_at if at > now), default=now if acted else now + LONGEST_NAP)
+        next_due = now if acted else min((at for at in due_at if at > now), default=now + LONGEST_NAP)
         nap(_bounded(next_due - now))
 
 
