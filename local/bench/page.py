@@ -12,6 +12,9 @@ from local.bench.figures import Part
 
 PAGE = ROOT / "docs" / "performance.md"
 
+TITLES = ("Burst", "Drain", "Cost of a ticket", "Intake", "Cold start")
+"""In the order of the page."""
+
 _WIDTH = 140
 _TITLE = "# Performance"
 _INTRODUCTION = """`make bench` measures the relay beside its peers and writes this page. It runs the local stack: the
@@ -39,7 +42,7 @@ def machine() -> str:
 def written(parts: Sequence[Part], old: str, today: dt.date, where: str) -> str:
     """The page with these parts, measured today on a machine such as `machine` says, and the others of the old page."""
     sections = _sections(old) | {part.title: _section(part, today, where) for part in parts}
-    texts = [f"## {title}\n\n{text.strip()}" for title, text in sections.items()]
+    texts = [f"## {title}\n\n{sections[title].strip()}" for title in TITLES if title in sections]
     return "\n\n".join([_TITLE, _filled(_INTRODUCTION), _USAGE, _filled(_READING), *texts]) + "\n"
 
 
@@ -53,9 +56,10 @@ def _section(part: Part, today: dt.date, where: str) -> str:
     headings, *rows = part.rows()
     ruled = [headings, ("---",) * len(headings), *rows]
     table = "\n".join(f"| {' | '.join(row)} |" for row in ruled)
-    limits = "\n".join(_filled(limit, "- ") for limit in part.limits)
-    measured = f"Measured on {today:%Y-%m-%d}: {where}."
-    return "\n\n".join([_filled(part.how), table, f"What limits it:\n\n{limits}", measured])
+    texts = [_filled(part.how), table]
+    if part.limits:
+        texts += ["What limits it:", "\n".join(_filled(limit, "- ") for limit in part.limits)]
+    return "\n\n".join([*texts, f"Measured on {today:%Y-%m-%d}: {where}."])
 
 
 def _filled(text: str, first: str = "") -> str:
