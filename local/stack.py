@@ -93,7 +93,7 @@ async def running(options: Options) -> AsyncIterator[Stack]:
             (function, min(function.reserved or options.concurrency, options.concurrency))
             for function in made.functions.values()
         ]
-        start = _starter(options.runtime, Path(started.enter_context(tempfile.TemporaryDirectory(prefix="relay-"))))
+        start = starter(options.runtime, Path(started.enter_context(tempfile.TemporaryDirectory(prefix="relay-"))))
         pools = await started.enter_async_context(serving(sizes, start))
         schedule = await started.enter_async_context(ticking(pools[made.scheduled], options.poll_every))
         invocations.functions[made.deployed_name] = schedule.run_now
@@ -120,7 +120,8 @@ async def running(options: Options) -> AsyncIterator[Stack]:
         )
 
 
-def _starter(kind: RuntimeKind, folder: Path) -> Starter:
+def starter(kind: RuntimeKind, folder: Path) -> Starter:
+    """What starts a function in such a runtime; `folder` is for what it needs besides."""
     return emulator.starter(folder) if kind == "emulator" else worker_process.started
 
 

@@ -52,13 +52,11 @@ async def measured(events: int, conditions: Conditions, engine: Engine, bars: Ba
             Figure("calls a ticket", burst.calls / events, "{:.2f}", peer.calls / events, Goal(0.10)),
             Figure("answers of 429", burst.refused, "{:.0f}", peer.refused, Goal(2)),
         ),
-        how=(
-            f"{events:,} events come over {CONNECTIONS} connections as fast as they are accepted, under {conditions}. "
-            f"They come just after a run of the poller: unless something starts it, it begins a minute later. One by "
-            f"one is what the limit of creates allows at best; a client that waits as it is told comes to "
-            f"{peer.seconds:.0f} s. Each event is then checked to have exactly one ticket. The table is in "
-            f"{engine.name}."
-        ),
+        how=f"""{events:,} events come over {CONNECTIONS} connections as fast as they are accepted, under {conditions}.
+            They come just after a run of the poller: unless something starts it, the next begins a minute later. One
+            by one is what the limit of creates allows at best; a client that waits as it is told comes to
+            {peer.seconds:.0f} s. Each event is then checked to have exactly one ticket. The table is in
+            {engine.name}.""",
         limits=burst.notes,
         broken=burst.broken,
     )
@@ -85,7 +83,7 @@ async def _sent(events: int, conditions: Conditions, engine: Engine, bars: Bars)
         accepted = await sending - begin
         with suppress(TimeoutError):
             async with asyncio.timeout(_SETTLED_WITHIN):
-                await workload.settled(client(stack.ready), stack.ready["table"])
+                await workload.settled(client(engine), stack.ready["table"])
         calls = list(account.journal.entries)
         broken = tally.broken([event.external_id for event in sent], account.tickets.all())
         return Burst(accepted, created, len(calls), tally.refused(calls), broken, (notes, tally.kinds(calls)))

@@ -4,14 +4,14 @@ import contextlib
 import math
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import boto3
 from botocore.config import Config
 from mypy_boto3_dynamodb import DynamoDBClient
 
-from local.aws import dynamodb
-from local.runtimes.runtime import ACCESS_KEY, SECRET_KEY
+from local.aws import cloud, dynamodb
+from local.runtimes.runtime import ACCESS_KEY, REGION, SECRET_KEY
 from local.zendesk_simulator import Account, Fault
 from local.zendesk_simulator.limits import Limits
 
@@ -69,10 +69,10 @@ class Conditions:
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """A DynamoDB; without a `url`, the one of moto's that each stack has for itself."""
+    """A DynamoDB."""
 
     name: str
-    url: str | None
+    url: str
 
 
 @contextlib.asynccontextmanager
@@ -83,19 +83,20 @@ async def engine(kind: EngineKind | None, url: str | None) -> AsyncIterator[Engi
     if url:
         yield Engine("the DynamoDB that was given", url)
     elif kind == "moto" or (kind is None and dynamodb.missing()):
-        yield Engine("moto", None)
+        async with cloud.moto() as started:
+            yield Engine("moto", started)
     else:
         async with dynamodb.dynamodb_local() as started:
             yield Engine("DynamoDB Local", started)
 
 
-def client(ready: dict[str, Any]) -> DynamoDBClient:
-    """A patient client of a stack's table, for this process and all its threads."""
+def client(engine: Engine) -> DynamoDBClient:
+    """A patient client of the engine, for this process and all its threads."""
     config = Config(connect_timeout=5, read_timeout=30, retries={"total_max_attempts": 3}, max_pool_connections=16)
     return boto3.client(
         "dynamodb",
-        endpoint_url=ready["dynamodb_url"],
-        region_name=ready["aws_region"],
+        endpoint_url=engine.url,
+        region_name=REGION,
         aws_access_key_id=ACCESS_KEY,
         aws_secret_access_key=SECRET_KEY,
         config=config,

@@ -39,7 +39,7 @@ async def measured(rows: int, conditions: Conditions, engine: Engine, bars: Bars
         done = bars.begin("drain: rows", rows)
         waiting = list(_waiting(rows, time.time()))
         begin = time.perf_counter()
-        await asyncio.to_thread(_claim, stack, waiting, done)
+        await asyncio.to_thread(_claim, Table(stack.ready["table"], client(engine)), waiting, done)
         claims_a_second = rows / (time.perf_counter() - begin)
 
         conditions.put_on(account)
@@ -55,7 +55,7 @@ async def measured(rows: int, conditions: Conditions, engine: Engine, bars: Bars
         await first_run
         with suppress(TimeoutError):
             async with asyncio.timeout(_SETTLED_WITHIN):
-                await workload.settled(client(stack.ready), stack.ready["table"])
+                await workload.settled(client(engine), stack.ready["table"])
         calls = list(account.journal.entries)
         broken = tally.broken([row.external_id for row in waiting], account.tickets.all())
     return Part(
@@ -73,11 +73,9 @@ async def measured(rows: int, conditions: Conditions, engine: Engine, bars: Bars
             Figure("calls a ticket", len(calls) / rows, "{:.3f}"),
             Figure("answers of 429", tally.refused(calls), "{:.0f}"),
         ),
-        how=(
-            f"{rows:,} rows are claimed as the intake claims them, and left waiting; then the poller is started, and "
-            f"again every minute, under {conditions}. The jobs allow {allowed:.0f} s: that many rounds of full jobs. "
-            f"Each row is then checked to have exactly one ticket. The table is in {engine.name}."
-        ),
+        how=f"""{rows:,} rows are claimed as the intake claims them, and left waiting; then the poller is started, and
+            again every minute, under {conditions}. The jobs allow {allowed:.0f} s: as many rounds of full jobs as it
+            takes. Each row is then checked to have exactly one ticket. The table is in {engine.name}.""",
         limits=(
             notes,
             f"{THREADS} threads had claimed {claims_a_second:.0f} rows a second: one write each, of a ticket's three.",
@@ -105,8 +103,8 @@ def _waiting(number: int, now: float) -> Iterator[TicketRow]:
         yield ticket_states.claimed(workload.PARTNER, event_id, request, now, closed_until=now, digest=digest)
 
 
-def _claim(stack: Stack, rows: list[TicketRow], done: Callable[[int], None]) -> None:
-    store = Store(Table(stack.ready["table"], client(stack.ready)), report=lambda _row, _before: None)
+def _claim(table: Table, rows: list[TicketRow], done: Callable[[int], None]) -> None:
+    store = Store(table, report=lambda _row, _before: None)
 
     def claim(row: TicketRow) -> None:
         for _ in range(_TRIES):

@@ -43,7 +43,7 @@ class Figure:
         return value >= self.goal.limit if self.goal.at_least else value <= self.goal.limit
 
     def cells(self) -> tuple[str, ...]:
-        """A row of the table: name, relay, peer, ratio, goal."""
+        """Name, relay, peer, ratio, goal."""
         peer = "" if self.peer is None else self.form.format(self.peer)
         ratio = "" if self.ratio is None else f"{self.ratio:.2f}"
         goal = "" if self.goal is None else f"{self.goal}: {'met' if self.met else 'missed'}"
@@ -62,14 +62,21 @@ class Part:
     broken: tuple[str, ...] = field(default=())
     """Promises that did not hold: then no figure counts."""
 
-    @property
-    def headings(self) -> tuple[str, ...]:
-        return "", "relay", self.peer, "ratio", "goal"
+    def rows(self) -> list[tuple[str, ...]]:
+        """The table, from its headings on; a part without a peer has no columns for one."""
+        rows = [("", "relay", self.peer, "ratio", "goal"), *(figure.cells() for figure in self.figures)]
+        return rows if self.peer else [(*row[:2], row[-1]) for row in rows]
 
     def table(self) -> Table:
         """For a terminal. A goal that was missed is red."""
-        shown = Table(*self.headings, title=self.title, title_justify="left", caption_justify="left")
-        shown.caption = "\n".join(self.limits)
-        for figure in self.figures:
-            shown.add_row(*figure.cells(), style="red" if figure.met is False else None)
+        headings, *rows = self.rows()
+        shown = Table(*headings, title=self.title, title_justify="left", caption_justify="left")
+        shown.caption = "\n".join(map(one_line, self.limits))
+        for figure, row in zip(self.figures, rows, strict=True):
+            shown.add_row(*row, style="red" if figure.met is False else None)
         return shown
+
+
+def one_line(text: str) -> str:
+    """A text that was written over several lines of a module."""
+    return " ".join(text.split())
