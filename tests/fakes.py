@@ -5,7 +5,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -211,9 +211,6 @@ class OpenGate:
 
     def go_together(self, _read: float) -> bool:
         return True
-
-    def polling(self, until: float) -> AbstractContextManager[None]:
-        return nullcontext()
 
 
 class Killed(BaseException):

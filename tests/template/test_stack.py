@@ -118,7 +118,7 @@ def test_a_run_of_the_poller_that_fails_is_kept_and_not_repeated(stack: Stack) -
 def test_a_run_of_the_poller_that_cannot_start_is_kept(stack: Stack) -> None:
     (schedule,) = properties(stack, "AWS::Scheduler::Schedule").values()
     assert schedule["Target"]["DeadLetterConfig"]["Arn"] == {"Fn::GetAtt": ["PollFailures", "Arn"]}
-    assert schedule["Target"]["RetryPolicy"]["MaximumEventAgeInSeconds"] == 60
+    assert schedule["Target"]["RetryPolicy"]["MaximumEventAgeInSeconds"] == 300
 
 
 def test_the_schedule_has_no_name_that_a_second_stack_would_want(stack: Stack) -> None:

@@ -1,5 +1,5 @@
 """Starts the poller at once, where the next minute would be late. Lambda queues the invocation and answers (API
-reference, Invoke: `Event`); what it does with it afterwards is not waited for.
+reference, Invoke: `Event`); while a run is under way, it waits in Lambda's queue for its end.
 """
 
 from botocore.config import Config

@@ -260,14 +260,6 @@ def test_the_way_back_is_by_time(worker, clock, started):
     assert started == [NOW]
 
 
-def test_a_poller_that_runs_is_not_started(worker, started):
-    gate = worker()
-    with gate.polling(NOW + 50):
-        for _ in range(4):
-            may_send_alone(gate)
-    assert started == []
-
-
 def test_of_two_who_see_the_burst_begin_one_starts_the_poller(worker, started):
     one, other = worker(), worker()
     for _ in range(2):

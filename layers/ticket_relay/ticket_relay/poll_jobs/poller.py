@@ -32,8 +32,7 @@ def run(services: Services, time_left: Callable[[], float], nap: Callable[[float
     """
     _measure_backlog(services)
     this = Run(services, time_left)
-    with services.gate.polling(until=services.now() + time_left()):
-        _advance(this, nap)
+    _advance(this, nap)
     if this.broken:
         raise Unfinished(f"{this.broken} rows could not be advanced.")
 

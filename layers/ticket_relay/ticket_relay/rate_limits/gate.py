@@ -40,7 +40,6 @@ CLOSED_BY_LIMIT = {
 """By the name of a limit: the attribute that says until when it is used up."""
 TOGETHER = {ACCOUNT: "together_until", CREATE: "create_together_until", UPDATES: "updates_together_until"}
 """By the name of a limit: the attribute that says until when what counts towards it is not sent alone."""
-POLLING = "polling_until"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +52,7 @@ class State:
 
 class Gate:
     """`now` is the wall clock in epoch seconds; `left_to_others` is how many requests a minute of the account's others
-    may make. `on_pressure` is called when events begin to go together and no poller is running. Raises StoreUnavailable
+    may make. `on_pressure` is called when events begin to go together. Raises StoreUnavailable
     where it is asked, never where it records: an answer of Zendesk that a worker has in hand is worth more than what
     others learn from it.
     """
@@ -138,22 +137,6 @@ class Gate:
         except ConditionFailed:
             return False
         return begins
-
-    @contextmanager
-    def polling(self, until: float) -> Iterator[None]:
-        """A run of the poller, which is over by then at latest: meanwhile none needs to be started."""
-        with suppress(ConditionFailed):
-            self._table.update(
-                PK,
-                f"SET {POLLING} = :until",
-                only_if=f"attribute_not_exists({POLLING}) OR {POLLING} < :until",
-                given={":until": until},
-            )
-        try:
-            yield
-        finally:
-            with suppress(ConditionFailed, StoreUnavailable):
-                self._table.update(PK, f"REMOVE {POLLING}", only_if=f"{POLLING} = :until", given={":until": until})
 
     def open(self, probe: float) -> None:
         """The half-open trial succeeded: open for all, unless another worker closed the gate meanwhile."""
@@ -260,7 +243,7 @@ class _Calls:
             for limit, attribute in TOGETHER.items()
             if limit in self.pressed
         ]
-        if any(begins) and self._item.get(POLLING, 0) < self._gate.now():
+        if any(begins):
             self._gate.start_poller()
 
 
