@@ -111,14 +111,14 @@ def test_the_poller_runs_once_at_a_time(stack: Stack) -> None:
 def test_a_run_of_the_poller_that_fails_is_kept_and_not_repeated(stack: Stack) -> None:
     (config,) = properties(stack, "AWS::Lambda::EventInvokeConfig").values()
     assert config["FunctionName"] == {"Ref": "PollJobsFunction"}
-    assert (config["MaximumRetryAttempts"], config["MaximumEventAgeInSeconds"]) == (0, 60)
+    assert (config["MaximumRetryAttempts"], config["MaximumEventAgeInSeconds"]) == (0, 300)
     assert config["DestinationConfig"]["OnFailure"]["Destination"] == {"Fn::GetAtt": ["PollFailures", "Arn"]}
 
 
 def test_a_run_of_the_poller_that_cannot_start_is_kept(stack: Stack) -> None:
     (schedule,) = properties(stack, "AWS::Scheduler::Schedule").values()
     assert schedule["Target"]["DeadLetterConfig"]["Arn"] == {"Fn::GetAtt": ["PollFailures", "Arn"]}
-    assert schedule["Target"]["RetryPolicy"]["MaximumEventAgeInSeconds"] == 300
+    assert schedule["Target"]["RetryPolicy"]["MaximumEventAgeInSeconds"] == 60
 
 
 def test_the_schedule_has_no_name_that_a_second_stack_would_want(stack: Stack) -> None:
