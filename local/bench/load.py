@@ -13,6 +13,7 @@ from rich.table import Table
 from local import artefacts
 from local.stack import Options, Stack, running
 from ticket_relay.webhooks import signatures
+from ticket_relay.webhooks.presets import PRESETS
 
 PARTNER = "acme"
 SETTLED_WITHIN = 120.0
@@ -51,7 +52,11 @@ async def _send(stack: Stack, session: aiohttp.ClientSession) -> float:
     partner = stack.ready["partners"][PARTNER]
     body = (artefacts.ROOT / partner["sample"]).read_bytes()
     headers = signatures.sign(
-        partner["scheme"], id=f"msg_{uuid.uuid4().hex}", timestamp=time.time(), body=body, secret=partner["secret"]
+        PRESETS[partner["scheme"]],
+        id=f"msg_{uuid.uuid4().hex}",
+        timestamp=time.time(),
+        body=body,
+        secret=partner["secret"],
     )
     begin = time.perf_counter()
     async with session.post(
