@@ -45,7 +45,9 @@ SENDERS = {
     "stripe": Sender(PRESETS["stripe"], WHSEC, OTHER_WHSEC),
     "slack": Sender(PRESETS["slack"]),
     "shopify": Sender(PRESETS["shopify"]),
-    "pagerduty": Sender(PRESETS["pagerduty"], event={"event": {"event_type": "incident.triggered"}}),
+    "pagerduty": Sender(
+        PRESETS["pagerduty"], event={"text": "It burns", "event": {"event_type": "incident.triggered"}}
+    ),
     "sentry": Sender(PRESETS["sentry"]),
     "gitlab": Sender(PRESETS["gitlab"], WHSEC, OTHER_WHSEC),
     "gitlab, with a token": Sender(PRESETS["gitlab"], number=1),
