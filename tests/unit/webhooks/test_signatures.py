@@ -201,6 +201,12 @@ def test_another_key_is_refused():
     assert reason(standard, secrets=[OTHER_SECRET]) == "wrong_signature"
 
 
+def test_a_secret_may_lack_the_padding_of_its_base64():
+    padded = "whsec_" + base64.b64encode(bytes(25)).decode()
+    headers = sign(PRESETS["standard-webhooks"], id="evt-1", timestamp=NOW, body=BODY, secret=padded)
+    assert standard(headers, secrets=[padded.rstrip("=")]).id == "evt-1"
+
+
 @pytest.mark.parametrize(
     "secret",
     [

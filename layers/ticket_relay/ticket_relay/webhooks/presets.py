@@ -61,9 +61,12 @@ PRESETS = {
         ),
         probe=Probe("/type", "url_verification", challenge="/challenge"),
     ),
-    # shopify.dev/docs/apps/build/webhooks/subscribe/https
+    # shopify.dev/docs/apps/build/webhooks/subscribe/https, and docs/apps/build/events/verify-deliveries: no `X-` there
     "shopify": Scheme(
-        (Hmac(header="x-shopify-hmac-sha256", encoding="base64", id=Place(header="x-shopify-webhook-id")),)
+        (
+            Hmac(header="x-shopify-hmac-sha256", encoding="base64", id=Place(header="x-shopify-webhook-id")),
+            Hmac(header="shopify-hmac-sha256", encoding="base64", id=Place(header="shopify-webhook-id")),
+        )
     ),
     # developer.pagerduty.com/docs/verifying-webhook-signatures; `pagey.ping` is its button "Send Test Event".
     "pagerduty": Scheme(

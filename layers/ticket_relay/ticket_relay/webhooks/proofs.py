@@ -185,14 +185,19 @@ def _key(way: Hmac, secret: str) -> bytes:
         case "hex":
             key = bytes.fromhex(secret)
         case "base64":
-            key = base64.b64decode(secret, validate=True)
+            key = _from_base64(secret)
         case "whsec":
-            key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
+            key = _from_base64(secret.removeprefix("whsec_"))
             if not secret.startswith("whsec_") or not 24 <= len(key) <= 64:
                 raise ValueError
     if not key:
         raise ValueError
     return key
+
+
+def _from_base64(text: str) -> bytes:
+    """With or without its padding, as the libraries of Standard Webhooks take it."""
+    return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
 
 
 def _token(way: Bearer | Basic, headers: Mapping[str, str]) -> str:
