@@ -1,6 +1,6 @@
 """Who sent this? Signatures and credentials of webhooks, checked over the raw bytes, failing closed.
 
-a proof that the request shows is one that a secret of the sender makes ── the time is near ──▶ Delivery
+A request is a delivery if a proof that it shows is one that a secret of the sender makes, and its time is near ours.
 """
 
 import hashlib
@@ -69,7 +69,10 @@ def sign(scheme: Scheme, *, id: str, timestamp: float, body: bytes, secret: str)
 
 
 def filled(scheme: Scheme, *, id: str, timestamp: float, body: bytes) -> bytes:
-    """The body of a new event: with this id and this time, where the scheme has them in the body."""
+    """The body of a new event: with this id and this time, where the scheme has them in the body.
+
+    The objects around them must be there. Raises PayloadRefused for a body that is no event.
+    """
     way = scheme.ways[0]
     values: dict[str, str | int] = {}
     if way.id and way.id.body:
