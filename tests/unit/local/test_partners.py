@@ -3,7 +3,7 @@
 import yaml
 
 from local.partners import new_secret, partners
-from tests.unit.webhooks.senders import NOW, SENDERS
+from tests.senders import NOW, SENDERS
 from ticket_relay.definitions.models import PartnerDefinition
 from ticket_relay.webhooks.presets import PRESETS
 from ticket_relay.webhooks.signatures import verify

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from tests.unit.webhooks.senders import NOW, OTHER_WHSEC, SENDERS, WHSEC
+from tests.senders import NOW, OTHER_WHSEC, SENDERS, WHSEC
 from ticket_relay.errors import PayloadRefused, SignatureRefused
 from ticket_relay.webhooks.payload import Request
 from ticket_relay.webhooks.presets import PRESETS

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.webhooks.senders import ID_SIGNED_BESIDE_THE_BODY, NOW, SENDERS, SIGNED, TIMED
+from tests.senders import ID_SIGNED_BESIDE_THE_BODY, NOW, SENDERS, SIGNED, TIMED
 from ticket_relay.errors import PayloadRefused, SignatureRefused
 from ticket_relay.webhooks.payload import Request
 from ticket_relay.webhooks.presets import NAMES

@@ -13,7 +13,7 @@ import svix
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.webhooks.senders import OTHER_WHSEC, WHSEC
+from tests.senders import OTHER_WHSEC, WHSEC
 from ticket_relay.webhooks.payload import Request
 from ticket_relay.webhooks.presets import PRESETS
 from ticket_relay.webhooks.signatures import sign, verify

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from ticket_relay.webhooks import payload, proofs
 from ticket_relay.webhooks.payload import Request
 from ticket_relay.webhooks.proofs import refused
-from ticket_relay.webhooks.scheme import Hmac, Scheme, Way, headers_of
+from ticket_relay.webhooks.scheme import Hmac, Scheme, Timestamp, Way, headers_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +41,15 @@ def verify(scheme: Scheme, request: Request, *, secrets: Sequence[str], now: flo
         raise refused("no_secret")
     way = _way(scheme, request)
     claim = proofs.shown(way, request.headers, request.body)
+    if way.timestamp and claim.timestamp is not None:
+        _check_near(way.timestamp, claim.timestamp, now)
     expected = _made(way, secrets, claim.content)
     # A list, not a generator: the time taken does not tell which key or which signature came close.
     if not any([hmac.compare_digest(ours, theirs) for ours in expected for theirs in claim.proofs]):  # noqa: C419
         raise refused("wrong_signature" if isinstance(way, Hmac) else "wrong_credentials")
-    timestamp = _in_time(way, claim.timestamp, request, now)
+    timestamp = now if claim.timestamp is None else claim.timestamp
+    if way.timestamp and way.timestamp.body:
+        timestamp = _time_in_body(way.timestamp, way.timestamp.body, request, now)
     message_id = claim.id or _id_in_body(way, request)
     if not isinstance(way, Hmac) or way.signs_id:
         # Who captured credentials need not repeat a request: they can send any.
@@ -107,18 +111,18 @@ def _made(way: Way, secrets: Sequence[str], content: bytes) -> list[bytes]:
     return made
 
 
-def _in_time(way: Way, claimed: float | None, request: Request, now: float) -> float:
-    if way.timestamp is None:
-        return now
-    if way.timestamp.body:
-        found = payload.find(request.event, way.timestamp.body)
-        claimed = proofs.moment(way.timestamp, str(found))
+def _check_near(place: Timestamp, claimed: float, now: float) -> None:
+    if claimed < now - place.tolerance:
+        raise refused("stale_timestamp")
+    if claimed > now + place.tolerance:
+        raise refused("future_timestamp")
+
+
+def _time_in_body(place: Timestamp, pointer: str, request: Request, now: float) -> float:
+    claimed = proofs.moment(place, str(payload.find(request.event, pointer)))
     if claimed is None:
         raise refused("missing_timestamp")
-    if claimed < now - way.timestamp.tolerance:
-        raise refused("stale_timestamp")
-    if claimed > now + way.timestamp.tolerance:
-        raise refused("future_timestamp")
+    _check_near(place, claimed, now)
     return claimed
 
 
