@@ -9,6 +9,7 @@ from local.api_gateway.events import Request, event, routed
 from local.api_gateway.events import Route as GatewayRoute
 from ticket_relay.config import Settings
 from ticket_relay.storage.rows import RETENTION, TicketRow, TicketState, ticket_pk
+from ticket_relay.webhooks.presets import PRESETS
 from ticket_relay.webhooks.signatures import sign
 
 ROOT = Path(__file__).parents[1]
@@ -47,7 +48,7 @@ def signed(
     body: bytes, *, sender: str = "acme", id: str = "evt_1", at: float = NOW, secret: str | None = None
 ) -> dict[str, str]:
     """The headers of a delivery, names in lower case, signed by the real signer."""
-    headers = sign(SCHEMES[sender], id=id, timestamp=at, body=body, secret=secret or SECRETS[sender])
+    headers = sign(PRESETS[SCHEMES[sender]], id=id, timestamp=at, body=body, secret=secret or SECRETS[sender])
     return {"content-type": "application/json"} | headers
 
 

@@ -21,6 +21,8 @@ def webhook(event: api_gateway.Event) -> api_gateway.Answer:
     by = Deadline.after(ANSWER_WITHIN)
     partner = event["pathParameters"]["partner"]
     receipt = receive(services(), partner, event["headers"], api_gateway.raw_body(event), by)
+    if receipt.challenge is not None:
+        return api_gateway.answer(200, {"challenge": receipt.challenge})
     body: dict[str, Any] = {"state": receipt.state, "id": receipt.event_id}
     if receipt.ticket_id is not None:
         body["ticket_id"] = receipt.ticket_id

@@ -36,7 +36,13 @@ from ticket_relay.zendesk.ticket_models import to_request
 FOLDER = Path(__file__).resolve().parent
 
 # Pydantic's words for what the author of a definition calls otherwise.
-_PLAIN = {"missing": "is missing", "extra_forbidden": "unknown field", "model_type": "is not a map of properties"}
+_PLAIN = {
+    "missing": "is missing",
+    "extra_forbidden": "unknown field",
+    "unexpected_keyword_argument": "unknown field",
+    "model_type": "is not a map of properties",
+    "dataclass_type": "is not a map of properties",
+}
 
 type Place = tuple[str | int, ...]
 """Where in a definition: ("ticket", "custom_fields", 0, "id")."""
@@ -225,7 +231,9 @@ def _code(template: object, place: Place) -> Iterator[tuple[Place, str, str | No
 def _render_sample(definition: PartnerDefinition | UpdateRule, samples: Path, source: Source) -> None:
     try:
         if isinstance(definition, PartnerDefinition):
-            holds = _maps(definition, _sample(samples, definition.sample, ("sample",)))
+            event = _sample(samples, definition.sample, ("sample",))
+            _look_for_id_and_time(definition, event, source)
+            holds = _maps(definition, event)
         else:
             event = _sample(samples, definition.sample.event, ("sample", "event"))
             ticket = _sample(samples, definition.sample.ticket, ("sample", "ticket"), inside="ticket")
@@ -245,6 +253,16 @@ def _render_sample(definition: PartnerDefinition | UpdateRule, samples: Path, so
             source.wrong(("when",), "does not hold for the sample")
 
 
+def _look_for_id_and_time(partner: PartnerDefinition, event: dict[str, Any], source: Source) -> None:
+    """A pointer that leads nowhere would make every event's id its body's hash, or refuse every event as undated."""
+    way = partner.signature.ways[0]
+    for name, place in (("id", way.id), ("timestamp", way.timestamp)):
+        if place and place.body and payload.find(event, place.body) is None:
+            in_settings = partner.hmac or partner.bearer or partner.basic
+            where = (partner.scheme, name, "body") if in_settings else ("sample",)
+            source.wrong(where, f"{partner.sample} has no {name} at {place.body}")
+
+
 def _maps(partner: PartnerDefinition, event: dict[str, Any]) -> bool:
     delivery = Delivery("sample", 0, None)
     ticket = mapping.map_event(partner, event, delivery)
@@ -257,7 +275,7 @@ def _maps(partner: PartnerDefinition, event: dict[str, Any]) -> bool:
 def _sample(samples: Path, name: str, place: Place, inside: str | None = None) -> dict[str, Any]:
     """The object in a file or, as Show Ticket answers `{"ticket": {...}}`, the one `inside` it."""
     try:
-        parsed = payload.parse((samples / name).read_bytes(), None)
+        parsed = payload.parse((samples / name).read_bytes())
     except OSError:
         raise SampleError(place, f"there is no file {name}") from None
     except PayloadRefused as refused:

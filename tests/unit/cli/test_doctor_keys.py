@@ -8,6 +8,7 @@ from cli.doctor.finding import NotGood, Status
 from cli.doctor.setup import CREATE, POLL, UPDATE, Setup
 from cli.where import Where
 from tests import builders, fixtures
+from ticket_relay.definitions.models import PartnerDefinition
 
 CANARY = "canary-7f3a"
 """Stands in every secret."""
@@ -141,3 +142,21 @@ def test_a_secret_that_may_not_be_read_is_wrong(setup, secret, monkeypatch):
 @pytest.mark.parametrize("check", [keys.client, keys.partners, keys.webhook])
 def test_without_the_functions_it_is_not_known_which_secrets_are_meant(setup, check):
     assert flaw(check, setup).status is Status.UNCHECKED
+
+
+@pytest.mark.parametrize(
+    ("scheme", "settings", "good", "bad"),
+    [
+        ("basic", {}, "relay:password", "password"),
+        ("hmac", {"hmac": {"header": "x-sig", "key": "hex"}}, "00ff", "secret"),
+        ("gitlab", {}, "any token", "two\nlines"),
+        ("stripe", {}, "whsec_verbatim", " "),
+    ],
+)
+def test_a_partners_keys_must_be_of_its_own_scheme(setup, secret, monkeypatch, scheme, settings, good, bad):
+    given = {"partner": "acme", "scheme": scheme, "sample": "x", "ticket": {"subject": "x"}} | settings
+    monkeypatch.setattr(keys.checkout, "partners", lambda: {"acme": PartnerDefinition.model_validate(given)})
+    secret({"acme": [good, bad]})
+    assert flaw(keys.partners, setup).finding == f"acme: key 2 of 2 is not one of {scheme}."
+    setup.secrets.read = lambda _arn: {"acme": [good]}
+    assert keys.partners(setup) == "It holds what acme may sign with."

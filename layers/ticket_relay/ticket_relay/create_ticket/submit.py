@@ -145,7 +145,7 @@ def _map(services: Services, row: TicketRow) -> TicketRow:
     """Map a redriven event with today's definitions: it is due at once, not wanted, or unmapped again."""
     try:
         definition = loader.partner(row.partner)
-        event = payload.parse(row.event or b"", None)
+        event = payload.parse(row.event or b"")
         ticket = mapping.map_event(definition, event, Delivery(row.event_id, row.created_at, None))
         request = to_request(ticket, row.external_id) if ticket else None
     except (UnknownPartner, PayloadRefused, MappingFailed) as error:

@@ -21,6 +21,7 @@ from ticket_relay.states import ticket as ticket_states
 from ticket_relay.storage.rows import TicketRow, TicketState, body_digest, external_id, ticket_pk
 from ticket_relay.storage.store import left_to_poller
 from ticket_relay.webhooks.authenticate import authenticate
+from ticket_relay.webhooks.payload import Request
 from ticket_relay.zendesk.ticket_models import to_request
 
 
@@ -31,6 +32,8 @@ class Receipt:
     state: str
     event_id: str
     ticket_id: int | None = None
+    challenge: str | None = None
+    """What a sender that only tries the address out wants back."""
 
 
 def receive(services: Services, partner: str, headers: Mapping[str, str], body: bytes, by: Deadline) -> Receipt:
@@ -39,30 +42,40 @@ def receive(services: Services, partner: str, headers: Mapping[str, str], body: 
     Raises Refused (nothing stored), and Unavailable (nothing decided: the sender's retry is safe).
     """
     definition = loader.partner(partner)
+    request = Request(headers, body)
     secrets = partial(services.signing_secrets, partner)
-    delivery, event = authenticate(definition.scheme, headers, body, secrets, services.now())
+    delivery, event = authenticate(definition.signature, request, secrets, services.now())
+    probe = definition.signature.probe
+    if probe and probe.fits(event):
+        observability.count("EventIgnored")
+        return Receipt("ignored", delivery.id, challenge=probe.answer(event))
     if delivery.replay_key:
         # The id is not signed: what was captured, and comes again under another one, is the event that came first.
-        pk = services.store.first_sight(delivery.replay_key, ticket_pk(partner, delivery.id), services.now())
+        pk = services.store.first_sight(
+            f"{partner}#{delivery.replay_key}",
+            ticket_pk(partner, delivery.id),
+            services.now(),
+            until=delivery.replayable_until,
+        )
         delivery = replace(delivery, id=pk.removeprefix(ticket_pk(partner, "")))
     try:
         ticket = mapping.map_event(definition, event, delivery)
         if ticket is None:
             observability.count("EventIgnored")
             return Receipt("ignored", delivery.id)
-        request = to_request(ticket, external_id(partner, delivery.id))
+        create = to_request(ticket, external_id(partner, delivery.id))
     except MappingFailed as error:
-        row = ticket_states.unmapped(partner, delivery.id, body, error, services.now())
+        row = ticket_states.unmapped(partner, delivery.id, request.text, error, services.now())
         return _receipt(_claimed(services, row) or row)
 
     with services.gate.permit(by, CREATE, alone=True) as permit:
         row = ticket_states.claimed(
             partner,
             delivery.id,
-            request,
+            create,
             services.now(),
             closed_until=permit.closed_until,
-            digest=body_digest(body),
+            digest=body_digest(request.text),
         )
         winner = _claimed(services, row)
         if winner or permit.closed_until is not None:

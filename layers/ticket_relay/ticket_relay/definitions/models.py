@@ -1,12 +1,22 @@
 """What a definition of `layers/config` holds: a partner, or an update rule."""
 
 import json
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, JsonValue, StringConstraints, TypeAdapter, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    JsonValue,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
-from ticket_relay.webhooks.signatures import SCHEMES
+from ticket_relay.webhooks import scheme as schemes
+from ticket_relay.webhooks.presets import NAMES, PRESETS
 from ticket_relay.zendesk.ticket_models import RESERVED, MarkedMetadata, TicketChanges, TicketCreate
 
 _METADATA = TypeAdapter[dict[str, JsonValue]](MarkedMetadata)
@@ -18,8 +28,8 @@ def is_operator(key: str) -> bool:
 
 
 def _known_scheme(scheme: str) -> str:
-    if scheme not in SCHEMES:
-        raise PydanticCustomError("unknown_scheme", "must be one of {schemes}", {"schemes": ", ".join(sorted(SCHEMES))})
+    if scheme not in NAMES:
+        raise PydanticCustomError("unknown_scheme", "must be one of {schemes}", {"schemes": ", ".join(sorted(NAMES))})
     return scheme
 
 
@@ -72,14 +82,34 @@ class PartnerDefinition(_Definition):
 
     `when` is a JSON-e expression: an event for which it does not hold becomes no ticket. Both see `event` (the parsed
     body), `delivery` (`id`, `timestamp` in epoch seconds) and `now`, which is the delivery's time.
-    `sample` is the path, from the repository's root, of an event that becomes a ticket.
+    `sample` is the path, from the repository's root, of an event that becomes a ticket. The schemes `hmac`, `bearer`
+    and `basic` have their settings under their own names.
     """
 
     partner: Name
     scheme: Scheme
+    hmac: schemes.Hmac | None = None
+    bearer: schemes.Bearer | None = None
+    basic: schemes.Basic | None = None
     sample: str
     when: Expression | None = None
     ticket: Annotated[dict[str, JsonValue], _fields_of(TicketCreate)]
+
+    @model_validator(mode="after")
+    def _settings_are_those_of_the_scheme(self) -> Self:
+        given = {"hmac": self.hmac, "bearer": self.bearer, "basic": self.basic}
+        wrong = {name: f"is for scheme {name}" for name, way in given.items() if way and name != self.scheme}
+        if self.scheme == "hmac" and self.hmac is None:
+            wrong["hmac"] = "is missing"
+        if wrong:
+            raise PydanticCustomError("fields", "{named}", {"fields": wrong, "named": ", ".join(wrong)})
+        return self
+
+    @property
+    def signature(self) -> schemes.Scheme:
+        """How its deliveries are signed."""
+        way = self.hmac or self.bearer or self.basic
+        return schemes.Scheme((way,)) if way else PRESETS[self.scheme]
 
 
 class RuleSample(_Definition):

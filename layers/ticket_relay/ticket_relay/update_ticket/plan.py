@@ -58,7 +58,7 @@ class Waiting:
     @cached_property
     def event(self) -> dict[str, Any]:
         """The webhook's parsed body. Raises PayloadRefused."""
-        return payload.parse(self.row.event or b"", None)
+        return payload.parse(self.row.event or b"")
 
     @cached_property
     def request(self) -> UpdateRequest:
