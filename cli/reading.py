@@ -13,6 +13,7 @@ from boto3.dynamodb.types import TypeDeserializer
 from cli.where import Place
 from ticket_relay.rate_limits import gate
 from ticket_relay.storage.rows import TicketRow, UpdateRow
+from ticket_relay.storage.store import unpacked
 from ticket_relay.zendesk import auth
 
 type Record = dict[str, Any]
@@ -236,4 +237,4 @@ def _plain(item: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _text(payload: Any) -> str | None:
-    return None if payload is None else bytes(payload.value).decode(errors="replace")
+    return None if payload is None else unpacked(bytes(payload.value)).decode(errors="replace")

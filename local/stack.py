@@ -16,6 +16,7 @@ import yaml
 from local import artefacts, zendesk_simulator
 from local.api_gateway.front import front, served
 from local.aws import cloud
+from local.aws.invocations import serving as serving_invocations
 from local.aws.schedule import Schedule, ticking
 from local.control import control
 from local.runtimes import emulator, worker_process
@@ -74,6 +75,7 @@ async def running(options: Options) -> AsyncIterator[Stack]:
         partners = _partners()
         webhook_secret = secrets.token_urlsafe(32)
         credentials = {"client_id": options.zendesk_client_id, "client_secret": options.zendesk_client_secret}
+        invocations, lambda_url = await started.enter_async_context(serving_invocations())
         made = await cloud.made(
             folder,
             await started.enter_async_context(cloud.moto()),
@@ -84,6 +86,7 @@ async def running(options: Options) -> AsyncIterator[Stack]:
                 "PartnerSecrets": json.dumps({name: [partner["secret"]] for name, partner in partners.items()}),
                 "WebhookSecret": json.dumps({"zendesk": [webhook_secret]}),
             },
+            endpoints={"AWS_ENDPOINT_URL_LAMBDA": lambda_url},
         )
 
         sizes = [
@@ -93,6 +96,7 @@ async def running(options: Options) -> AsyncIterator[Stack]:
         start = starter(options.runtime, Path(started.enter_context(tempfile.TemporaryDirectory(prefix="relay-"))))
         pools = await started.enter_async_context(serving(sizes, start))
         schedule = await started.enter_async_context(ticking(pools[made.scheduled], options.poll_every))
+        invocations.functions[made.deployed_name] = schedule.run_now
         control_url = await started.enter_async_context(served(control(pools, schedule), 0))
         url = await started.enter_async_context(served(front(made.routes, pools), options.port))
         yield Stack(

@@ -4,14 +4,13 @@ Two things are held before anything is sent: the gate's leave, and the row itsel
 is looked for.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from ticket_relay import observability
 from ticket_relay.create_ticket import mapping
 from ticket_relay.create_ticket.candidate_jobs import CandidateJobs
 from ticket_relay.definitions import loader
-from ticket_relay.errors import MappingFailed, PayloadRefused, StaleRow, UnknownPartner
+from ticket_relay.errors import MappingFailed, PayloadRefused, RelayError, UnknownPartner
 from ticket_relay.rate_limits.headers import CREATE, INDEX
 from ticket_relay.rate_limits.permit import Deadline, Permit
 from ticket_relay.services import Services
@@ -41,36 +40,38 @@ def send(services: Services, row: TicketRow, permit: Permit) -> TicketRow:
     return services.store.move(row, ticket_states.submitted(row, submission, services.now()))
 
 
-def send_together(services: Services, rows: Sequence[TicketRow], by: Deadline) -> str | None:
-    """Send a backlog of rows that `may_go_together` in one job, at most 100; the job's id, if Zendesk took it on.
+def send_together(
+    services: Services,
+    rows: Sequence[TicketRow],
+    by: Deadline,
+    on_error: Callable[[TicketRow, RelayError], None],
+) -> list[TicketRow]:
+    """Send a backlog of rows that `may_go_together` in one job, at most 100; those that Zendesk took on.
 
-    A row that another worker changed is left out. Raises StoreUnavailable: leases end by themselves.
+    A row that another worker changed, or that cannot be written, is left out and given to `on_error`: if it has a
+    lease, that ends by itself. Raises StoreUnavailable if the gate cannot be asked.
     """
+    store = services.store
     with services.gate.permit(by, CREATE) as permit:
         if permit.closed_until is not None:
-            return None
-        held = []
-        for row in rows:
-            with suppress(StaleRow):
-                new = ticket_states.held(row.after_lease(), services.now(), LEASE_TOGETHER)
-                held.append(services.store.move(row, new))
+            return []
+        leases = [(row, ticket_states.held(row.after_lease(), services.now(), LEASE_TOGETHER)) for row in rows]
+        held = [row for _, row in store.move_all(leases, on_error)]
         requests = [row.request for row in held if row.request is not None]
         if not requests:
-            return None
+            return []
         try:
             submission = services.zendesk.create_tickets(requests, permit)
         except ZendeskError as error:
-            pause = services.settings.doubtful_pause_seconds
-            for row in held:
-                with suppress(StaleRow):
-                    services.store.move(
-                        row, ticket_states.on_batch_error(row, error, services.now(), doubtful_pause=pause)
-                    )
-            return None
-        for index, row in enumerate(held):
-            with suppress(StaleRow):
-                services.store.move(row, ticket_states.submitted(row, submission, services.now(), index, together=True))
-        return submission.job_id
+            pause, now = services.settings.doubtful_pause_seconds, services.now()
+            ends = [(row, ticket_states.on_batch_error(row, error, now, doubtful_pause=pause)) for row in held]
+            store.move_all(ends, on_error)
+            return []
+        taken = [
+            (row, ticket_states.submitted(row, submission, services.now(), index, together=True))
+            for index, row in enumerate(held)
+        ]
+        return [row for _, row in store.move_all(taken, on_error)]
 
 
 def batches(rows: Iterable[TicketRow]) -> Iterator[list[TicketRow]]:

@@ -9,7 +9,7 @@ Whatever happens, a row is either over, or has a time at which it is due. The wh
 """
 
 from ticket_relay.errors import MappingFailed, RelayError
-from ticket_relay.states.backoff import LEASE, YOUNG_JOB, growing, jitter, poll_pause
+from ticket_relay.states.backoff import LEASE, TOGETHER_PAUSE, YOUNG_JOB, growing, jitter, poll_pause
 from ticket_relay.states.waiting import still_waiting
 from ticket_relay.storage.rows import DAY, UNFINISHED_RETENTION, Step, TicketRow, TicketState, body_digest, ticket_pk
 from ticket_relay.zendesk.client import Submission
@@ -137,7 +137,7 @@ def submitted(
         ticket_id=submission.ticket_id,
         submitted_at=now,
         retries=0,
-        due_at=now + poll_pause(0),
+        due_at=now + (TOGETHER_PAUSE if together else poll_pause(0)),
         error_code=None,
         error_sentence=None,
     )

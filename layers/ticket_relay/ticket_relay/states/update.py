@@ -10,7 +10,7 @@ accepted ──the PUT landed, or its changes are true already──▶ applied 
 
 from collections.abc import Sequence
 
-from ticket_relay.states.backoff import LEASE, YOUNG_JOB, growing, jitter, poll_pause
+from ticket_relay.states.backoff import LEASE, TOGETHER_PAUSE, YOUNG_JOB, growing, jitter
 from ticket_relay.states.waiting import still_waiting
 from ticket_relay.storage.rows import DAY, UNFINISHED_RETENTION, Step, UpdateRow, UpdateState
 from ticket_relay.zendesk.errors import Conflict, NotSent, Rejected, Throttled, ZendeskError
@@ -69,7 +69,7 @@ def submitted(row: UpdateRow, job_id: str, index: int, now: float) -> UpdateRow:
         job_index=index,
         submitted_at=now,
         retries=0,
-        due_at=now + poll_pause(0),
+        due_at=now + TOGETHER_PAUSE,
         error_code=None,
         error_sentence=None,
     )

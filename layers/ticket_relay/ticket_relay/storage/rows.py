@@ -18,6 +18,11 @@ HISTORY_LENGTH = 20
 
 EXTERNAL_ID_LIMIT = 255
 
+PAYLOAD = frozenset({"request", "event", "rest", "leased_rest"})
+"""The attributes that hold what was sent, or is to be: up to 300 KiB, so they are stored compressed."""
+UNREAD = b""
+"""Stands in the place of a payload that was not read, or not kept."""
+
 
 class TicketState(StrEnum):
     ACCEPTED = "accepted"
@@ -133,6 +138,16 @@ class Row(BaseModel):
     def after_lease(self) -> Self:
         """As the next worker must take it: if a lease ended without an outcome, its request may have had its effect."""
         return self.model_copy(update=self.if_sent) if self.leased_at is not None else self
+
+    def stripped(self) -> Self:
+        """Without its payload, which most rows that wait for a job no longer need. Such a row is stored as what differs
+        from the one before: the payload that is in the table stays there, or is dropped.
+        """
+        return self.model_copy(update=dict.fromkeys(PAYLOAD & type(self).model_fields.keys(), UNREAD))
+
+    @property
+    def without_payload(self) -> bool:
+        return any(getattr(self, name, None) == UNREAD for name in PAYLOAD)
 
     def due_together(self, due_at: float | None) -> Self:
         """The same change, but due with others; not if there is nothing more to do."""

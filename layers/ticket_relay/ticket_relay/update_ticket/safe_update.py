@@ -11,13 +11,13 @@ in the ticket's audits.
 
 import math
 import random
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
 from ticket_relay import observability
 from ticket_relay.changes.combine import marked
-from ticket_relay.errors import MappingFailed, StaleRow
+from ticket_relay.errors import MappingFailed, RelayError, StaleRow
 from ticket_relay.rate_limits.permit import Permit
 from ticket_relay.services import Services
 from ticket_relay.states import ticket as ticket_states
@@ -136,17 +136,19 @@ def safe(plan: Plan, updated_stamp: str) -> Ticket:
     return {**marked(plan.update, plan.markers), "safe_update": True, "updated_stamp": updated_stamp}
 
 
-def hold(services: Services, plan: Plan, lease: float) -> None:
-    """Take a lease for each sender. Raises StaleRow if another worker has one of them."""
-    for waiting in plan.senders:
-        rest = plan.rests.get(waiting.row.pk)
-        if not waiting.held or waiting.row.leased_rest != rest:
-            new = update_states.held(waiting.row, services.now(), rest, lease)
-            waiting.row = services.store.move(waiting.row, new)
+def leases(plan: Plan, now: float, lease: float) -> list[tuple[Waiting, UpdateRow]]:
+    """The moves by which this worker takes a lease for each sender that it has none for yet."""
+    return [
+        (it, update_states.held(it.row, now, plan.rests.get(it.row.pk), lease))
+        for it in plan.senders
+        if not it.held or it.row.leased_rest != plan.rests.get(it.row.pk)
+    ]
 
 
 def _send(services: Services, plan: Plan, reading: Reading, permit: Permit) -> None:
-    hold(services, plan, LEASE)
+    move(services, leases(plan, services.now(), LEASE))
+    if any(it.lost for it in plan.senders):
+        raise StaleRow("Another worker has one of the updates.")
     ticket_id = plan.senders[0].row.ticket_id
     author_id = services.zendesk.update_ticket(ticket_id, safe(plan, reading.stamp), permit)
     # First of all the outcome is written down: a row that does not know of it is in doubt.
@@ -217,11 +219,26 @@ def _until(since: float, audits: Iterable[dict[str, Any]]) -> Iterator[dict[str,
         latest = at
 
 
-def move(services: Services, moves: Sequence[tuple[Waiting, UpdateRow]]) -> None:
-    """Move each. One that another worker has changed meanwhile is theirs."""
-    for waiting, row in moves:
-        try:
-            waiting.row = services.store.move(waiting.row, row)
-        except StaleRow:
+def move(
+    services: Services,
+    moves: Sequence[tuple[Waiting, UpdateRow]],
+    on_error: Callable[[UpdateRow, RelayError], None] | None = None,
+) -> None:
+    """Move each. One that another worker has changed meanwhile is theirs.
+
+    What else keeps a row from being moved goes to `on_error`, or is raised when all others are moved.
+    """
+    rows = {it.row.pk: it for it, _ in moves}
+    errors = []
+
+    def failed(row: UpdateRow, error: RelayError) -> None:
+        rows[row.pk].lost = True
+        if isinstance(error, StaleRow):
             observability.count("RowMoved")
-            waiting.lost = True
+        else:
+            (on_error or (lambda _, error: errors.append(error)))(row, error)
+
+    for old, new in services.store.move_all([(it.row, new) for it, new in moves], failed):
+        rows[old.pk].row = new
+    if errors:
+        raise errors[0]

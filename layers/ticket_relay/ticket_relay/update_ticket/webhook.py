@@ -51,7 +51,7 @@ def receive(services: Services, headers: Mapping[str, str], body: bytes, by: Dea
     # The invocation id is not signed: what was captured, and comes again under another one, finds the row of the first.
     pk = update_pk(request.ticket_id, delivery.id)
     pk = services.store.first_sight(delivery.replay_key or pk, pk, services.now())
-    with services.gate.permit(by, UPDATES, ticket_id=request.ticket_id) as permit:
+    with services.gate.permit(by, UPDATES, ticket_id=request.ticket_id, alone=True) as permit:
         closed_until = permit.closed_until
         row = update_states.claimed(pk, request.ticket_id, delivery.id, body, services.now(), closed_until=closed_until)
         winner = services.store.claim(row)
