@@ -26,13 +26,11 @@ BATCH_GET_LIMIT = 100  # BatchGetItem, API reference
 CALLS_AT_ONCE = 16
 """Calls that a caller may have under way in parallel: so many connections are kept."""
 
-# A partner is answered within five seconds, and three calls of DynamoDB are on the way: none may take long to fail.
-CLIENT = Config(
-    connect_timeout=0.5,
-    read_timeout=1.0,
-    retries={"mode": "standard", "total_max_attempts": 2},
-    max_pool_connections=CALLS_AT_ONCE,
-)
+
+def client_config(read_timeout: float) -> Config:
+    """Seconds. Few attempts, so that a call does not take long to fail."""
+    retries: Any = {"mode": "standard", "total_max_attempts": 2}
+    return Config(connect_timeout=0.5, read_timeout=read_timeout, retries=retries, max_pool_connections=CALLS_AT_ONCE)
 
 
 class ConditionFailed(Exception):
@@ -42,9 +40,9 @@ class ConditionFailed(Exception):
 class Table:
     """One table. Values are Python's own; None and "" are left out. Raises StoreUnavailable, ConditionFailed."""
 
-    def __init__(self, name: str, client: "DynamoDBClient | None" = None) -> None:
+    def __init__(self, name: str, client: "DynamoDBClient | None" = None, *, read_timeout: float = 1.0) -> None:
         self.name = name
-        self._client: DynamoDBClient = client or aws_clients.client("dynamodb", CLIENT)
+        self._client: DynamoDBClient = client or aws_clients.client("dynamodb", client_config(read_timeout))
 
     def get(self, pk: str) -> Item | None:
         with _translated():
