@@ -96,16 +96,20 @@ class Table:
                 ExpressionAttributeValues=to_wire(given | {f":old_{name}": value for name, value in same.items()}),
             )
 
-    def update(self, pk: str, change: str, *, only_if: str, given: Mapping[str, Any]) -> None:
-        """Change some attributes if the condition holds; an absent item counts as one without attributes."""
+    def update(self, pk: str, change: str, *, only_if: str, given: Mapping[str, Any]) -> Item:
+        """Change some attributes if the condition holds, and return the whole item as it is then. An absent item counts
+        as one without attributes.
+        """
         with _translated():
-            self._client.update_item(
+            changed = self._client.update_item(
                 TableName=self.name,
                 Key=_key(pk),
                 UpdateExpression=change,
                 ConditionExpression=only_if,
                 ExpressionAttributeValues=to_wire(given),
+                ReturnValues="ALL_NEW",
             )
+        return from_wire(changed["Attributes"])
 
     def due(self, shard: str, until: float, limit: int) -> list[tuple[str, float]]:
         """(pk, due_at) of what the index holds as due by then, earliest first. It lags a little behind the items."""
