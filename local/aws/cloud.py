@@ -38,6 +38,29 @@ _MADE_BY_MOTO = {
     "AWS::SQS::Queue",
 }
 
+# What watches a deployed stack, and has nothing to watch here. Any other kind of resource is refused until somebody has
+# decided which of these it is.
+_NOT_HERE = {
+    "AWS::CloudWatch::Alarm",
+    "AWS::CloudWatch::CompositeAlarm",
+    "AWS::CloudWatch::Dashboard",
+    "AWS::KMS::Key",
+    "AWS::Logs::QueryDefinition",
+    "AWS::SNS::Subscription",
+    "AWS::SNS::Topic",
+    "AWS::SNS::TopicPolicy",
+}
+
+# Served by this package, or made through their own API.
+_SERVED_HERE = {
+    "AWS::ApiGatewayV2::Api",
+    "AWS::ApiGatewayV2::Stage",
+    "AWS::Lambda::EventInvokeConfig",
+    "AWS::Lambda::Permission",
+    "AWS::Scheduler::Schedule",
+    "AWS::SecretsManager::Secret",
+}
+
 # Compiled for Lambda's Linux. Elsewhere `.runtime` holds the same dependencies, built for the system.
 _LINUX_ONLY = "DependenciesLayer"
 _ON_LINUX = sys.platform == "linux"
@@ -88,6 +111,8 @@ def _made(
     folder: Path, aws_url: str, dynamodb_url: str | None, parameters: Mapping[str, str], secrets: Mapping[str, str]
 ) -> Cloud:
     plain = template.translated(folder, parameters)
+    if unknown := template.kinds(plain) - _MADE_BY_MOTO - _SERVED_HERE - _NOT_HERE:
+        raise RuntimeError(f"local/aws does not know what to do with {', '.join(sorted(unknown))}")
     _put_artefacts(plain, aws_url)
     secret_arns = _put_secrets(plain, secrets, aws_url)
     physical = _create_stack(template.only(plain, _MADE_BY_MOTO, secret_arns), parameters, aws_url)

@@ -37,6 +37,11 @@ def resources(template: Template, kind: str) -> Iterator[tuple[str, dict[str, An
             yield name, resource.get("Properties", {})
 
 
+def kinds(template: Template) -> set[str]:
+    """The kinds of all resources."""
+    return {resource["Type"] for resource in template["Resources"].values()}
+
+
 def only(template: Template, kinds: set[str], known: Mapping[str, str]) -> Template:
     """The template with resources of these kinds only and no outputs; a `Ref` to a `known` one becomes its value."""
     cut = copy.deepcopy({key: value for key, value in template.items() if key != "Outputs"})
@@ -52,8 +57,9 @@ def artefact(properties: Mapping[str, Any]) -> str:
 
 
 def layers(template: Template, function: Mapping[str, Any]) -> list[str]:
-    """The names of the built folders of a function's layers, in their order."""
-    return [artefact(template["Resources"][layer["Ref"]]["Properties"]) for layer in function.get("Layers", [])]
+    """The names of the built folders of a function's layers, in their order; without those that a parameter adds."""
+    ours = [layer["Ref"] for layer in function.get("Layers", []) if "Ref" in layer]
+    return [artefact(template["Resources"][layer]["Properties"]) for layer in ours]
 
 
 def routes(template: Template) -> list[Route]:

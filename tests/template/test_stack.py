@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -77,7 +78,21 @@ def test_no_function_is_told_what_nobody_reads(stack: Stack) -> None:
     for function in functions(stack):
         unknown = function["Environment"]["Variables"].keys() - known
         powertools = {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE", "POWERTOOLS_LOG_LEVEL"}
-        assert unknown == powertools | {"PYDANTIC_DISABLE_PLUGINS"}
+        assert unknown == powertools | {"PYDANTIC_DISABLE_PLUGINS", "AWS_LAMBDA_EXEC_WRAPPER"}
+
+
+def test_a_tracer_is_loaded_only_where_a_parameter_names_its_layer(
+    stack: Stack, template: dict[str, Any], built: Path
+) -> None:
+    """No function imports one by itself, so that it costs nothing where it is off."""
+    assert template["Parameters"]["TracingLayerArn"]["Default"] == ""
+    for function in functions(stack):
+        layer = {"Fn::If": ["HasTracingLayer", {"Ref": "TracingLayerArn"}, {"Ref": "AWS::NoValue"}]}
+        assert function["Layers"][-1] == layer
+        wrapper = function["Environment"]["Variables"]["AWS_LAMBDA_EXEC_WRAPPER"]
+        assert wrapper == {"Fn::If": ["HasTracingLayer", "/opt/otel-instrument", {"Ref": "AWS::NoValue"}]}
+    installed = {path.name for path in (built / "DependenciesLayer" / "python").iterdir()}
+    assert {name for name in installed if name.startswith(("opentelemetry", "aws_xray_sdk"))} == set()
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,8 @@ class Settings(BaseModel):
     zendesk_read_timeout_seconds: float = Field(gt=0, le=10)
     doubtful_pause_seconds: float = Field(gt=0)
     job_forgotten_after_seconds: float = Field(gt=0)
+    metrics_by_partner: bool = False
+    """Whether what becomes of events is counted for each partner as well."""
 
 
 @cache

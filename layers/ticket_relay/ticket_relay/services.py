@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 
 from ticket_relay import config
 from ticket_relay.config import Settings
@@ -11,7 +11,7 @@ from ticket_relay.rate_limits.gate import Gate
 from ticket_relay.rate_limits.update_limits import UpdateLimits
 from ticket_relay.secrets_manager import Secrets
 from ticket_relay.storage.dynamodb import Table
-from ticket_relay.storage.store import Store
+from ticket_relay.storage.store import Store, count_and_log
 from ticket_relay.zendesk.auth import Credentials
 from ticket_relay.zendesk.client import Zendesk
 from ticket_relay.zendesk.transport import Timeouts, Transport
@@ -50,4 +50,5 @@ def services() -> Services:
     credentials = Credentials(lambda: secrets.read(settings.zendesk_secret_arn), table, transport)
     zendesk = Zendesk(transport, credentials)
     update_limits = UpdateLimits(table)
-    return Services(settings, table, Store(table), Gate(table, update_limits), zendesk, secrets, update_limits)
+    store = Store(table, partial(count_and_log, by_partner=settings.metrics_by_partner))
+    return Services(settings, table, store, Gate(table, update_limits), zendesk, secrets, update_limits)

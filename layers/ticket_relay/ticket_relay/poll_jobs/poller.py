@@ -42,5 +42,7 @@ def run(services: Services, time_left: Callable[[], float], nap: Callable[[float
         acted = collected.acted or sent.acted
         next_due = min(later, default=now if acted else now + LONGEST_NAP)
         nap(min(max(next_due - services.now(), SHORTEST_NAP), LONGEST_NAP))
+    # Last, when what is due has been tried: a trial that succeeded has opened the gate.
+    observability.measure("GateClosed", MetricUnit.Count, services.gate.closed_until() is not None)
     if this.broken:
         raise Unfinished(f"{this.broken} rows could not be advanced.")

@@ -30,16 +30,19 @@ class Unreadable:
     pk: str
 
 
-def count_and_log(row: Row, before: Row | None) -> None:
+def count_and_log(row: Row, before: Row | None, *, by_partner: bool = False) -> None:
     """A new state is one metric and one line; a change within a state only a line of DEBUG.
 
-    Zendesk's own sentence stays in the row.
+    `by_partner` counts an event's new state for its partner as well. Zendesk's own sentence stays in the row.
     """
     about = {"pk": row.pk, "state": row.state, "attempt": row.attempt, "retries": row.retries, "reason": row.error_code}
     if before and before.state == row.state:
         observability.logger().debug("row kept", extra=about)
         return
-    observability.count(("Ticket" if isinstance(row, TicketRow) else "Update") + row.state.capitalize())
+    outcome = ("Ticket" if isinstance(row, TicketRow) else "Update") + row.state.capitalize()
+    observability.count(outcome)
+    if by_partner and isinstance(row, TicketRow):
+        observability.count(outcome, partner=row.partner)
     observability.logger().info("row moved", extra=about)
 
 
