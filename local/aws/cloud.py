@@ -31,6 +31,7 @@ _TABLE = "Table"
 # schedule are served by this package, and secrets are made first, through their own API.
 _MADE_BY_MOTO = {
     "AWS::DynamoDB::Table",
+    "AWS::IAM::Policy",
     "AWS::IAM::Role",
     "AWS::Lambda::Function",
     "AWS::Lambda::LayerVersion",
@@ -38,12 +39,14 @@ _MADE_BY_MOTO = {
     "AWS::SQS::Queue",
 }
 
-# What watches a deployed stack, and has nothing to watch here. Any other kind of resource is refused until somebody has
-# decided which of these it is.
+# What watches a deployed stack, or replaces its versions, has nothing to do here. Any other kind of resource is refused
+# until somebody has decided which of these it is.
 _NOT_HERE = {
     "AWS::CloudWatch::Alarm",
     "AWS::CloudWatch::CompositeAlarm",
     "AWS::CloudWatch::Dashboard",
+    "AWS::CodeDeploy::Application",
+    "AWS::CodeDeploy::DeploymentGroup",
     "AWS::KMS::Key",
     "AWS::Logs::QueryDefinition",
     "AWS::SNS::Subscription",
@@ -51,12 +54,14 @@ _NOT_HERE = {
     "AWS::SNS::TopicPolicy",
 }
 
-# Served by this package, or made through their own API.
+# Served by this package, or made through their own API. Whoever calls an alias gets the function's one version.
 _SERVED_HERE = {
     "AWS::ApiGatewayV2::Api",
     "AWS::ApiGatewayV2::Stage",
+    "AWS::Lambda::Alias",
     "AWS::Lambda::EventInvokeConfig",
     "AWS::Lambda::Permission",
+    "AWS::Lambda::Version",
     "AWS::Scheduler::Schedule",
     "AWS::SecretsManager::Secret",
 }
@@ -114,8 +119,11 @@ def _made(
     if unknown := template.kinds(plain) - _MADE_BY_MOTO - _SERVED_HERE - _NOT_HERE:
         raise RuntimeError(f"local/aws does not know what to do with {', '.join(sorted(unknown))}")
     _put_artefacts(plain, aws_url)
-    secret_arns = _put_secrets(plain, secrets, aws_url)
-    physical = _create_stack(template.only(plain, _MADE_BY_MOTO, secret_arns), parameters, aws_url)
+    known = _put_secrets(plain, secrets, aws_url) | {
+        name: f"{properties['FunctionName']['Ref']}:{properties['Name']}"
+        for name, properties in template.resources(plain, "AWS::Lambda::Alias")
+    }
+    physical = _create_stack(template.only(plain, _MADE_BY_MOTO, known), parameters, aws_url)
     endpoints = {"AWS_ENDPOINT_URL": aws_url}
     table = dict(template.resources(plain, "AWS::DynamoDB::Table"))[_TABLE]
     if dynamodb_url:

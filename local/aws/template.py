@@ -65,7 +65,7 @@ def layers(template: Template, function: Mapping[str, Any]) -> list[str]:
 def routes(template: Template) -> list[Route]:
     """The HTTP API's routes, each with the logical id of its function, as the OpenAPI document made by SAM has them."""
     return [
-        Route(_route_key(path, method), _invoked(operation["x-amazon-apigateway-integration"]["uri"]))
+        Route(_route_key(path, method), _invoked(template, operation["x-amazon-apigateway-integration"]["uri"]))
         for _, api in resources(template, "AWS::ApiGatewayV2::Api")
         for path, methods in api["Body"]["paths"].items()
         for method, operation in methods.items()
@@ -74,8 +74,8 @@ def routes(template: Template) -> list[Route]:
 
 def scheduled(template: Template) -> list[str]:
     """Logical ids of the functions that a schedule calls."""
-    schedules = resources(template, "AWS::Scheduler::Schedule")
-    return [properties["Target"]["Arn"]["Fn::GetAtt"][0] for _, properties in schedules]
+    targets = [properties["Target"]["Arn"] for _, properties in resources(template, "AWS::Scheduler::Schedule")]
+    return [_function(template, target.get("Ref") or target["Fn::GetAtt"][0]) for target in targets]
 
 
 def _route_key(path: str, method: str) -> str:
@@ -84,12 +84,18 @@ def _route_key(path: str, method: str) -> str:
     return f"{'ANY' if method == 'x-amazon-apigateway-any-method' else method.upper()} {path}"
 
 
-def _invoked(uri: Mapping[str, str]) -> str:
-    # An Fn::Sub of arn:${AWS::Partition}:apigateway:…/functions/${CreateTicketFunction.Arn}/invocations.
-    found = re.search(r"\$\{(\w+)\.Arn\}", uri["Fn::Sub"])
+def _invoked(template: Template, uri: Mapping[str, str]) -> str:
+    # An Fn::Sub of arn:${AWS::Partition}:apigateway:…/functions/${CreateTicketFunction.Arn}/invocations, or an alias's.
+    found = re.search(r"/functions/\$\{(\w+)(\.Arn)?\}/", uri["Fn::Sub"])
     if found is None:
         raise ValueError(f"no function in the integration {uri}")
-    return found[1]
+    return _function(template, found[1])
+
+
+def _function(template: Template, called: str) -> str:
+    """The function itself, where one of its aliases is called."""
+    resource = template["Resources"][called]
+    return str(resource["Properties"]["FunctionName"]["Ref"] if resource["Type"] == "AWS::Lambda::Alias" else called)
 
 
 def _known(node: Any, known: Mapping[str, str]) -> Any:

@@ -11,7 +11,12 @@ from ticket_relay import __version__
 
 DOMAIN = sorted((ROOT / "layers" / "ticket_relay").rglob("*.py"))
 HANDLERS = sorted(ROOT.glob("functions/*/app.py"))
-LOCKS = ["requirements-dev.txt", "layers/dependencies/requirements.txt", "local/runtime-requirements.txt"]
+LOCKS = [
+    "requirements-dev.txt",
+    "requirements-checkov.txt",
+    "layers/dependencies/requirements.txt",
+    "local/runtime-requirements.txt",
+]
 
 
 def length(path: Path) -> int:

@@ -144,7 +144,7 @@ def test_the_metrics_have_a_namespace_for_each_stack(stack: Stack) -> None:
 
 
 def test_the_topic_of_the_alarms_is_encrypted_with_a_key_that_cloudwatch_may_use(stack: Stack) -> None:
-    assert stack["AlarmTopic"]["Properties"]["KmsMasterKeyId"] == {"Ref": "AlarmKey"}
+    assert stack["AlarmTopic"]["Properties"]["KmsMasterKeyId"]["Fn::If"][2] == {"Ref": "AlarmKey"}
     allowed = [
         statement["Action"]
         for statement in stack["AlarmKey"]["Properties"]["KeyPolicy"]["Statement"]
