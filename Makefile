@@ -60,6 +60,7 @@ template: export AWS_DEFAULT_REGION = us-east-1
 template: $(SETUP)
 	$(BIN)/sam validate --lint
 	$(BIN)/cfn-lint --append-rules cfn_lint_serverless.rules --template template.yaml
+	$(BIN)/cfn-lint --template docs/events/*.yaml
 
 # Findings are fixed, or waived with a reason in .checkov.yaml. Nothing is fetched: its own rules are in the package.
 checkov: .checkov/.synced

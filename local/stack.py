@@ -16,6 +16,7 @@ import yaml
 from local import artefacts, zendesk_simulator
 from local.api_gateway.front import front, served
 from local.aws import cloud
+from local.aws.pipe import carrying
 from local.aws.schedule import Schedule, ticking
 from local.control import control
 from local.runtimes import emulator, worker_process
@@ -93,6 +94,8 @@ async def running(options: Options) -> AsyncIterator[Stack]:
         start = _starter(options.runtime, Path(started.enter_context(tempfile.TemporaryDirectory(prefix="relay-"))))
         pools = await started.enter_async_context(serving(sizes, start))
         schedule = await started.enter_async_context(ticking(pools[made.scheduled], options.poll_every))
+        if made.pipe:
+            await started.enter_async_context(carrying(made.pipe))
         control_url = await started.enter_async_context(served(control(pools, schedule), 0))
         url = await started.enter_async_context(served(front(made.routes, pools), options.port))
         yield Stack(
@@ -109,6 +112,7 @@ async def running(options: Options) -> AsyncIterator[Stack]:
                 "control_url": control_url,
                 "aws_region": REGION,
                 "aws_access_key_id": ACCESS_KEY,
+                "event_bus": made.bus,
             },
             pools=pools,
             schedule=schedule,

@@ -44,7 +44,7 @@ def version(name: str) -> dict[str, Any]:
 
 def as_schema_sees(item: Item) -> Item:
     """An item's attributes in types of JSON."""
-    attributes = {name: value for name, value in from_wire(item).items() if name != "due_shard"}
+    attributes = {name: value for name, value in from_wire(item).items() if name not in {"due_shard", "outcome"}}
     seen: Item = json.loads(json.dumps(attributes, default=lambda value: value.decode("latin-1")))
     return seen
 

@@ -21,6 +21,7 @@ from mypy_boto3_secretsmanager import SecretsManagerClient
 
 from local.api_gateway.events import Route
 from local.aws import template
+from local.aws.pipe import Definition, Pipe
 from local.processes import free_port, listening, spawned
 from local.runtimes.runtime import ACCESS_KEY, REGION, SECRET_KEY, Function
 
@@ -31,6 +32,7 @@ _TABLE = "Table"
 # schedule are served by this package, and secrets are made first, through their own API.
 _MADE_BY_MOTO = {
     "AWS::DynamoDB::Table",
+    "AWS::Events::EventBus",
     "AWS::IAM::Policy",
     "AWS::IAM::Role",
     "AWS::Lambda::Function",
@@ -62,6 +64,7 @@ _SERVED_HERE = {
     "AWS::Lambda::EventInvokeConfig",
     "AWS::Lambda::Permission",
     "AWS::Lambda::Version",
+    "AWS::Pipes::Pipe",
     "AWS::Scheduler::Schedule",
     "AWS::SecretsManager::Secret",
 }
@@ -73,11 +76,15 @@ _ON_LINUX = sys.platform == "linux"
 
 @dataclass(frozen=True, slots=True)
 class Cloud:
-    """What was made. `functions` by name; each route's function, and `scheduled`, are such names."""
+    """What was made. `functions` by name; each route's function, and `scheduled`, are such names. `pipe` is None in a
+    stack that has none.
+    """
 
     aws_url: str
     dynamodb_url: str
     table: str
+    bus: str | None
+    pipe: Pipe | None
     functions: dict[str, Function]
     routes: list[Route]
     scheduled: str
@@ -133,12 +140,16 @@ def _made(
     lifetime = table["TimeToLiveSpecification"]
     dynamodb = _client("dynamodb", dynamodb_url or aws_url)
     dynamodb.update_time_to_live(TableName=physical[_TABLE], TimeToLiveSpecification=lifetime)
+    stream = dynamodb.describe_table(TableName=physical[_TABLE])["Table"].get("LatestStreamArn")
     functions = _functions(plain, physical, folder, endpoints, aws_url)
+    bus = _bus(plain)
     (scheduled,) = template.scheduled(plain)
     return Cloud(
         aws_url=aws_url,
         dynamodb_url=dynamodb_url or aws_url,
         table=physical[_TABLE],
+        bus=bus,
+        pipe=_pipe(plain, stream, bus, dynamodb_url or aws_url, aws_url),
         functions={function.name: function for function in functions.values()},
         routes=[Route(route.key, functions[route.function].name) for route in template.routes(plain)],
         scheduled=functions[scheduled].name,
@@ -213,6 +224,20 @@ def _functions(
     return functions
 
 
+def _bus(plain: template.Template) -> str | None:
+    """The template names it after the stack."""
+    return next((_STACK for _ in template.resources(plain, "AWS::Events::EventBus")), None)
+
+
+def _pipe(plain: template.Template, stream: str | None, bus: str | None, dynamodb_url: str, url: str) -> Pipe | None:
+    """From the table's stream to the bus, as the template has it."""
+    for _, properties in template.resources(plain, "AWS::Pipes::Pipe"):
+        if stream and bus:
+            streams, events = _client("dynamodbstreams", dynamodb_url), _client("events", url)
+            return Pipe(Definition.of(properties), stream, bus, streams, events)
+    return None
+
+
 def _plain_name(logical_id: str) -> str:
     """`create_ticket` of `CreateTicketFunction`."""
     return re.sub(r"(?<!^)(?=[A-Z])", "_", logical_id.removesuffix("Function")).lower()
@@ -221,7 +246,10 @@ def _plain_name(logical_id: str) -> str:
 def _put_table(properties: Mapping[str, Any], name: str, url: str) -> None:
     """Make the table in a DynamoDB that may be years older than the template: only with what every version knows."""
     dynamodb = cast("DynamoDBClient", _client("dynamodb", url))
-    known = ("KeySchema", "AttributeDefinitions", "GlobalSecondaryIndexes", "BillingMode")
+    known = ("KeySchema", "AttributeDefinitions", "GlobalSecondaryIndexes", "BillingMode", "StreamSpecification")
+    if "StreamSpecification" in properties:
+        # CloudFormation enables a stream by naming what it shows; DynamoDB is told both.
+        properties = {**properties, "StreamSpecification": {"StreamEnabled": True, **properties["StreamSpecification"]}}
     with contextlib.suppress(dynamodb.exceptions.ResourceInUseException):
         dynamodb.create_table(TableName=name, **{key: properties[key] for key in known if key in properties})
     dynamodb.get_waiter("table_exists").wait(TableName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 30})

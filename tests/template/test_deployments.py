@@ -163,7 +163,7 @@ def test_who_reads_what_an_operators_key_encrypts_may_use_it(stack: Stack) -> No
     policy = stack["KeyPolicy"]
     assert policy["Condition"] == "HasKmsKey"
     assert {role["Ref"] for role in policy["Properties"]["Roles"]} == {
-        *("CreateTicketRole", "PollJobsRole", "UpdateTicketRole", "PollJobsFunctionEveryMinuteRole")
+        *("CreateTicketRole", "PollJobsRole", "UpdateTicketRole", "PollJobsFunctionEveryMinuteRole", "OutcomePipeRole")
     }
     (statement,) = policy["Properties"]["PolicyDocument"]["Statement"]
     assert statement["Resource"] == {"Ref": "KmsKeyArn"}

@@ -15,7 +15,7 @@ ALARM, COMPOSITE = "AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm"
 TOPIC = [{"Ref": "AlarmTopic"}]
 
 # What AWS publishes: names of metrics, and dimensions that go together (the page on CloudWatch metrics in the guide of
-# Lambda, of HTTP APIs, of DynamoDB, of SQS).
+# Lambda, of HTTP APIs, of DynamoDB, of EventBridge Pipes, of SQS).
 AWS_METRICS = {
     "AWS/Lambda": ({"Invocations", "Errors", "Throttles", "Duration"}, [{"FunctionName"}]),
     "AWS/ApiGateway": (
@@ -26,6 +26,7 @@ AWS_METRICS = {
         {"ReadThrottleEvents", "WriteThrottleEvents", "ConsumedReadCapacityUnits", "ConsumedWriteCapacityUnits"},
         [{"TableName"}, {"TableName", "GlobalSecondaryIndexName"}],
     ),
+    "AWS/EventBridge/Pipes": ({"EventCount", "ExecutionFailed"}, [{"PipeName"}]),
     "AWS/SQS": ({"NumberOfMessagesSent", "ApproximateNumberOfMessagesVisible"}, [{"QueueName"}]),
 }
 

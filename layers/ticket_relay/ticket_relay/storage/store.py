@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from ticket_relay import observability
 from ticket_relay.errors import RelayError, StaleRow, StoreUnavailable
 from ticket_relay.storage.dynamodb import ConditionFailed, Item, Table
+from ticket_relay.storage.outcomes import outcome
 from ticket_relay.storage.rows import DAY, Row, TicketRow, UpdateRow, Work
 
 SHARDS = range(4)
@@ -147,6 +148,8 @@ def _item(row: Row) -> Item:
     item["state"] = str(row.state)
     if row.due_at is not None:
         item["due_shard"] = f"{row.work}{hashlib.sha256(row.pk.encode()).digest()[0] % len(SHARDS)}"
+    if (told := outcome(row)) is not None:
+        item["outcome"] = told
     # TTL takes whole seconds (DynamoDB developer guide, "Time to live").
     item["expires_at"] = int(row.expires_at)
     return item
@@ -154,6 +157,6 @@ def _item(row: Row) -> Item:
 
 def _row(item: Item) -> Row:
     kinds: dict[str, type[Row]] = {"ticket": TicketRow, "update": UpdateRow}
-    # The shard is the index's affair, worked out anew with each write.
-    attributes = {name: value for name, value in item.items() if name != "due_shard"}
+    # For the index and for others, and worked out anew with each write.
+    attributes = {name: value for name, value in item.items() if name not in {"due_shard", "outcome"}}
     return kinds[item["pk"].partition("#")[0]].model_validate(attributes)
