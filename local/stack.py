@@ -95,8 +95,8 @@ async def running(options: Options) -> AsyncIterator[Stack]:
         start = starter(options.runtime, Path(started.enter_context(tempfile.TemporaryDirectory(prefix="relay-"))))
         pools = await started.enter_async_context(serving(sizes, start))
         schedule = await started.enter_async_context(ticking(pools[made.scheduled], options.poll_every))
-        for function in made.functions.values():
-            invocations.functions[function.environment.get("POLLER_FUNCTION_NAME", "")] = schedule.run_now
+        for name in {function.environment.get("POLLER_FUNCTION_NAME") for function in made.functions.values()} - {None}:
+            invocations.functions[str(name)] = schedule.run_now
         if made.pipe:
             await started.enter_async_context(carrying(made.pipe))
         control_url = await started.enter_async_context(served(control(pools, schedule), 0))
