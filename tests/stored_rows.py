@@ -10,10 +10,11 @@ from typing import Any
 
 from ticket_relay import __version__
 from ticket_relay.errors import MappingFailed
+from ticket_relay.states import joining
 from ticket_relay.states import ticket as tickets
 from ticket_relay.states import update as updates
 from ticket_relay.storage.attribute_values import from_wire, to_wire
-from ticket_relay.storage.rows import Row, TicketRow, UpdateRow, body_digest
+from ticket_relay.storage.rows import Joining, Row, TicketRow, UpdateRow, body_digest, correlation_pk
 from ticket_relay.storage.store import _item
 from ticket_relay.zendesk.client import Submission
 from ticket_relay.zendesk.errors import Conflict, OutcomeUnknown, Rejected
@@ -73,18 +74,34 @@ def _ticket_rows() -> list[TicketRow]:
         unmapped,
         redriven,
         tickets.ignored(redriven, NOW + 120),
+        tickets.split(redriven, NOW + 120),
+        *_rows_in_line(),
     ]
+
+
+def _rows_in_line() -> list[TicketRow]:
+    rows = []
+    for event_id, do in (("msg_3", "update"), ("msg_4", "solve")):
+        claimed = tickets.claimed("acme", event_id, None, NOW, closed_until=NOW + 1)
+        row = tickets.about(claimed, correlation_pk("acme", "INC-1"), Joining(do=do, wait=3600), b"{}")
+        waits = joining.waiting(row, joining.WAITS_ITS_TURN, NOW + 2)
+        rows += [row, waits, joining.joined(waits, 7, "ticket#acme#msg_1", None, NOW + 9)]
+    led = tickets.claimed("acme", "msg_5", b"{}", NOW, closed_until=NOW + 1)
+    about = tickets.about(led, correlation_pk("acme", "INC-2"), Joining(do="create"), None)
+    return [*rows, joining.leading(about, NOW + 2)]
 
 
 def _update_rows() -> list[UpdateRow]:
     conflict = Conflict(409, "UpdateConflict", "Safe Update prevented the update.")
     claimed = updates.claimed("update#7#inv_1", 7, "inv_1", b"{}", NOW, closed_until=None)
+    of_event = "ticket#acme#msg_3"
     held = updates.held(claimed.based_on("2026-11-22T00:00:00Z"), NOW + 1, rest=b"{}")
     submitted = updates.submitted(claimed, "V3-1", 2, NOW + 1)
     refused = Rejected(422, "RecordInvalid", "Priority is invalid.")
     failed = updates.failed(claimed, "RecordInvalid", "Priority is invalid.", NOW + 2)
     return [
         claimed,
+        updates.claimed("update#7#inv_2", 7, "inv_2", b"{}", NOW, closed_until=NOW + 1, of_event=of_event),
         held,
         updates.half_applied(held, NOW + 2),
         submitted,

@@ -12,6 +12,7 @@ from ticket_relay.storage.rows import Row, TicketRow, TicketState, UpdateRow
 NOTHING = "none"
 ZENDESK = "zendesk"
 """The sender of what a trigger of Zendesk's asks for."""
+_SOLVED = "solved"
 _WITHOUT_TICKET = frozenset({TicketState.FAILED, TicketState.UNMAPPED, TicketState.IGNORED})
 """A number that Zendesk announced, and that a failed row still has, is no ticket."""
 
@@ -31,9 +32,15 @@ def outcome(row: Row) -> dict[str, str] | None:
     raise TypeError(f"nobody is told of a {type(row).__name__}")
 
 
+def _solves(row: Row) -> bool:
+    """Whether it went to the ticket of another event to solve it: its update has ended by now."""
+    joining = row.joining if isinstance(row, TicketRow) and row.state is TicketState.JOINED else None
+    return joining is not None and joining.do == "solve"
+
+
 def _told(kind: str, row: Row, sender: str, event_id: str, ticket_id: int | None) -> dict[str, str]:
     return {
-        "type": f"{kind}.{row.state}",
+        "type": f"{kind}.{_SOLVED if _solves(row) else row.state}",
         "sender": sender,
         "event_id": event_id,
         "ticket_id": NOTHING if ticket_id is None else str(ticket_id),
