@@ -66,7 +66,7 @@ def receive(services: Services, partner: str, headers: Mapping[str, str], body: 
         create = to_request(ticket, external_id(partner, delivery.id))
     except MappingFailed as error:
         row = ticket_states.unmapped(partner, delivery.id, request.text, error, services.now())
-        return _receipt(_claimed(services, row) or row)
+        return receipt(_claimed(services, row) or row)
 
     with services.gate.permit(by, CREATE, alone=True) as permit:
         row = ticket_states.claimed(
@@ -79,12 +79,12 @@ def receive(services: Services, partner: str, headers: Mapping[str, str], body: 
         )
         winner = _claimed(services, row)
         if winner or permit.closed_until is not None:
-            return _receipt(winner or row)
+            return receipt(winner or row)
         try:
-            return _receipt(submit.send(services, row, permit))
+            return receipt(submit.send(services, row, permit))
         except (StaleRow, StoreUnavailable, WriteRefused) as error:
             left_to_poller(row, error)
-            return _receipt(row)
+            return receipt(row)
 
 
 def _claimed(services: Services, row: TicketRow) -> TicketRow | None:
@@ -99,6 +99,7 @@ def _claimed(services: Services, row: TicketRow) -> TicketRow | None:
     return winner
 
 
-def _receipt(row: TicketRow) -> Receipt:
+def receipt(row: TicketRow) -> Receipt:
+    """What the partner is told of a row, now and when it asks again."""
     promised = row.state in {TicketState.SUBMITTED, TicketState.CREATED}
     return Receipt(row.state, row.event_id, row.ticket_id if promised else None)
