@@ -1,10 +1,6 @@
-"""A partner's requests.
+"""A partner delivers an event, answered 202 once it is durable; or asks what became of one."""
 
-`POST /webhooks/{partner}`: a signed event becomes a ticket request, answered 202 once it is durable.
-`GET /webhooks/{partner}/events/{id}`: what became of an event. In template.yaml the id is `{id+}`, since it may hold
-slashes, and an HTTP API decodes a path before it is routed.
-"""
-
+from dataclasses import replace
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -24,28 +20,27 @@ ANSWER_WITHIN = 3.0
 def deliver(event: api_gateway.Event) -> api_gateway.Answer:
     by = Deadline.after(ANSWER_WITHIN)
     partner = event["pathParameters"]["partner"]
-    receipt = receive(services(), partner, event["headers"], api_gateway.raw_body(event), by)
-    if receipt.challenge is not None:
-        return api_gateway.answer(200, {"challenge": receipt.challenge})
-    return api_gateway.answer(200 if receipt.state == "ignored" else 202, _told(receipt))
+    receipt = _joined(receive(services(), partner, event["headers"], api_gateway.raw_body(event), by), by)
+    stored = receipt.challenge is None and receipt.state != "ignored"
+    return api_gateway.answer(202 if stored else 200, receipt.told)
+
+
+def _joined(receipt: Receipt, by: Deadline) -> Receipt:
+    """After an event that is first in line for its ticket has joined it, if there is time."""
+    if receipt.events:
+        return replace(receipt, events=tuple(_joined(event, by) for event in receipt.events))
+    if receipt.first_in_line is None:
+        return receipt
+    from ticket_relay.update_ticket import at_once  # noqa: PLC0415 - most events join no other's ticket
+
+    return at_once.join(services(), receipt.first_in_line, by)
 
 
 def tell(event: api_gateway.Event) -> api_gateway.Answer:
     from ticket_relay.create_ticket import status  # noqa: PLC0415 - no delivery waits for it
 
     path = event["pathParameters"]
-    found = status.of(services(), path["partner"], path["id"], event["headers"])
-    body = _told(found.receipt)
-    if found.reason is not None:
-        body |= {"reason": found.reason, "message": status.REASONS[found.reason]}
-    return api_gateway.answer(200, body)
-
-
-def _told(receipt: Receipt) -> dict[str, Any]:
-    told: dict[str, Any] = {"state": receipt.state, "id": receipt.event_id}
-    if receipt.ticket_id is not None:
-        told["ticket_id"] = receipt.ticket_id
-    return told
+    return api_gateway.answer(200, status.of(services(), path["partner"], path["id"], event["headers"]).told)
 
 
 webhook = api_gateway.router({"POST /webhooks/{partner}": deliver, "GET /webhooks/{partner}/events/{id+}": tell})
@@ -56,8 +51,7 @@ def handler(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
     return webhook(event)
 
 
-# At the end of the module, so that Lambda's init phase pays for it and not the first partner.
-if config.in_lambda():
+if config.in_lambda():  # at the end, so that Lambda's init phase pays for it and not the first partner
     services()
     partners()
     TicketCreate.model_rebuild()

@@ -12,6 +12,7 @@ from tests.fakes import DOWN, Outage
 from tests.fixtures import both_engines
 from ticket_relay.create_ticket import status
 from ticket_relay.errors import MappingFailed
+from ticket_relay.states import joining
 from ticket_relay.states import ticket as ticket_states
 from ticket_relay.storage.rows import TicketState
 from ticket_relay.webhooks.presets import PRESETS
@@ -144,8 +145,10 @@ def _deferred(row, now):
 @pytest.mark.parametrize(
     ("move", "state", "reason"),
     [
-        (_failed, "failed", "not_created"),
+        (_failed, "failed", "not_taken"),
         (_deferred, "accepted", "retrying"),
+        (lambda row, now: joining.waiting(row, joining.WAITS_ITS_TURN, now), "accepted", "in_line"),
+        (joining.missing, "unmapped", "no_ticket"),
         (lambda row, now: ticket_states.redriven(_failed(row, now), now), "accepted", "waiting"),
     ],
 )
@@ -159,6 +162,13 @@ def test_the_reason_is_ours_and_never_the_rows(services, ask, clock, move, state
         {"state": state, "id": "evt_1", "reason": reason, "message": status.REASONS[reason]},
     )
     assert CANARY not in json.dumps(body)
+
+
+def test_an_event_that_joined_is_told_of_with_the_ticket_that_it_went_to(services, ask, clock):
+    row = ticket_row(now=clock())
+    services.store.claim(row)
+    services.store.move(row, joining.joined(row, 4711, "ticket#acme#evt_0", "ticket_open", clock()))
+    assert ask() == (200, {"state": "joined", "id": "evt_1", "ticket_id": 4711})
 
 
 def test_what_the_mapping_says_stays_with_us(services, ask, clock):

@@ -6,21 +6,29 @@ place. Nothing is written: asking twice, or a request that somebody captured, ch
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from ticket_relay.create_ticket.webhook import Receipt, receipt
 from ticket_relay.definitions import loader
 from ticket_relay.errors import UnknownEvent
 from ticket_relay.services import Services
+from ticket_relay.states import joining
 from ticket_relay.storage.rows import TicketRow, TicketState, ticket_pk
 from ticket_relay.webhooks import proofs, signatures
 
 REASONS = {
     "waiting": "The event is stored, and will be sent to Zendesk.",
-    "retrying": "Zendesk has not created the ticket yet. It is tried again.",
+    "retrying": "Zendesk has not taken the event yet. It is tried again.",
+    "in_line": "The event goes to the ticket of an earlier one about the same thing, and waits for its turn.",
+    "no_ticket": "No event about the same thing has made a ticket. Our people look at it.",
     "not_mapped": "The event does not look as agreed, so no ticket could be made of it. Our people look at it.",
-    "not_created": "Zendesk did not create the ticket. Our people look at it.",
+    "not_taken": "Zendesk did not take the event. Our people look at it.",
 }
 """By code, what a partner is told."""
+
+_IN_LINE = {
+    code for code, _ in (joining.WAITS_FOR_TICKET, joining.WAITS_ITS_TURN, joining.HANDED_OVER, joining.MISSING)
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +37,12 @@ class Status:
 
     receipt: Receipt
     reason: str | None
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """As JSON."""
+        reason = {} if self.reason is None else {"reason": self.reason, "message": REASONS[self.reason]}
+        return self.receipt.told | reason
 
 
 def of(services: Services, partner: str, event_id: str, headers: Mapping[str, str]) -> Status:
@@ -49,10 +63,12 @@ def of(services: Services, partner: str, event_id: str, headers: Mapping[str, st
 
 def _reason(row: TicketRow) -> str | None:
     match row.state:
+        case TicketState.ACCEPTED if row.error_code in _IN_LINE:
+            return "in_line"
         case TicketState.ACCEPTED:
             return "waiting" if row.error_code in {None, "redriven"} else "retrying"
         case TicketState.UNMAPPED:
-            return "not_mapped"
+            return "no_ticket" if row.error_code == joining.MISSING[0] else "not_mapped"
         case TicketState.FAILED:
-            return "not_created"
+            return "not_taken"
     return None
