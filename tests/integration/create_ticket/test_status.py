@@ -7,11 +7,12 @@ from urllib.parse import quote
 import pytest
 
 from functions.create_ticket import app as function
-from tests.builders import CANARY, SECRETS, acme_event, body_of, http_event, settings, signed, ticket_row
+from tests.builders import CANARY, ROOT, SECRETS, acme_event, body_of, http_event, settings, signed, ticket_row
 from tests.fakes import DOWN, Outage
 from tests.fixtures import both_engines
-from ticket_relay.create_ticket import status
+from ticket_relay.create_ticket import status, webhook
 from ticket_relay.errors import MappingFailed
+from ticket_relay.rate_limits.permit import Deadline
 from ticket_relay.states import joining
 from ticket_relay.states import ticket as ticket_states
 from ticket_relay.storage.rows import TicketState
@@ -169,6 +170,18 @@ def test_an_event_that_joined_is_told_of_with_the_ticket_that_it_went_to(service
     services.store.claim(row)
     services.store.move(row, joining.joined(row, 4711, "ticket#acme#evt_0", "ticket_open", clock()))
     assert ask() == (200, {"state": "joined", "id": "evt_1", "ticket_id": 4711})
+
+
+def test_each_event_of_a_delivery_is_asked_for_by_its_own_id(services, ask, clock):
+    body = (ROOT / "events/hooli-alerts-firing.json").read_bytes()
+    delivered = webhook.receive(
+        services, "hooli", signed(body, sender="hooli", id="dlv_1", at=clock()), body, Deadline.after(3)
+    ).told
+    assert delivered["state"] == "split"
+    for event in delivered["events"]:
+        answered, told = ask(event["id"], "hooli")
+        assert (answered, told) == (200, event | {"reason": "waiting", "message": status.REASONS["waiting"]})
+    assert ask("dlv_1", "hooli")[1]["error"] == "unknown_event"
 
 
 def test_what_the_mapping_says_stays_with_us(services, ask, clock):
