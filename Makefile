@@ -1,6 +1,6 @@
 # Everything that is done here by hand or by CI. `make` alone lists it.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo local test check lint types locks-fresh definitions template checkov build bench lock format clean dynamodb chaos
+.PHONY: help setup demo local test check lint types locks-fresh definitions template checkov build bench docs lock format clean dynamodb chaos
 
 BIN := .venv/bin
 SETUP := .venv/.synced .runtime/.synced
@@ -71,6 +71,9 @@ build: $(SETUP) ## Build what is deployed, into .aws-sam
 
 bench: $(SETUP) ## Measure the relay beside its peers, and write docs/performance.md (ARGS=--help)
 	$(BIN)/python -m local.bench $(ARGS)
+
+docs: $(SETUP) ## Write docs/partner-api.md from docs/openapi.yaml
+	$(BIN)/python docs/partner_api.py
 
 # The development lock comes first and constrains the deployed one: what is tested is what is deployed. (The SAM CLI pins boto3.)
 # No addresses: a lock names versions and hashes, and where they come from is the machine's affair.

@@ -153,6 +153,11 @@ def test_a_scheme_is_data_and_no_module_of_its_own(built: Path) -> None:
     }
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="the layer's compiled parts are for Linux")
+def test_a_delivery_does_not_wait_for_what_a_question_needs(built: Path) -> None:
+    assert "ticket_relay.create_ticket.status" not in loaded(built, "CreateTicketFunction")
+
+
 def test_the_layer_describes_every_service_that_the_functions_may_call(
     built: Path, stack: dict[str, dict[str, Any]]
 ) -> None:

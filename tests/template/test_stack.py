@@ -155,6 +155,7 @@ def test_queues_are_encrypted_and_keep_their_messages_for_two_weeks(stack: Stack
     ("path", "method", "function"),
     [
         ("/webhooks/{partner}", "post", "CreateTicketFunction"),
+        ("/webhooks/{partner}/events/{id+}", "get", "CreateTicketFunction"),
         ("/zendesk/ticket-updates", "post", "UpdateTicketFunction"),
         ("$default", "x-amazon-apigateway-any-method", "CreateTicketFunction"),
     ],
