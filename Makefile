@@ -69,7 +69,7 @@ checkov: .checkov/.synced
 build: $(SETUP) ## Build what is deployed, into .aws-sam
 	$(BIN)/sam build
 
-bench: $(SETUP) ## Measure the relay
+bench: $(SETUP) ## Measure the relay beside its peers, and write docs/performance.md (ARGS=--help)
 	$(BIN)/python -m local.bench $(ARGS)
 
 # The development lock comes first and constrains the deployed one: what is tested is what is deployed. (The SAM CLI pins boto3.)

@@ -4,7 +4,7 @@ import io
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from itertools import count
@@ -15,10 +15,11 @@ from botocore.exceptions import ClientError, ConnectTimeoutError
 from requests.adapters import BaseAdapter, HTTPAdapter
 from urllib3 import HTTPResponse
 
-from ticket_relay.errors import StaleRow
+from ticket_relay.errors import RelayError, StaleRow
+from ticket_relay.rate_limits.gate import State
 from ticket_relay.rate_limits.permit import Deadline, Permit
-from ticket_relay.storage.rows import Row, TicketRow, Work
-from ticket_relay.storage.store import count_and_log
+from ticket_relay.storage.rows import PAYLOAD, UNREAD, Row, TicketRow, Work
+from ticket_relay.storage.store import Backlog, count_and_log
 from ticket_relay.zendesk.client import Shown, Submission
 from ticket_relay.zendesk.jobs import Job, Result
 from ticket_relay.zendesk.transport import Timeouts, Transport
@@ -156,15 +157,35 @@ class MemoryStore:
         there = self.rows.get(old.pk)
         if there is None or (there.state, there.version) != (old.state, old.version):
             raise StaleRow("The row is elsewhere.")
-        self.rows[old.pk] = new
+        unread = {name: getattr(there, name) for name in PAYLOAD if getattr(new, name, None) == UNREAD}
+        self.rows[old.pk] = new.model_copy(update=unread)
         count_and_log(new, old)
         return new
 
-    def due(self, work: Work, until: float, limit: int) -> list[Row]:
-        waiting = [
-            row for row in self.rows.values() if row.work is work and row.due_at is not None and row.due_at <= until
-        ]
-        return sorted(waiting, key=lambda row: row.due_at or 0)[:limit]
+    def move_all(
+        self, moves: Sequence[tuple[Row, Row]], on_error: Callable[[Row, RelayError], None]
+    ) -> list[tuple[Row, Row]]:
+        done = []
+        for old, new in moves:
+            try:
+                done.append((old, self.move(old, new)))
+            except RelayError as error:
+                on_error(old, error)
+        return done
+
+    def due(self, wanted: Mapping[Work, tuple[float, int]], known: Mapping[str, float]) -> dict[Work, list[Row]]:
+        found = {}
+        for work, (until, limit) in wanted.items():
+            waiting = [
+                row for row in self.rows.values() if row.work is work and row.due_at is not None and row.due_at <= until
+            ]
+            earliest = sorted(waiting, key=lambda row: row.due_at or 0)[:limit]
+            found[work] = [row for row in earliest if known.get(row.pk) != row.due_at]
+        return found
+
+    def backlog(self) -> Backlog:
+        created = [row.created_at for row in self.rows.values() if row.due_at is not None]
+        return Backlog(len(created), min(created, default=None))
 
     def jobs_waited_for(self) -> set[str]:
         return {row.job_id for row in self.rows.values() if isinstance(row, TicketRow) and row.due_at and row.job_id}
@@ -177,15 +198,26 @@ class OpenGate:
     """A gate that is never closed."""
 
     @contextmanager
-    def permit(self, by: Deadline, *_endpoints: str, ticket_id: int | None = None) -> Iterator[Permit]:
+    def permit(
+        self, by: Deadline, *_endpoints: str, ticket_id: int | None = None, alone: bool = False
+    ) -> Iterator[Permit]:
         yield Permit(by)
 
     def closed_until(self, *_endpoints: str) -> None:
         return None
 
+    def state(self, *_endpoints: str) -> State:
+        return State(None, 0)
+
+    def go_together(self, _read: float) -> bool:
+        return True
+
 
 class Killed(BaseException):
     """The worker is gone in the middle of a call."""
+
+
+_DETAILS: dict[str | None, str] = {"TicketCreateFailed": "Description: cannot be blank"}
 
 
 class FakeZendesk:
@@ -261,7 +293,7 @@ class FakeZendesk:
         elif exists:
             self.tickets |= tickets
         results = {
-            index: Result(None if error else ticket_id, error, "")
+            index: Result(None if error else ticket_id, error, _DETAILS.get(error, ""))
             for index, ticket_id in enumerate(tickets)
             if status == "completed"
         }

@@ -10,10 +10,11 @@ from typing import Any
 
 from ticket_relay import __version__
 from ticket_relay.errors import MappingFailed
+from ticket_relay.states import joining
 from ticket_relay.states import ticket as tickets
 from ticket_relay.states import update as updates
 from ticket_relay.storage.attribute_values import from_wire, to_wire
-from ticket_relay.storage.rows import Row, TicketRow, UpdateRow, body_digest
+from ticket_relay.storage.rows import Joining, Row, TicketRow, UpdateRow, body_digest, correlation_pk
 from ticket_relay.storage.store import _item
 from ticket_relay.zendesk.client import Submission
 from ticket_relay.zendesk.errors import Conflict, OutcomeUnknown, Rejected
@@ -73,6 +74,26 @@ def _ticket_rows() -> list[TicketRow]:
         unmapped,
         redriven,
         tickets.ignored(redriven, NOW + 120),
+        tickets.split(redriven, NOW + 120),
+        *_rows_about_one_thing(),
+    ]
+
+
+def _rows_about_one_thing() -> list[TicketRow]:
+    correlation = correlation_pk("acme", "incident 7")
+
+    def about(event_id: str, wanted: Joining, changes: bytes | None = None) -> TicketRow:
+        row = tickets.claimed("acme", event_id, b"{}", NOW, closed_until=NOW + 30)
+        return tickets.about(row, correlation, wanted, changes)
+
+    first = joining.leading(about("msg_3", Joining(do="create")), NOW + 1)
+    second = about("msg_4", Joining(do="update"), b'{"priority": "high"}')
+    last = about("msg_5", Joining(do="solve", wait=60.0))
+    return [
+        first,
+        joining.waiting(second, joining.WAITS_FOR_TICKET, NOW + 1),
+        joining.joined(second, 7, first.pk, None, NOW + 9),
+        joining.joined(last, 7, first.pk, None, NOW + 99),
     ]
 
 
@@ -91,6 +112,10 @@ def _update_rows() -> list[UpdateRow]:
         updates.on_update_error(claimed, conflict, NOW + 2, conflicts=3),
         updates.refused_together(claimed, refused, NOW + 2),
         updates.applied(submitted, NOW + 9),
+        updates.applied(
+            updates.claimed("update#7#msg_4", 7, "msg_4", b"{}", NOW, closed_until=None, of_event="ticket#acme#msg_4"),
+            NOW + 8,
+        ),
         updates.skipped(claimed, NOW + 2, *updates.TICKET_CHANGED),
         updates.conflict(claimed, ["priority"], NOW + 2),
         failed,

@@ -1,5 +1,6 @@
 """Every minute: advance the rows that are not over."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -7,11 +8,13 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from ticket_relay import config, observability
 from ticket_relay.poll_jobs import poller
 from ticket_relay.services import services
+from ticket_relay.storage.dynamodb import CALLS_AT_ONCE
 
 
 @observability.lambda_handler
 def handler(_: dict[str, Any], context: LambdaContext) -> None:
-    poller.run(services(), lambda: context.get_remaining_time_in_millis() / 1000)
+    with ThreadPoolExecutor(CALLS_AT_ONCE) as pool:
+        poller.run(services().in_parallel(pool.map), lambda: context.get_remaining_time_in_millis() / 1000)
 
 
 # At the end of the module, so that Lambda's init phase pays for it.

@@ -11,6 +11,7 @@ import zipfile
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, cast
 
 import boto3
@@ -76,8 +77,9 @@ _ON_LINUX = sys.platform == "linux"
 
 @dataclass(frozen=True, slots=True)
 class Cloud:
-    """What was made. `functions` by name; each route's function, and `scheduled`, are such names. `pipe` is None in a
-    stack that has none.
+    """What was made. `functions` by name; each route's function, and `scheduled`, are such names.
+
+    `deployed_name` is what the scheduled one is called in AWS. `pipe` is None in a stack that has none.
     """
 
     aws_url: str
@@ -88,6 +90,7 @@ class Cloud:
     functions: dict[str, Function]
     routes: list[Route]
     scheduled: str
+    deployed_name: str
 
 
 def forget_aws_profile() -> None:
@@ -110,17 +113,30 @@ async def moto() -> AsyncIterator[str]:
 
 
 async def made(
-    folder: Path, aws_url: str, dynamodb_url: str | None, parameters: Mapping[str, str], secrets: Mapping[str, str]
+    folder: Path,
+    aws_url: str,
+    dynamodb_url: str | None,
+    parameters: Mapping[str, str],
+    secrets: Mapping[str, str],
+    *,
+    endpoints: Mapping[str, str] = MappingProxyType({}),
 ) -> Cloud:
     """Make the stack from the built template in `folder`; `secrets` are values by logical id.
 
-    Given `dynamodb_url`, the table is made there and not used in moto.
+    Given `dynamodb_url`, the table is made there and not used in moto. `endpoints` are variables for the functions that
+    name a service's address, where it is not moto's.
     """
-    return await asyncio.to_thread(_made, folder, aws_url, dynamodb_url, parameters, secrets)
+    return await asyncio.to_thread(_made, folder, aws_url, dynamodb_url, parameters, secrets, others=endpoints)
 
 
 def _made(
-    folder: Path, aws_url: str, dynamodb_url: str | None, parameters: Mapping[str, str], secrets: Mapping[str, str]
+    folder: Path,
+    aws_url: str,
+    dynamodb_url: str | None,
+    parameters: Mapping[str, str],
+    secrets: Mapping[str, str],
+    *,
+    others: Mapping[str, str],
 ) -> Cloud:
     plain = template.translated(folder, parameters)
     if unknown := template.kinds(plain) - _MADE_BY_MOTO - _SERVED_HERE - _NOT_HERE:
@@ -131,7 +147,7 @@ def _made(
         for name, properties in template.resources(plain, "AWS::Lambda::Alias")
     }
     physical = _create_stack(template.only(plain, _MADE_BY_MOTO, known), parameters, aws_url)
-    endpoints = {"AWS_ENDPOINT_URL": aws_url}
+    endpoints = {"AWS_ENDPOINT_URL": aws_url, **others}
     table = dict(template.resources(plain, "AWS::DynamoDB::Table"))[_TABLE]
     if dynamodb_url:
         _put_table(table, physical[_TABLE], dynamodb_url)
@@ -153,6 +169,7 @@ def _made(
         functions={function.name: function for function in functions.values()},
         routes=[Route(route.key, functions[route.function].name) for route in template.routes(plain)],
         scheduled=functions[scheduled].name,
+        deployed_name=_alias(plain, known, scheduled) or physical[scheduled],
     )
 
 
@@ -222,6 +239,12 @@ def _functions(
             reserved=int(reserved) if reserved else None,
         )
     return functions
+
+
+def _alias(plain: template.Template, known: Mapping[str, str], function: str) -> str | None:
+    """What callers call in its place, if it has an alias."""
+    aliases = template.resources(plain, "AWS::Lambda::Alias")
+    return next((known[name] for name, alias in aliases if alias["FunctionName"] == {"Ref": function}), None)
 
 
 def _bus(plain: template.Template) -> str | None:

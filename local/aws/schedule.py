@@ -13,7 +13,9 @@ from local.runtimes.runtime import ACCOUNT, REGION, InvocationError
 
 
 class Schedule:
-    """Calls a function at an interval, one call at a time, as reserved concurrency 1 has it. Late ticks are lost."""
+    """Calls a function at an interval, however long a call takes, but one at a time, as reserved concurrency 1 has it:
+    a tick that comes during a call is lost.
+    """
 
     def __init__(self, pool: Pool, every: float | None) -> None:
         """`every` in seconds; None: only when `tick` is called. `ticking` starts it."""
@@ -37,15 +39,24 @@ class Schedule:
 
     async def tick(self) -> None:
         """Go on for ever. A run that fails is logged: the next tick is the retry."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
         while True:
             self._changed.clear()
+            wait = self._every and until_next(self._every, loop.time() - began)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), self._every)
+                await asyncio.wait_for(self._changed.wait(), wait)
+                began = loop.time()
                 continue
             try:
                 await self.run_now()
             except InvocationError as error:
                 log("schedule", f"{self._pool.function.name}: {type(error).__name__}: {error}")
+
+
+def until_next(every: float, elapsed: float) -> float:
+    """Seconds until the next tick, so many seconds after the first interval began: a long call puts none off."""
+    return every - elapsed % every
 
 
 @contextlib.asynccontextmanager

@@ -10,15 +10,16 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psutil
-from rich.progress import Progress
-from rich.table import Table
 
 from local import artefacts
 from local.aws import cloud
+from local.bench.figures import Figure, Goal, Part
+from local.bench.progress import Bars
 from local.runtimes import emulator
 from local.runtimes.runtime import Function
 
@@ -39,21 +40,22 @@ type Pair = tuple[Start, Start]
 """Of ours and of the ordinary build."""
 
 
-async def measured(pairs: int, bars: Progress) -> list[Pair]:
+async def measured(pairs: int, bars: Bars) -> Part:
     """Start either build so many times, after once that does not count: it reads the files from the disk."""
+    bars.begin("cold start: builds", 1)
     built = await artefacts.build()
     with tempfile.TemporaryDirectory(prefix="relay-") as scratch:
         ordinary = await asyncio.to_thread(ordinary_build, built, Path(scratch) / "ordinary")
         function = await _function(built)
         start = emulator.starter(Path(scratch))
-        bar = bars.add_task("cold starts", total=pairs + 1)
+        done = bars.begin("cold start: pairs", pairs + 1)
         found: list[Pair] = []
         for turn in range(pairs + 1):
             folders = [built, ordinary] if turn % 2 else [ordinary, built]
             starts = {folder: await _started(start, _of(function, folder)) for folder in folders}
             found.append((starts[built], starts[ordinary]))
-            bars.advance(bar)
-    return found[1:]
+            done(turn + 1)
+    return _part(found[1:])
 
 
 def ordinary_build(built: Path, into: Path) -> Path:
@@ -82,23 +84,27 @@ def ordinary_build(built: Path, into: Path) -> Path:
     return into
 
 
-def table(pairs: list[Pair]) -> Table:
-    """Medians and ranges. The processor's time is the steadier of the two where a machine is shared."""
-    shown = Table("init of create_ticket", "median", "range", "of a processor", title="Cold start")
+def _part(pairs: list[Pair]) -> Part:
     ours, ordinary = zip(*pairs, strict=True)
-    for name, starts in (("as built", ours), ("ordinary build", ordinary)):
-        elapsed, processor = [it.elapsed for it in starts], [it.processor for it in starts]
-        spread = f"{min(elapsed) * 1000:.0f}-{max(elapsed) * 1000:.0f} ms"
-        shown.add_row(name, _ms(elapsed), spread, _ms(processor))
-    elapsed = [one.elapsed / other.elapsed for one, other in pairs]
-    processor = [one.processor / other.processor for one, other in pairs]
-    spread = f"{min(elapsed):.2f}-{max(elapsed):.2f}"
-    shown.add_row("ratio", f"{statistics.median(elapsed):.2f}", spread, f"{statistics.median(processor):.2f}")
-    return shown
 
+    def figure(name: str, of: Callable[[Start], float], goal: Goal | None = None) -> Figure:
+        relay, peer = (statistics.median(map(of, starts)) * 1000 for starts in (ours, ordinary))
+        return Figure(name, relay, "{:.0f} ms", peer, goal)
 
-def _ms(seconds: list[float]) -> str:
-    return f"{statistics.median(seconds) * 1000:.0f} ms"
+    ratios = [one.elapsed / other.elapsed for one, other in pairs]
+    return Part(
+        title="Cold start",
+        peer="ordinary build",
+        figures=(
+            figure("init of `create_ticket`, median", lambda start: start.elapsed, Goal(0.30, of_ratio=True)),
+            figure("the same, of a processor", lambda start: start.processor),
+        ),
+        how=f"""Lambda's init phase: from the start of the runtime to the loaded function. The ordinary build is what
+            SAM's Python builder leaves: the same locked wheels, whole and without bytecode, and the same sources.
+            {len(pairs)} starts of each, by turns, in Lambda's own runtime; their ratios were {min(ratios):.2f} to
+            {max(ratios):.2f}.""",
+        limits=("The interpreter's own start and the runtime client are in both figures.",),
+    )
 
 
 async def _function(built: Path) -> Function:

@@ -180,7 +180,8 @@ class Jobs:
             raise too_many_requests("TooManyJobs: the limit of queued or running jobs is reached", 30)
         plan = first(self.plans) or JobPlan()
         queued = self._settings.job_queued_seconds if plan.queued_seconds is None else plan.queued_seconds
-        working = self._settings.job_working_seconds if plan.working_seconds is None else plan.working_seconds
+        usual = self._settings.job_working_seconds + self._settings.job_ticket_seconds * len(steps)
+        working = usual if plan.working_seconds is None else plan.working_seconds
         # Observed: the ids of a batch do not follow the order of its tickets.
         order = self._shuffle.sample(range(len(steps)), len(steps))
         job = Job(f"V3-{secrets.token_hex(16)}", job_type, verb, steps, plan, now, working, order)

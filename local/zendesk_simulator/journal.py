@@ -16,6 +16,8 @@ class Entry:
     status: int | None
     """None: the connection was cut."""
     idempotency_key: str | None
+    size: int
+    """Bytes of the body."""
 
 
 class Journal:
@@ -25,7 +27,7 @@ class Journal:
     def note(self, call: Call, status: int | None, at: float) -> None:
         query = "&".join(f"{name}={value}" for name, value in call.query.items())
         key = call.headers.get("idempotency-key")
-        self.entries.append(Entry(at, call.method, call.path, query, status, key))
+        self.entries.append(Entry(at, call.method, call.path, query, status, key, len(call.body)))
 
     def calls(self, method: str = "*", path: str = "*", status: int | None = None) -> list[Entry]:
         """Those whose method and path fit (`*` and `?` as in a shell; paths without `.json`)."""

@@ -26,7 +26,7 @@ from ticket_relay.rate_limits.update_limits import UpdateLimits
 from ticket_relay.secrets_manager import Secrets
 from ticket_relay.services import Services
 from ticket_relay.storage.dynamodb import Table
-from ticket_relay.storage.rows import TicketRow, Work
+from ticket_relay.storage.rows import TicketRow
 from ticket_relay.storage.store import Store
 from ticket_relay.zendesk.auth import Credentials
 from ticket_relay.zendesk.client import Zendesk
@@ -173,7 +173,7 @@ def drive(run_poller: Callable[[Services], None], clock: Clock, zendesk: Server)
         for _ in range(minutes):
             start = clock()
             run_poller(services)
-            if not any(list(services.store.due(work, clock() + 7 * 24 * 3600, limit=1)) for work in Work):
+            if not services.store.backlog().unfinished:
                 return
             clock.advance(max(0.0, start + 60 - clock()))
             zendesk.account.settle()

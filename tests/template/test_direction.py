@@ -12,7 +12,7 @@ from local.artefacts import ROOT
 LAYER = ROOT / "layers" / "ticket_relay" / "ticket_relay"
 FLOORS = [
     {"observability", "errors", "config", "aws_clients"},
-    {"storage", "api_gateway", "secrets_manager"},
+    {"storage", "api_gateway", "secrets_manager", "poller_start"},
     {"rate_limits"},
     {"zendesk"},
     {"webhooks", "states", "services"},

@@ -130,7 +130,7 @@ def test_the_poller_runs_once_at_a_time(stack: Stack) -> None:
 def test_a_run_of_the_poller_that_fails_is_kept_and_not_repeated(stack: Stack) -> None:
     (config,) = properties(stack, "AWS::Lambda::EventInvokeConfig").values()
     assert config["FunctionName"] == {"Ref": "PollJobsFunction"}
-    assert (config["MaximumRetryAttempts"], config["MaximumEventAgeInSeconds"]) == (0, 60)
+    assert (config["MaximumRetryAttempts"], config["MaximumEventAgeInSeconds"]) == (0, 300)
     assert config["DestinationConfig"]["OnFailure"]["Destination"] == {"Fn::GetAtt": ["PollFailures", "Arn"]}
 
 
@@ -208,10 +208,10 @@ def test_the_table_survives_the_stack_and_its_own_mistakes(stack: Stack) -> None
     assert table["Properties"]["SSESpecification"]["SSEEnabled"] is True
 
 
-def test_the_index_of_what_is_due_holds_keys_only(stack: Stack) -> None:
+def test_the_index_of_what_is_due_holds_keys_and_the_age_only(stack: Stack) -> None:
     (index,) = stack["Table"]["Properties"]["GlobalSecondaryIndexes"]
     assert index["IndexName"] == "due"
-    assert index["Projection"] == {"ProjectionType": "KEYS_ONLY"}
+    assert index["Projection"] == {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["created_at"]}
     assert [key["AttributeName"] for key in index["KeySchema"]] == ["due_shard", "due_at"]
 
 

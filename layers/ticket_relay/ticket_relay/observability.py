@@ -44,6 +44,12 @@ def refused(code: str) -> None:
     count("RequestRefused", reason=code)
 
 
+def ignored(partner: str) -> None:
+    """An event that no case of its partner's definition is for: a partner's new kind of event may be among them."""
+    count("EventIgnored")
+    count("EventIgnored", partner=partner)
+
+
 def unexpected(error: Exception) -> None:
     """A bug: its type and place, without its message, which could quote a payload."""
     frames = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)]

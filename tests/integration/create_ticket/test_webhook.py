@@ -15,7 +15,7 @@ from tests.fakes import DOWN, THROTTLED, Outage
 from tests.fixtures import both_engines
 from ticket_relay.create_ticket import webhook
 from ticket_relay.errors import StoreUnavailable
-from ticket_relay.rate_limits.gate import PROBE_TIME
+from ticket_relay.rate_limits.gate import TOGETHER_TIME
 from ticket_relay.rate_limits.permit import Deadline
 from ticket_relay.storage.rows import TicketState
 from ticket_relay.webhooks.payload import MAX_BODY
@@ -102,11 +102,12 @@ def test_an_event_that_cannot_be_mapped_is_kept_whole(post, clock, stored, zende
     assert zendesk.account.journal.calls(**CREATE) == []
 
 
-def test_an_event_that_nobody_wants_is_not_stored(services, deliver, counted):
+def test_an_event_that_nobody_wants_is_not_stored(services, deliver, capsys):
     refund = json.loads((ROOT / "events/globex-refund-requested.json").read_bytes()) | {"event": "order.shipped"}
     assert deliver(services, content=refund, partner="globex").state == "ignored"
     assert services.store.get("ticket#globex#evt_1") is None
-    assert counted("EventIgnored") == 1
+    (counted,) = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "EventIgnored" in line]
+    assert (counted["EventIgnored"], counted["partner"]) == ([1.0], "globex")
 
 
 def test_it_is_answered_200_that_nobody_wants_it(post, clock):
@@ -237,14 +238,14 @@ def test_behind_a_closed_gate_an_event_waits_and_is_not_doubtful(services, clock
 def test_a_duplicate_does_not_keep_the_gate_closed_for_others(services, clock, deliver):
     deliver(services)
     services.gate.close(clock())
-    clock.advance(1)
+    clock.advance(TOGETHER_TIME + 1)
     deliver(services)
     assert deliver(services, "evt_2").state == "submitted"
 
 
 def test_zendesks_no_to_one_ticket_opens_the_gate_for_others(services, clock, deliver, zendesk):
     services.gate.close(clock())
-    clock.advance(PROBE_TIME)
+    clock.advance(TOGETHER_TIME + 1)
     zendesk.account.faults.add(Fault("status", status=422, body='{"error":"RecordInvalid"}', **CREATE))
     assert deliver(services).state == "failed"
     assert deliver(services, "evt_2").state == "submitted"

@@ -177,7 +177,7 @@ def test_more_updates_than_markers_fit_into_one_audit_go_in_several_requests(wai
 
 def test_a_webhook_that_comes_while_others_wait_does_not_wait_for_them(wait, webhook, polled, agent, clock, states):
     wait(changes(priority="high"))
-    clock.advance(60)
+    clock.advance(80)
     assert webhook("inv_2", changes={"subject": "Ours"}).state == "applied"
     polled()
     assert states(2) == ["applied"] * 2

@@ -246,7 +246,9 @@ def test_whoever_was_moved_meanwhile_is_left_out_of_the_job():
     a_backlog(services)
     rows = list(services.store.rows.values())
     services.store.move(rows[3], ticket_states.held(rows[3], NOW))
-    assert submit.send_together(services, rows, Deadline.after(5)) is not None
+    left_out = []
+    assert submit.send_together(services, rows, Deadline.after(5), lambda row, _: left_out.append(row))
+    assert left_out == [rows[3]]
     assert len(zendesk.tickets) == send_due.BACKLOG - 1
     assert services.store.get(rows[3].pk).state == TicketState.ACCEPTED
     assert [services.store.get(row.pk).job_index for row in rows[4:]] == list(range(3, send_due.BACKLOG - 1))

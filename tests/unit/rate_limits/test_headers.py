@@ -3,8 +3,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from requests.structures import CaseInsensitiveDict
 
-from ticket_relay.rate_limits.headers import LONGEST_RETRY_AFTER, UPDATES, UPDATES_OF_TICKET, Limit, exhausted
+from ticket_relay.rate_limits.headers import ACCOUNT, LONGEST_RETRY_AFTER, UPDATES, UPDATES_OF_TICKET, Limit, limits
 
+NAMES = st.sampled_from(
+    ["Zendesk-RateLimit-tickets-update", "ratelimit-limit", "ratelimit-remaining", "ratelimit-reset"]
+)
 USED_UP = "total=100; remaining=0; resets=41"
 
 
@@ -13,12 +16,12 @@ USED_UP = "total=100; remaining=0; resets=41"
     ["Zendesk-RateLimit-tickets-update", "Zendesk-Rate-Limit-tickets-update", "zendesk-ratelimit-TICKETS-UPDATE"],
 )
 def test_a_limit_is_read_in_both_spellings_of_its_header(name):
-    assert exhausted({name: USED_UP}) == (Limit(UPDATES, 0, 41.0),)
+    assert limits({name: USED_UP}) == (Limit(UPDATES, 100, 0, 41.0),)
 
 
 @pytest.mark.parametrize("value", [USED_UP, USED_UP.replace(" ", "")])
 def test_a_limit_is_read_with_and_without_blanks(value):
-    assert exhausted({"Zendesk-RateLimit-per-ticket-updates": value}) == (Limit(UPDATES_OF_TICKET, 0, 41.0),)
+    assert limits({"Zendesk-RateLimit-per-ticket-updates": value}) == (Limit(UPDATES_OF_TICKET, 100, 0, 41.0),)
 
 
 def test_several_limits_may_be_used_up_at_once():
@@ -28,11 +31,17 @@ def test_several_limits_may_be_used_up_at_once():
             "Zendesk-RateLimit-per-ticket-updates": "total=30; remaining=0; resets=500",
         }
     )
-    assert exhausted(headers) == (Limit(UPDATES, 0, 5.0), Limit(UPDATES_OF_TICKET, 0, 500.0))
+    assert limits(headers) == (Limit(UPDATES, 100, 0, 5.0), Limit(UPDATES_OF_TICKET, 30, 0, 500.0))
 
 
-def test_a_limit_of_which_something_is_left_is_not_used_up():
-    assert exhausted({"Zendesk-RateLimit-tickets-update": "total=100; remaining=1; resets=41"}) == ()
+def test_a_limit_of_which_something_is_left_is_told_as_well():
+    (limit,) = limits({"Zendesk-RateLimit-tickets-update": "total=100; remaining=1; resets=41"})
+    assert limit == Limit(UPDATES, 100, 1, 41.0)
+
+
+def test_the_accounts_limit_has_three_headers_of_its_own():
+    headers = CaseInsensitiveDict({"RateLimit-Limit": "700", "ratelimit-remaining": "12", "ratelimit-reset": "41"})
+    assert limits(headers) == (Limit(ACCOUNT, 700, 12, 41.0),)
 
 
 @pytest.mark.parametrize(
@@ -50,16 +59,16 @@ def test_a_limit_of_which_something_is_left_is_not_used_up():
     ],
 )
 def test_what_is_no_limit_of_an_endpoint_is_none(headers):
-    assert exhausted(headers) == ()
+    assert limits(headers) == ()
 
 
 @pytest.mark.parametrize("resets", ["999999999", "1795300000", "1795300000000"])
 def test_no_limit_lasts_longer_than_any_other_wait(resets):
     """A moment in place of a duration would stop all updates for years."""
     headers = {"Zendesk-RateLimit-tickets-update": f"total=100; remaining=0; resets={resets}"}
-    assert all(limit.resets <= LONGEST_RETRY_AFTER for limit in exhausted(headers))
+    assert all(limit.resets <= LONGEST_RETRY_AFTER for limit in limits(headers))
 
 
-@given(st.dictionaries(st.text(max_size=40) | st.just("Zendesk-RateLimit-tickets-update"), st.text(max_size=60)))
+@given(st.dictionaries(st.text(max_size=40) | NAMES, st.text(max_size=60) | st.integers().map(str)))
 def test_whatever_the_headers_say_is_read_or_passed_over(headers):
-    assert all(limit.remaining == 0 for limit in exhausted(headers))
+    assert all(limit.remaining >= 0 for limit in limits(headers))

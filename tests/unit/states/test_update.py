@@ -180,10 +180,10 @@ CLOSED_ROW = {"index": 3, "id": 7, "error": "TicketUpdateFailed", "details": "St
 INVALID = {"index": 3, "id": 7, "error": "TicketUpdateFailed", "details": "Assignee: is invalid"}
 
 
-def test_a_submitted_update_is_asked_about_soon_and_stays_doubtful():
+def test_a_submitted_update_is_due_when_its_run_may_be_over_and_stays_doubtful():
     row = in_job()
     assert (row.state, row.work, row.job_id, row.job_index) == (UpdateState.SUBMITTED, Work.JOB, "V3-1", 3)
-    assert (row.sent_at, row.submitted_at, row.due_at) == (NOW, NOW, NOW + 2)
+    assert (row.sent_at, row.submitted_at, row.due_at) == (NOW, NOW, NOW + 15)
 
 
 def test_the_jobs_success_is_the_end():

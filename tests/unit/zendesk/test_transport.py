@@ -283,11 +283,11 @@ class Recorded:
     def __init__(self):
         self.heard = []
 
-    def record_throttling(self, _permit, wait, used_up, tickets):
-        self.heard.append(("throttling", wait, tuple(used_up), tuple(tickets)))
+    def record_throttling(self, _permit, wait, limits, tickets):
+        self.heard.append(("throttling", wait, tuple(limits), tuple(tickets)))
 
-    def record_success(self, _permit, used_up, tickets):
-        self.heard.append(("success", tuple(used_up), tuple(tickets)))
+    def record_success(self, _permit, limits, tickets):
+        self.heard.append(("success", tuple(limits), tuple(tickets)))
 
 
 USED_UP = {"Zendesk-RateLimit-tickets-update": "total=100; remaining=0; resets=41"}
@@ -297,11 +297,11 @@ USED_UP = {"Zendesk-RateLimit-tickets-update": "total=100; remaining=0; resets=4
     ("status", "headers", "heard"),
     [
         (200, {}, [("success", (), (7,))]),
-        (200, USED_UP, [("success", (Limit(UPDATES, 0, 41.0),), (7,))]),
+        (200, USED_UP, [("success", (Limit(UPDATES, 100, 0, 41.0),), (7,))]),
         (422, {}, [("success", (), (7,))]),
         (409, {}, []),
         (429, {"Retry-After": "30"}, [("throttling", 30.0, (), (7,))]),
-        (429, {"Retry-After": "30", **USED_UP}, [("throttling", 30.0, (Limit(UPDATES, 0, 41.0),), (7,))]),
+        (429, {"Retry-After": "30", **USED_UP}, [("throttling", 30.0, (Limit(UPDATES, 100, 0, 41.0),), (7,))]),
         (503, {"Retry-After": "5"}, [("throttling", 5.0, (), (7,))]),
         (503, {}, []),
         (500, {}, []),

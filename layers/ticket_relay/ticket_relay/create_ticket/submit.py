@@ -4,26 +4,24 @@ Two things are held before anything is sent: the gate's leave, and the row itsel
 is looked for.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from ticket_relay import observability
 from ticket_relay.create_ticket import mapping
 from ticket_relay.create_ticket.candidate_jobs import CandidateJobs
 from ticket_relay.definitions import loader
-from ticket_relay.errors import MappingFailed, PayloadRefused, StaleRow, UnknownPartner
+from ticket_relay.errors import MappingFailed, PayloadRefused, RelayError, UnknownPartner
 from ticket_relay.rate_limits.headers import CREATE, INDEX
 from ticket_relay.rate_limits.permit import Deadline, Permit
 from ticket_relay.services import Services
 from ticket_relay.states import ticket as ticket_states
 from ticket_relay.states.backoff import LEASE_TOGETHER, jitter
 from ticket_relay.states.waiting import deferred
-from ticket_relay.storage.rows import TicketRow
+from ticket_relay.storage.rows import TicketRow, correlation_pk
 from ticket_relay.webhooks import payload
 from ticket_relay.webhooks.signatures import Delivery
 from ticket_relay.zendesk.client import TICKETS_AT_ONCE
 from ticket_relay.zendesk.errors import OutcomeUnknown, Rejected, ZendeskError
-from ticket_relay.zendesk.ticket_models import to_request
 
 MOST_BYTES = 1024 * 1024
 """Of the requests that go together. Zendesk publishes no limit."""
@@ -41,36 +39,38 @@ def send(services: Services, row: TicketRow, permit: Permit) -> TicketRow:
     return services.store.move(row, ticket_states.submitted(row, submission, services.now()))
 
 
-def send_together(services: Services, rows: Sequence[TicketRow], by: Deadline) -> str | None:
-    """Send a backlog of rows that `may_go_together` in one job, at most 100; the job's id, if Zendesk took it on.
+def send_together(
+    services: Services,
+    rows: Sequence[TicketRow],
+    by: Deadline,
+    on_error: Callable[[TicketRow, RelayError], None],
+) -> list[TicketRow]:
+    """Send a backlog of rows that `may_go_together` in one job, at most 100; those that Zendesk took on.
 
-    A row that another worker changed is left out. Raises StoreUnavailable: leases end by themselves.
+    A row that another worker changed, or that cannot be written, is left out and given to `on_error`: if it has a
+    lease, that ends by itself. Raises StoreUnavailable if the gate cannot be asked.
     """
+    store = services.store
     with services.gate.permit(by, CREATE) as permit:
         if permit.closed_until is not None:
-            return None
-        held = []
-        for row in rows:
-            with suppress(StaleRow):
-                new = ticket_states.held(row.after_lease(), services.now(), LEASE_TOGETHER)
-                held.append(services.store.move(row, new))
+            return []
+        leases = [(row, ticket_states.held(row.after_lease(), services.now(), LEASE_TOGETHER)) for row in rows]
+        held = [row for _, row in store.move_all(leases, on_error)]
         requests = [row.request for row in held if row.request is not None]
         if not requests:
-            return None
+            return []
         try:
             submission = services.zendesk.create_tickets(requests, permit)
         except ZendeskError as error:
-            pause = services.settings.doubtful_pause_seconds
-            for row in held:
-                with suppress(StaleRow):
-                    services.store.move(
-                        row, ticket_states.on_batch_error(row, error, services.now(), doubtful_pause=pause)
-                    )
-            return None
-        for index, row in enumerate(held):
-            with suppress(StaleRow):
-                services.store.move(row, ticket_states.submitted(row, submission, services.now(), index, together=True))
-        return submission.job_id
+            pause, now = services.settings.doubtful_pause_seconds, services.now()
+            ends = [(row, ticket_states.on_batch_error(row, error, now, doubtful_pause=pause)) for row in held]
+            store.move_all(ends, on_error)
+            return []
+        taken = [
+            (row, ticket_states.submitted(row, submission, services.now(), index, together=True))
+            for index, row in enumerate(held)
+        ]
+        return [row for _, row in store.move_all(taken, on_error)]
 
 
 def batches(rows: Iterable[TicketRow]) -> Iterator[list[TicketRow]]:
@@ -144,14 +144,23 @@ def _map(services: Services, row: TicketRow) -> TicketRow:
     """Map a redriven event with today's definitions: it is due at once, not wanted, or unmapped again."""
     try:
         definition = loader.partner(row.partner)
-        event = payload.parse(row.event or b"", None)
-        ticket = mapping.map_event(definition, event, Delivery(row.event_id, row.created_at, None))
-        request = to_request(ticket, row.external_id) if ticket else None
+        event = payload.parse(row.event or b"")
+        delivery = Delivery(row.event_id, row.created_at, None)
+        if definition.split is not None:
+            from ticket_relay.create_ticket import split  # noqa: PLC0415 - most partners split nothing
+
+            split.take_again(services, definition, event, delivery)
+            return services.store.move(row, ticket_states.split(row, services.now()))
+        mapped = mapping.map_event(definition, *mapping.events_of(definition, event, delivery))
+        if mapped is None:
+            return services.store.move(row, ticket_states.ignored(row, services.now()))
+        request, changes = mapping.written(mapped, row.external_id)
     except (UnknownPartner, PayloadRefused, MappingFailed) as error:
         return services.store.move(row, ticket_states.still_unmapped(row, error, services.now()))
-    if request is None:
-        return services.store.move(row, ticket_states.ignored(row, services.now()))
-    return services.store.move(row, ticket_states.mapped(row, request, services.now()))
+    known = row
+    if mapped.correlate is not None and mapped.joining is not None:
+        known = ticket_states.about(row, correlation_pk(row.partner, mapped.correlate), mapped.joining, changes)
+    return services.store.move(row, ticket_states.mapped(known, request, services.now()))
 
 
 def find(services: Services, row: TicketRow, permit: Permit) -> int | None:

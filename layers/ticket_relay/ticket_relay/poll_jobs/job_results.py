@@ -1,11 +1,11 @@
 """The results of jobs: rows that Zendesk took on, moved to their end."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import batched
 
 from ticket_relay.create_ticket import submit
-from ticket_relay.poll_jobs.poll_run import CALL_TIME, WAIT_SECONDS, Run, Turn, is_due
+from ticket_relay.poll_jobs.poll_run import CALL_TIME, Run, Submitted, is_due
 from ticket_relay.rate_limits.headers import INDEX
 from ticket_relay.rate_limits.permit import Deadline
 from ticket_relay.services import Services
@@ -13,109 +13,92 @@ from ticket_relay.states import ticket as ticket_states
 from ticket_relay.states import update as update_states
 from ticket_relay.states import waiting
 from ticket_relay.states.backoff import jitter
-from ticket_relay.storage.rows import Row, TicketRow, UpdateRow, Work
+from ticket_relay.storage.rows import TicketRow, UpdateRow
 from ticket_relay.zendesk.client import JOBS_AT_ONCE
 from ticket_relay.zendesk.errors import Rejected, ZendeskError
 from ticket_relay.zendesk.jobs import Job
 
-type Submitted = TicketRow | UpdateRow
-
-MOST_ROWS = 500
-"""Rows read in a turn."""
-BUSY = 60.0
-"""Seconds for which an update that is under way in a job lets later ones of its ticket wait; a job may be stuck."""
+POLL_EVERY = 1.0
+"""Seconds between two polls of the jobs of many: one call asks after a hundred."""
 
 
-def collect_results(this: Run) -> Turn:
-    """Poll the jobs of the rows that are due, and move each row by its job's status."""
-    # A young job may be polled only in a minute, and its tickets are busy all the same.
-    unfinished = this.due_soon(Work.JOB, MOST_ROWS, within=BUSY)
-    now = this.services.now()
-    this.busy = {
-        row.ticket_id for row in unfinished if isinstance(row, UpdateRow) and now - (row.submitted_at or 0) < BUSY
-    }
-    rows = [row for row in unfinished if row.due_at and row.due_at <= now + WAIT_SECONDS]
-    this.batches |= {row.job_id for row in rows if row.job_id and (row.together or isinstance(row, UpdateRow))}
-    any_due = any(is_due(row, now) for row in rows)
-    if any_due:
-        # Polling those that are due soon as well costs no call more.
-        _follow(this, rows)
-    return Turn(rows, any_due)
+def collect_results(run: Run) -> bool:
+    """Poll the jobs of the rows that are due, and the jobs of many, and move each row by its job's status; whether any
+    was due.
+    """
+    now = run.services.now()
+    by_job: defaultdict[str, list[Submitted]] = defaultdict(list)
+    for row in run.waiting.values():
+        by_job[row.job_id or ""].append(row)
+    due = {job for job, rows in by_job.items() if any(is_due(row, now) for row in rows)}
+    if run.batches_polled_at + POLL_EVERY <= now:
+        due |= run.young_batches
+        run.batches_polled_at = now
+    # Polling some that are due soon as well costs no call more.
+    soon = sorted(by_job.keys() - due, key=lambda job: min(row.due_at or 0 for row in by_job[job]))
+    some = [*due, *soon[: -len(due) % JOBS_AT_ONCE]]
+    for jobs in batched(some, JOBS_AT_ONCE, strict=False):
+        if run.has_time:
+            _poll(run, [row for job in jobs for row in by_job[job]])
+    return bool(due)
 
 
-def _follow(this: Run, rows: Sequence[Row]) -> None:
-    """One `show_many` for a hundred jobs, then each row by its job.
+def _poll(run: Run, rows: Sequence[Submitted]) -> None:
+    """One `show_many` for at most a hundred jobs, then each row by its job.
 
     No lease: polling twice is harmless, moves are conditional.
     """
-    by_job: defaultdict[str | None, list[Submitted]] = defaultdict(list)
-    for row in rows:
-        if isinstance(row, TicketRow | UpdateRow):
-            by_job[row.job_id].append(row)
-    for some in batched(by_job.values(), JOBS_AT_ONCE, strict=False):
-        if this.has_time:
-            _poll_some(this, [row for of_one_job in some for row in of_one_job])
-
-
-def _poll_some(this: Run, rows: Sequence[Submitted]) -> None:
-    services = this.services
-    jobs = _statuses(this, rows)
+    services = run.services
+    jobs = _statuses(run, rows)
     if jobs is None:
         return
-    this.batches -= {job.id for job in jobs.values() if job.over}
+    moves = []
     for row in rows:
         job = jobs.get(row.job_id or "")
-        if (is_due(row, services.now()) or (job and job.over)) and this.has_time:
-            with this.guarded(row):
-                _advance(services, row, job)
+        if (is_due(row, services.now()) or (job and job.over)) and run.has_time:
+            with run.guarded(row):
+                moves.append((row, _advanced(services, row, job)))
+    run.move(moves)
 
 
-def _statuses(this: Run, rows: Sequence[Submitted]) -> dict[str, Job] | None:
+def _statuses(run: Run, rows: Sequence[Submitted]) -> Mapping[str, Job] | None:
     """What Zendesk says of the jobs; None where it was not or could not be asked, and the rows were moved by that."""
-    services = this.services
+    services = run.services
+    due = [row for row in rows if is_due(row, services.now())]
     with services.gate.permit(Deadline.after(CALL_TIME)) as permit:
         if permit.closed_until is not None:
-            for row in _due(rows, services.now()):
-                with this.guarded(row):
-                    services.store.move(row, waiting.deferred(row, services.now(), permit.closed_until + jitter(2.0)))
+            until = permit.closed_until
+            run.move([(row, waiting.deferred(row, services.now(), until + jitter(2.0))) for row in due])
             return None
         ids = dict.fromkeys(row.job_id for row in rows if row.job_id)
         try:
-            jobs = services.zendesk.job_statuses(ids, permit)
+            return services.zendesk.job_statuses(ids, permit)
         except Rejected:
             # As if the jobs were forgotten: then the tickets themselves are looked for.
-            jobs = {}
+            return {}
         except ZendeskError as error:
-            for row in _due(rows, services.now()):
-                with this.guarded(row):
-                    services.store.move(row, waiting.unanswered(row, error, services.now()))
+            run.move([(row, waiting.unanswered(row, error, services.now())) for row in due])
             return None
-        return jobs
 
 
-def _due(rows: Sequence[Submitted], now: float) -> list[Submitted]:
-    return [row for row in rows if is_due(row, now)]
-
-
-def _advance(services: Services, row: Submitted, job: Job | None) -> None:
+def _advanced(services: Services, row: Submitted, job: Job | None) -> Submitted:
+    """The row after what is known of its job and, where that is not enough, of its ticket."""
+    forgotten_after = services.settings.job_forgotten_after_seconds
     if isinstance(row, UpdateRow):
-        after = services.settings.job_forgotten_after_seconds
-        services.store.move(row, update_states.polled(row, job, services.now(), forgotten_after=after))
-        return
+        return update_states.polled(row, job, services.now(), forgotten_after=forgotten_after)
     if not ticket_states.needs_look_up(row, job, services.now()):
-        services.store.move(row, ticket_states.polled(row, job, services.now()))
-        return
+        return ticket_states.polled(row, job, services.now())
+    return _looked_up(services, row, job, forgotten_after)
+
+
+def _looked_up(services: Services, row: TicketRow, job: Job | None, forgotten_after: float) -> TicketRow:
     with services.gate.permit(Deadline.after(CALL_TIME), INDEX) as permit:
         if permit.closed_until is not None:
-            services.store.move(row, waiting.deferred(row, services.now(), permit.closed_until + jitter(2.0)))
-            return
+            return waiting.deferred(row, services.now(), permit.closed_until + jitter(2.0))
         try:
             ticket_id = submit.find(services, row, permit)
         except ZendeskError as error:
-            services.store.move(row, waiting.unanswered(row, error, services.now()))
-            return
+            return waiting.unanswered(row, error, services.now())
     if ticket_id is not None:
-        services.store.move(row, ticket_states.created(row, ticket_id, services.now()))
-    else:
-        after = services.settings.job_forgotten_after_seconds
-        services.store.move(row, ticket_states.not_found(row, job, services.now(), forgotten_after=after))
+        return ticket_states.created(row, ticket_id, services.now())
+    return ticket_states.not_found(row, job, services.now(), forgotten_after=forgotten_after)

@@ -11,12 +11,12 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from ticket_relay import observability
 from ticket_relay.errors import RelayError
-from ticket_relay.poll_jobs.job_results import collect_results
-from ticket_relay.poll_jobs.poll_run import Run
-from ticket_relay.poll_jobs.send_due import Sender
+from ticket_relay.poll_jobs.job_results import POLL_EVERY, collect_results
+from ticket_relay.poll_jobs.poll_run import WAIT_SECONDS, Run
+from ticket_relay.poll_jobs.send_due import BACKLOG, Sender
 from ticket_relay.services import Services
 
-SHORTEST_NAP, LONGEST_NAP = 0.2, 2.0
+SHORTEST_NAP, LONGEST_NAP = 0.1, 2.0
 
 
 class Unfinished(RelayError):
@@ -30,19 +30,49 @@ def run(services: Services, time_left: Callable[[], float], nap: Callable[[float
 
     Raises StoreUnavailable, and Unfinished after a bug; running again is safe.
     """
+    _measure_backlog(services)
     this = Run(services, time_left)
-    sender = Sender(this)
-    while this.has_time:
-        collected, sent = collect_results(this), sender.send_due()
-        rows, now = [*collected.rows, *sent.rows], services.now()
-        if not rows:
-            break
-        observability.measure("OldestUnfinished", MetricUnit.Seconds, max(now - row.created_at for row in rows))
-        later = [row.due_at for row in rows if row.due_at and row.due_at > now]
-        acted = collected.acted or sent.acted
-        next_due = min(later, default=now if acted else now + LONGEST_NAP)
-        nap(min(max(next_due - services.now(), SHORTEST_NAP), LONGEST_NAP))
+    _advance(this, nap)
     # Last, when what is due has been tried: a trial that succeeded has opened the gate.
     observability.measure("GateClosed", MetricUnit.Count, services.gate.closed_until() is not None)
     if this.broken:
         raise Unfinished(f"{this.broken} rows could not be advanced.")
+
+
+def _advance(this: Run, nap: Callable[[float], None]) -> None:
+    """Turn after turn, until nothing is due soon; under pressure until the time is up, for more is to come."""
+    services, sender = this.services, Sender(this)
+    while this.has_time:
+        gate, now = services.gate.state(), services.now()
+        if gate.closed_until is not None:
+            if gate.closed_until - now > this.time_left():
+                break
+            nap(_bounded(gate.closed_until - now))
+            continue
+        to_send = this.look()
+        if len(to_send) >= BACKLOG:
+            services.gate.go_together(gate.together_until)
+        acted = collect_results(this)
+        acted = sender.send_due(to_send) or acted
+        now = services.now()
+        due_at = [row.due_at for row in [*to_send, *this.waiting.values()] if row.due_at]
+        if this.young_batches:
+            due_at.append(this.batches_polled_at + POLL_EVERY)
+        # What was just moved may be due again soon: only a look will tell.
+        more = acted or gate.together_until > now or any(at <= now + WAIT_SECONDS for at in due_at)
+        if not more:
+            break
+        next_due = now if acted else min((at for at in due_at if at > now), default=now + LONGEST_NAP)
+        nap(_bounded(next_due - now))
+
+
+def _bounded(seconds: float) -> float:
+    return min(max(seconds, SHORTEST_NAP), LONGEST_NAP)
+
+
+def _measure_backlog(services: Services) -> None:
+    """In every run, whatever the gate and the pauses of rows say: how much is unfinished, and since when at most."""
+    backlog = services.store.backlog()
+    age = services.now() - backlog.oldest if backlog.oldest is not None else 0
+    observability.measure("OldestUnfinished", MetricUnit.Seconds, age)
+    observability.measure("Unfinished", MetricUnit.Count, backlog.unfinished)

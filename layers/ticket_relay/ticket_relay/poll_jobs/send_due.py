@@ -4,23 +4,21 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import batched, takewhile
 
-from ticket_relay.create_ticket import submit
+from ticket_relay.create_ticket import correlated, submit
 from ticket_relay.create_ticket.candidate_jobs import CandidateJobs
-from ticket_relay.poll_jobs.poll_run import CALL_TIME, WAIT_SECONDS, Run, Turn, is_due
+from ticket_relay.poll_jobs.poll_run import CALL_TIME, Run, is_due
 from ticket_relay.rate_limits.permit import Deadline
 from ticket_relay.states import ticket as ticket_states
 from ticket_relay.states.update import SETTLED
-from ticket_relay.storage.rows import Row, TicketRow, UpdateRow, Work
+from ticket_relay.storage.rows import Row, TicketRow, UpdateRow
 from ticket_relay.update_ticket import batch, webhook
 from ticket_relay.zendesk.client import TICKETS_AT_ONCE
 
-MOST_ROWS = 300
-"""Rows read in a turn, of those in doubt and of the others."""
 TURN = 5.0
 """Seconds of sending one by one, after which jobs are polled again."""
 BACKLOG = 10
 """From so many rows, or tickets to update, on they are sent together."""
-MOST_BATCHES = 20
+MOST_BATCHES = 27
 """Jobs of many tickets at a time: Zendesk takes 30 ("Job limit"), and others may queue some."""
 
 
@@ -32,35 +30,33 @@ class Sender:
         self._jobs = CandidateJobs(run.services)
         self._settle_until: dict[int, float] = {}
         """By ticket: until when the second of our last update of it lasts, so that it is not read in vain."""
-        self._requests = 0
-        """Rows and batches that were taken up; while none is, the run waits a little longer."""
 
-    def send_due(self) -> Turn:
-        """Send the rows that are due, but no update of a ticket that is busy, and nothing while the gate is closed."""
-        services = self._run.services
-        closed_until = services.gate.closed_until()
-        if closed_until is not None and closed_until > services.now() + WAIT_SECONDS:
-            return Turn([], acted=False)
-        rows = [*self._run.due_soon(Work.SEND, MOST_ROWS), *self._run.due_soon(Work.DOUBT, MOST_ROWS)]
-        return Turn(rows, acted=closed_until is None and self._send(rows))
+    def send_due(self, rows: Sequence[Row]) -> bool:
+        """Send the rows that are due, but no update of a ticket that is busy; whether anything was taken up.
 
-    def _send(self, rows: Sequence[Row]) -> bool:
-        until, before = self._run.services.now() + TURN, self._requests
+        Not to be called while the gate is closed.
+        """
+        until = self._run.services.now() + TURN
         events = [row for row in rows if isinstance(row, TicketRow) and is_due(row, self._run.services.now())]
         updates = self._by_ticket(row for row in rows if isinstance(row, UpdateRow))
+        had_room = self._may_send_many()
         gone = self._create_together(events) | self._update_together(updates)
+        # A backlog that finds no room is not to be looked at again and again.
+        acted = had_room and bool(gone)
         waiting = [[row] for row in events] + list(updates.values())
         for group in sorted(waiting, key=lambda group: group[0].due_at or 0):
             if group[0].pk not in gone and self._run.has_time and self._run.services.now() < until:
+                acted = True
                 with self._run.guarded(*group):
                     self._send_alone(group)
-        return self._requests > before
+        return acted
 
     def _send_alone(self, group: Sequence[Row]) -> None:
-        self._requests += 1
         by = Deadline.after(CALL_TIME)
         row = group[0]
-        if isinstance(row, TicketRow):
+        if isinstance(row, TicketRow) and row.in_line:
+            correlated.resume(self._run.services, row, by)
+        elif isinstance(row, TicketRow):
             submit.resume(self._run.services, row, by, self._jobs)
         elif isinstance(row, UpdateRow):
             of_ticket = [each for each in group if isinstance(each, UpdateRow)]
@@ -94,10 +90,9 @@ class Sender:
             return set()
         for some in submit.batches(backlog):
             if self._may_send_many():
-                self._requests += 1
                 with self._run.guarded(*some):
-                    job_id = submit.send_together(self._run.services, some, Deadline.after(CALL_TIME))
-                    self._run.batches |= {job_id} if job_id else set()
+                    by = Deadline.after(CALL_TIME)
+                    self._run.wait_for(submit.send_together(self._run.services, some, by, self._run.failed))
         return {row.pk for row in backlog}
 
     def _update_together(self, tickets: Mapping[int, list[UpdateRow]]) -> set[str]:
@@ -111,9 +106,9 @@ class Sender:
             if not self._may_send_many():
                 gone |= {row.pk for row in rows}
             else:
-                self._requests += 1
                 with self._run.guarded(*rows):
-                    job_id, alone = batch.apply(self._run.services, together, Deadline.after(CALL_TIME))
-                    self._run.batches |= {job_id} if job_id else set()
+                    by = Deadline.after(CALL_TIME)
+                    sent, alone = batch.apply(self._run.services, together, by, self._run.failed)
+                    self._run.wait_for(sent)
                     gone |= {row.pk for row in rows if row.ticket_id not in alone}
         return gone

@@ -1,4 +1,4 @@
-"""The gate before Zendesk: a circuit breaker that all functions share through the table.
+"""The gate before Zendesk: a circuit breaker that all functions share through the table, and a sign of many at once.
 
 Closed means that no worker calls. When the time is over, one worker makes the half-open trial, and the others go on
 waiting for its outcome:
@@ -7,106 +7,187 @@ waiting for its outcome:
                        ▲──────────────────────────429──────────────────────────┘
 
 A limit of one endpoint, which Zendesk names in a header of the answer, closes the gate for that endpoint alone.
+
+Under pressure, which `pressure.py` tells, nobody sends an event or an update alone: it waits for the poller, which
+sends it together with others. That ends by itself, a minute after the last sign of pressure. One item, one read.
 """
 
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 
 from ticket_relay.errors import StoreUnavailable
-from ticket_relay.rate_limits.headers import CREATE, INDEX, UPDATES, UPDATES_OF_TICKET, Limit
+from ticket_relay.rate_limits.headers import ACCOUNT, CREATE, INDEX, UPDATES, UPDATES_OF_TICKET, Limit
 from ticket_relay.rate_limits.permit import Deadline, Permit
+from ticket_relay.rate_limits.pressure import Pace, is_little
 from ticket_relay.rate_limits.update_limits import UpdateLimits
 from ticket_relay.storage.dynamodb import ConditionFailed, Item, Table
 
 PK = "gate"
 PROBE_TIME = 10.0
 """Seconds that the half-open trial has: longer than any call's time-out."""
+TOGETHER_TIME = 60.0
+"""Seconds from the last sign of pressure until events are sent one by one again."""
 
-ACCOUNT = "closed_until"
-ENDPOINTS = {CREATE: "create_closed_until", INDEX: "index_closed_until", UPDATES: "updates_closed_until"}
-"""By the header's name of a limit: the attribute that says until when it is used up. One item, one read."""
+CLOSED = "closed_until"
+CLOSED_BY_LIMIT = {
+    ACCOUNT: CLOSED,
+    CREATE: "create_closed_until",
+    INDEX: "index_closed_until",
+    UPDATES: "updates_closed_until",
+}
+"""By the name of a limit: the attribute that says until when it is used up."""
+TOGETHER = {ACCOUNT: "together_until", CREATE: "create_together_until", UPDATES: "updates_together_until"}
+"""By the name of a limit: the attribute that says until when what counts towards it is not sent alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Until when no call is to be made, if the gate is closed, and until when nothing is sent alone (epoch seconds)."""
+
+    closed_until: float | None
+    together_until: float
 
 
 class Gate:
-    """`now` is the wall clock in epoch seconds. Raises StoreUnavailable where it is asked, never where it records: an
-    answer of Zendesk that a worker has in hand is worth more than what others learn from it.
+    """`now` is the wall clock in epoch seconds; `left_to_others` is how many requests a minute of the account's others
+    may make. `on_pressure` is called when events begin to go together. Raises StoreUnavailable
+    where it is asked, never where it records: an answer of Zendesk that a worker has in hand is worth more than what
+    others learn from it.
     """
 
-    def __init__(self, table: Table, update_limits: UpdateLimits, now: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        table: Table,
+        update_limits: UpdateLimits,
+        now: Callable[[], float] = time.time,
+        *,
+        left_to_others: int = 0,
+        pace: Pace | None = None,
+        on_pressure: Callable[[], None] = lambda: None,
+    ) -> None:
         self._table = table
         self._update_limits = update_limits
+        self._left_to_others = left_to_others
+        self._pace = pace
+        self._on_pressure = on_pressure
         self.now = now
 
     @contextmanager
-    def permit(self, by: Deadline, *endpoints: str, ticket_id: int | None = None) -> Iterator[Permit]:
+    def permit(
+        self, by: Deadline, *endpoints: str, ticket_id: int | None = None, alone: bool = False
+    ) -> Iterator[Permit]:
         """Permission to call Zendesk while the context lasts, or none.
 
         `endpoints` are the limits that the calls will count towards, by their names in headers.py; `ticket_id` is the
-        ticket that is to be updated. A half-open trial that ends without an answer is given back to the next worker.
+        ticket that is to be updated. A call for one event `alone` gets none under pressure. A half-open trial that ends
+        without an answer is given back to the next worker.
         """
-        calls = _Calls(self, self._take(by, endpoints, ticket_id))
+        item = self._table.get(PK) or {}
+        permit = self._take(item, by, endpoints, ticket_id, alone)
+        calls = _Calls(self, permit, item)
+        if alone and permit.closed_until is None and self._pace and self._pace.is_fast(self.now()):
+            calls.pressed |= {*endpoints}
         try:
             yield calls.permit
         finally:
             calls.end()
 
-    def closed_until(self, *endpoints: str) -> float | None:
-        """Until when these endpoints are closed, without taking the half-open trial."""
-        closed_until = _latest(self._table.get(PK), (ACCOUNT, *map(ENDPOINTS.__getitem__, endpoints)))
-        return closed_until if closed_until > self.now() else None
+    def state(self, *endpoints: str) -> State:
+        """For these endpoints, without taking the half-open trial."""
+        item, now = self._table.get(PK) or {}, self.now()
+        closed_until = _latest(item, CLOSED_BY_LIMIT, (ACCOUNT, *endpoints))
+        return State(closed_until if closed_until > now else None, _latest(item, TOGETHER, TOGETHER))
 
-    def close(self, until: float, attribute: str = ACCOUNT, probe: float | None = None) -> None:
-        """Closed until then, or for longer if another worker was told a later time."""
+    def close(self, until: float, limit: str = ACCOUNT, probe: float | None = None) -> None:
+        """Closed until then, or for longer if another worker was told a later time; and many are waiting after that."""
+        attribute = CLOSED_BY_LIMIT[limit]
+        change, given = f"SET {attribute} = :until", {":until": until, ":probe": probe or 0}
+        if limit in TOGETHER:
+            change += f", {TOGETHER[limit]} = :together"
+            given[":together"] = until + TOGETHER_TIME
         with suppress(ConditionFailed):
             self._table.update(
                 PK,
-                f"SET {attribute} = :until",
+                change,
                 only_if=f"attribute_not_exists({attribute}) OR {attribute} < :until OR {attribute} = :probe",
-                given={":until": until, ":probe": probe or 0},
+                given=given,
             )
+
+    def closed_until(self, *endpoints: str) -> float | None:
+        return self.state(*endpoints).closed_until
+
+    def go_together(self, read: float, limit: str = ACCOUNT) -> bool:
+        """From now on, and for a minute, nothing that counts towards this limit is sent alone; whether that begins.
+
+        `read` is until when it was so already. It is written again only when half of the time is over.
+        """
+        now, attribute = self.now(), TOGETHER[limit]
+        begins = read < now
+        if read > now + TOGETHER_TIME / 2:
+            return False
+        try:
+            self._table.update(
+                PK,
+                f"SET {attribute} = :until",
+                only_if=f"attribute_not_exists({attribute}) OR {attribute} < :after",
+                given={":until": now + TOGETHER_TIME, ":after": now if begins else now + TOGETHER_TIME / 2},
+            )
+        except ConditionFailed:
+            return False
+        return begins
 
     def open(self, probe: float) -> None:
         """The half-open trial succeeded: open for all, unless another worker closed the gate meanwhile."""
         with suppress(ConditionFailed):
-            self._table.update(PK, f"REMOVE {ACCOUNT}", only_if=f"{ACCOUNT} = :probe", given={":probe": probe})
+            self._table.update(PK, f"REMOVE {CLOSED}", only_if=f"{CLOSED} = :probe", given={":probe": probe})
 
     def give_back(self, probe: float) -> None:
         """The half-open trial brought no answer: the next worker may make it at once."""
         with suppress(ConditionFailed):
             self._table.update(
                 PK,
-                f"SET {ACCOUNT} = :now",
-                only_if=f"{ACCOUNT} = :probe",
+                f"SET {CLOSED} = :now",
+                only_if=f"{CLOSED} = :probe",
                 given={":now": self.now(), ":probe": probe},
             )
 
     def use_up(self, limits: Iterable[Limit], tickets: Collection[int], at_least: float = 0) -> None:
-        """Nothing is left of these limits until they reset. Limits that no caller checks are not remembered."""
+        """Nothing is left for us of these limits until they reset. Limits that no caller checks are not remembered."""
         for limit in limits:
             until = self.now() + max(limit.resets, at_least)
-            if limit.name in ENDPOINTS:
-                self.close(until, ENDPOINTS[limit.name])
+            if limit.name in CLOSED_BY_LIMIT:
+                self.close(until, limit.name)
             elif limit.name == UPDATES_OF_TICKET:
                 for ticket_id in tickets:
                     self._update_limits.close(ticket_id, until)
 
-    def _take(self, by: Deadline, endpoints: Iterable[str], ticket_id: int | None) -> Permit:
-        now, item = self.now(), self._table.get(PK)
-        limited_until = _latest(item, map(ENDPOINTS.__getitem__, endpoints))
+    def used_up(self, limits: Iterable[Limit]) -> list[Limit]:
+        """Of the account's requests, the share of others counts as used."""
+        return [each for each in limits if each.remaining <= (self._left_to_others if each.name == ACCOUNT else 0)]
+
+    def start_poller(self) -> None:
+        self._on_pressure()
+
+    def _take(self, item: Item, by: Deadline, endpoints: Iterable[str], ticket_id: int | None, alone: bool) -> Permit:
+        now = self.now()
+        limited_until = _latest(item, CLOSED_BY_LIMIT, endpoints)
         if ticket_id is not None:
             limited_until = max(limited_until, self._update_limits.closed_until([ticket_id], now).get(ticket_id, 0))
-        closed_until = item.get(ACCOUNT) if item else None
+        closed_until = item.get(CLOSED)
         if limited_until > now or (closed_until or 0) > now:
             return Permit(by, closed_until=max(limited_until, closed_until or 0))
+        if alone and _latest(item, TOGETHER, (ACCOUNT, *endpoints)) > now:
+            return Permit(by, closed_until=now)
         if closed_until is None:
             return Permit(by)
         probe = now + PROBE_TIME
         try:
             self._table.update(
                 PK,
-                f"SET {ACCOUNT} = :probe",
-                only_if=f"{ACCOUNT} = :read",
+                f"SET {CLOSED} = :probe",
+                only_if=f"{CLOSED} = :read",
                 given={":probe": probe, ":read": closed_until},
             )
         except ConditionFailed:
@@ -119,39 +200,52 @@ class _Calls:
     over, so that nothing comes between Zendesk's answer and the row that it is about.
     """
 
-    def __init__(self, gate: Gate, permit: Permit) -> None:
+    def __init__(self, gate: Gate, permit: Permit, item: Item) -> None:
         self._gate = gate
         self.permit = Permit(permit.by, permit.closed_until, permit.probe, recorder=self)
+        self.pressed: set[str] = set()
+        """The limits that are under pressure."""
+        self._item = item
         self._succeeded = False
         self._used_up: list[tuple[Sequence[Limit], Collection[int]]] = []
 
-    def record_throttling(
-        self, permit: Permit, wait: float, used_up: Sequence[Limit], tickets: Collection[int]
-    ) -> None:
-        known = [limit for limit in used_up if limit.name in {*ENDPOINTS, UPDATES_OF_TICKET}]
+    def record_throttling(self, permit: Permit, wait: float, limits: Sequence[Limit], tickets: Collection[int]) -> None:
+        used_up = self._gate.used_up(limits)
+        of_endpoints = [each for each in used_up if each.name in {*CLOSED_BY_LIMIT, UPDATES_OF_TICKET} - {ACCOUNT}]
         with suppress(StoreUnavailable):
-            if known:
+            if of_endpoints:
                 # The endpoint said no, so Zendesk answers: the half-open trial has succeeded.
                 self._succeeded = True
-                self._gate.use_up(known, tickets, at_least=wait)
+                self._gate.use_up(used_up, tickets, at_least=wait)
             else:
                 self._gate.close(self._gate.now() + wait, probe=permit.probe)
 
-    def record_success(self, permit: Permit, used_up: Sequence[Limit], tickets: Collection[int]) -> None:
+    def record_success(self, permit: Permit, limits: Sequence[Limit], tickets: Collection[int]) -> None:
         self._succeeded = True
-        if used_up:
+        self.pressed |= {each.name for each in limits if is_little(each)}
+        if used_up := self._gate.used_up(limits):
             self._used_up.append((used_up, tickets))
 
     def end(self) -> None:
         """Without a table the half-open trial ends by itself."""
         with suppress(StoreUnavailable):
-            for used_up, tickets in self._used_up:
-                self._gate.use_up(used_up, tickets)
             if self.permit.probe is not None:
                 # After a 429 the mark of the trial is gone, and neither has an effect.
                 settle = self._gate.open if self._succeeded else self._gate.give_back
                 settle(self.permit.probe)
+            for used_up, tickets in self._used_up:
+                self._gate.use_up(used_up, tickets)
+            self._press()
+
+    def _press(self) -> None:
+        begins = [
+            self._gate.go_together(self._item.get(attribute, 0.0), limit)
+            for limit, attribute in TOGETHER.items()
+            if limit in self.pressed
+        ]
+        if any(begins):
+            self._gate.start_poller()
 
 
-def _latest(item: Item | None, attributes: Iterable[str]) -> float:
-    return max((item.get(attribute, 0.0) for attribute in attributes), default=0.0) if item else 0.0
+def _latest(item: Item, attributes: Mapping[str, str], limits: Iterable[str]) -> float:
+    return max((item.get(attributes[limit], 0.0) for limit in limits), default=0.0)

@@ -19,34 +19,46 @@ UPDATES = "tickets-update"
 UPDATES_OF_TICKET = "per-ticket-updates"
 """Update Ticket, by user and ticket: 30 in ten minutes."""
 
+ACCOUNT = "account"
+"""All requests of the account: 200 to 2,500 a minute. Its headers have names of their own (rate limits)."""
+
 DEFAULT_RETRY_AFTER = 10.0
 """Where a 429 does not say: what Zendesk's own Ruby client waits."""
 LONGEST_RETRY_AFTER = 3600.0
 """Seconds; a larger value is no duration."""
 
 _NAME = re.compile(r"zendesk-rate-?limit-(?P<name>[a-z-]+)", re.IGNORECASE)
-_VALUE = re.compile(r"total=\d+; ?remaining=(?P<remaining>\d{1,9}); ?resets=(?P<resets>\d{1,15})")
+_NUMBER = re.compile(r"\d{1,9}")
+_VALUE = re.compile(r"total=(?P<total>\d{1,9}); ?remaining=(?P<remaining>\d{1,9}); ?resets=(?P<resets>\d{1,15})")
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """How many calls are left, and in how many seconds there are more."""
+    """How many of `total` calls are left, and in how many seconds there are more."""
 
     name: str
+    total: int
     remaining: int
     resets: float
 
 
-def exhausted(headers: Mapping[str, str]) -> tuple[Limit, ...]:
-    """The limits of which nothing is left."""
-    return tuple(limit for limit in _read(headers) if not limit.remaining)
+def limits(headers: Mapping[str, str]) -> tuple[Limit, ...]:
+    """What an answer says of the limits that its call counted towards."""
+    return (*_of_account(headers), *_of_endpoints(headers))
 
 
-def _read(headers: Mapping[str, str]) -> Iterator[Limit]:
+def _of_account(headers: Mapping[str, str]) -> Iterator[Limit]:
+    total, remaining, resets = (headers.get(f"ratelimit-{name}", "") for name in ("limit", "remaining", "reset"))
+    if _NUMBER.fullmatch(total) and _NUMBER.fullmatch(remaining) and _NUMBER.fullmatch(resets):
+        yield Limit(ACCOUNT, int(total), int(remaining), min(float(resets), LONGEST_RETRY_AFTER))
+
+
+def _of_endpoints(headers: Mapping[str, str]) -> Iterator[Limit]:
     for name, value in headers.items():
         named, said = _NAME.fullmatch(name), _VALUE.match(value)
         if named and said:
-            yield Limit(named["name"].lower(), int(said["remaining"]), min(float(said["resets"]), LONGEST_RETRY_AFTER))
+            resets = min(float(said["resets"]), LONGEST_RETRY_AFTER)
+            yield Limit(named["name"].lower(), int(said["total"]), int(said["remaining"]), resets)
 
 
 def retry_after(headers: Mapping[str, str]) -> float:

@@ -24,26 +24,26 @@ class Deadline:
 
 
 class Recorder(Protocol):
-    """Where a permit reports what Zendesk's answers said: the gate, or nobody."""
+    """Where a permit reports what Zendesk's answers said of its `limits`: the gate, or nobody."""
 
     def record_throttling(
-        self, permit: "Permit", wait: float, used_up: Sequence[Limit], tickets: Collection[int]
+        self, permit: "Permit", wait: float, limits: Sequence[Limit], tickets: Collection[int]
     ) -> None:
         """429, or 503 with `Retry-After`: no calls for `wait` seconds, or none of the limits that are used up."""
 
-    def record_success(self, permit: "Permit", used_up: Sequence[Limit], tickets: Collection[int]) -> None:
-        """Zendesk answered. `used_up` are the limits of which nothing is left after this call."""
+    def record_success(self, permit: "Permit", limits: Sequence[Limit], tickets: Collection[int]) -> None:
+        """Zendesk answered."""
 
 
 class Unrecorded:
     """For a caller that shares no table with others."""
 
     def record_throttling(
-        self, permit: "Permit", wait: float, used_up: Sequence[Limit], tickets: Collection[int]
+        self, permit: "Permit", wait: float, limits: Sequence[Limit], tickets: Collection[int]
     ) -> None:
         pass
 
-    def record_success(self, permit: "Permit", used_up: Sequence[Limit], tickets: Collection[int]) -> None:
+    def record_success(self, permit: "Permit", limits: Sequence[Limit], tickets: Collection[int]) -> None:
         pass
 
 
@@ -71,8 +71,8 @@ class Permit:
         """The same permission for a shorter time."""
         return replace(self, by=Deadline.after(min(seconds, self.left)))
 
-    def record_throttling(self, wait: float, used_up: Sequence[Limit], tickets: Collection[int]) -> None:
-        self.recorder.record_throttling(self, wait, used_up, tickets)
+    def record_throttling(self, wait: float, limits: Sequence[Limit], tickets: Collection[int]) -> None:
+        self.recorder.record_throttling(self, wait, limits, tickets)
 
-    def record_success(self, used_up: Sequence[Limit], tickets: Collection[int]) -> None:
-        self.recorder.record_success(self, used_up, tickets)
+    def record_success(self, limits: Sequence[Limit], tickets: Collection[int]) -> None:
+        self.recorder.record_success(self, limits, tickets)

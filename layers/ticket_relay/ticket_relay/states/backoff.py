@@ -8,6 +8,10 @@ LEASE = 20.0
 
 LEASE_TOGETHER = 2 * LEASE
 """Seconds for a hundred rows that go together: each is written twice in it."""
+TOGETHER_PAUSE = 15.0
+"""Seconds after which the rows of a job of many are due. The run that sent them polls the job before that, and need not
+write a hundred rows each time; observed: a hundred tickets take 10 to 15 s.
+"""
 POLL_PAUSES = (2.0, 5.0, 10.0, 20.0, 60.0)
 YOUNG_JOB = 15.0
 """A job may be unknown for a moment after it was queued: node-zendesk's monitor waits for it as well."""

@@ -10,7 +10,7 @@ accepted ──the PUT landed, or its changes are true already──▶ applied 
 
 from collections.abc import Sequence
 
-from ticket_relay.states.backoff import LEASE, YOUNG_JOB, growing, jitter, poll_pause
+from ticket_relay.states.backoff import LEASE, TOGETHER_PAUSE, YOUNG_JOB, growing, jitter
 from ticket_relay.states.waiting import still_waiting
 from ticket_relay.storage.rows import DAY, UNFINISHED_RETENTION, Step, UpdateRow, UpdateState
 from ticket_relay.zendesk.errors import Conflict, NotSent, Rejected, Throttled, ZendeskError
@@ -24,11 +24,19 @@ LONGEST_PAUSE = 300.0
 SETTLED = 1.0
 """Seconds after which the second of an update is over, so that the next can be decided on it."""
 REFUSED_TOGETHER = "refused_together"
+NO_TICKET = "ticket_not_found"
 TICKET_CHANGED = ("ticket_changed", "Others changed the ticket since the stamp, and the rule's policy is to skip.")
 
 
 def claimed(
-    pk: str, ticket_id: int, invocation_id: str, event: bytes, now: float, *, closed_until: float | None
+    pk: str,
+    ticket_id: int,
+    invocation_id: str,
+    event: bytes,
+    now: float,
+    *,
+    closed_until: float | None,
+    of_event: str | None = None,
 ) -> UpdateRow:
     """A new update: leased to the worker that wins the claim, or waiting where the gate is closed."""
     return UpdateRow(
@@ -37,6 +45,7 @@ def claimed(
         ticket_id=ticket_id,
         invocation_id=invocation_id,
         event=event,
+        of_event=of_event,
         due_at=closed_until or now + LEASE,
         leased_at=None if closed_until else now,
         created_at=now,
@@ -69,7 +78,7 @@ def submitted(row: UpdateRow, job_id: str, index: int, now: float) -> UpdateRow:
         job_index=index,
         submitted_at=now,
         retries=0,
-        due_at=now + poll_pause(0),
+        due_at=now + TOGETHER_PAUSE,
         error_code=None,
         error_sentence=None,
     )
@@ -116,8 +125,8 @@ def not_found(row: UpdateRow, now: float) -> UpdateRow:
     """A trigger tells only of tickets that exist, so at first their absence is a copy of the database that lags."""
     sentence = "Zendesk has no such ticket."
     if now - row.retry_window_start > LAG:
-        return failed(row, "ticket_not_found", sentence, now)
-    return on_update_error(row, NotSent("ticket_not_found", sentence), now, conflicts=row.conflicts)
+        return failed(row, NO_TICKET, sentence, now)
+    return on_update_error(row, NotSent(NO_TICKET, sentence), now, conflicts=row.conflicts)
 
 
 def skipped(row: UpdateRow, now: float, reason: str | None = None, sentence: str | None = None) -> UpdateRow:

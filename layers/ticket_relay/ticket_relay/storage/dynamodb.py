@@ -23,9 +23,14 @@ type Item = dict[str, Any]
 INVALID = frozenset({"ValidationException", "ItemCollectionSizeLimitExceededException"})
 DUE_INDEX = "due"
 BATCH_GET_LIMIT = 100  # BatchGetItem, API reference
+CALLS_AT_ONCE = 16
+"""Calls that a caller may have under way in parallel: so many connections are kept."""
 
-# A partner is answered within five seconds, and three calls of DynamoDB are on the way: none may take long to fail.
-CLIENT = Config(connect_timeout=0.5, read_timeout=1.0, retries={"mode": "standard", "total_max_attempts": 2})
+
+def client_config(read_timeout: float) -> Config:
+    """Seconds. Few attempts, so that a call does not take long to fail."""
+    retries: Any = {"mode": "standard", "total_max_attempts": 2}
+    return Config(connect_timeout=0.5, read_timeout=read_timeout, retries=retries, max_pool_connections=CALLS_AT_ONCE)
 
 
 class ConditionFailed(Exception):
@@ -35,22 +40,30 @@ class ConditionFailed(Exception):
 class Table:
     """One table. Values are Python's own; None and "" are left out. Raises StoreUnavailable, ConditionFailed."""
 
-    def __init__(self, name: str, client: "DynamoDBClient | None" = None) -> None:
+    def __init__(self, name: str, client: "DynamoDBClient | None" = None, *, read_timeout: float = 1.0) -> None:
         self.name = name
-        self._client: DynamoDBClient = client or aws_clients.client("dynamodb", CLIENT)
+        self._client: DynamoDBClient = client or aws_clients.client("dynamodb", client_config(read_timeout))
 
     def get(self, pk: str) -> Item | None:
         with _translated():
             found = self._client.get_item(TableName=self.name, Key=_key(pk), ConsistentRead=True).get("Item")
         return from_wire(found) if found else None
 
-    def get_many(self, pks: Iterable[str]) -> Iterator[Item]:
-        """The items that exist, in no order. What DynamoDB left unread the next poll asks for again, not this one."""
-        wanted = list(dict.fromkeys(pks))
+    def get_many(self, pks: Iterable[str], attributes: Iterable[str] = ()) -> Iterator[Item]:
+        """The items that exist, in no order; of each only these attributes, or all.
+
+        What DynamoDB left unread (of more than 16 MB) the next poll asks for again, not this one.
+        """
+        wanted, names = list(dict.fromkeys(pks)), list(attributes)
+        only: Any = {}
+        if names:
+            only["ProjectionExpression"] = ", ".join(f"#{name}" for name in names)
+            only["ExpressionAttributeNames"] = {f"#{name}": name for name in names}
         for start in range(0, len(wanted), BATCH_GET_LIMIT):
             keys = [_key(pk) for pk in wanted[start : start + BATCH_GET_LIMIT]]
+            request: Any = {self.name: {"Keys": keys, "ConsistentRead": True, **only}}
             with _translated():
-                answer = self._client.batch_get_item(RequestItems={self.name: {"Keys": keys, "ConsistentRead": True}})
+                answer = self._client.batch_get_item(RequestItems=request)
             yield from map(from_wire, answer["Responses"].get(self.name, []))
 
     def put(self, item: Item, *, only_if: str, given: Mapping[str, Any] | None = None) -> None:
@@ -62,16 +75,41 @@ class Table:
         with _translated():
             self._client.put_item(TableName=self.name, Item=to_wire(item), ConditionExpression=only_if, **extra)
 
-    def update(self, pk: str, change: str, *, only_if: str, given: Mapping[str, Any]) -> None:
-        """Change some attributes if the condition holds; an absent item counts as one without attributes."""
+    def replace(self, pk: str, old: Item, new: Item, *, same: Mapping[str, Any]) -> None:
+        """Make the item `new` if it still has the attributes `same`; only what it differs in from `old` is written."""
+        old, new = _present(old), _present(new)
+        changed = {name: value for name, value in new.items() if name not in old or old[name] != value}
+        gone = sorted(old.keys() - new.keys())
+        parts = {
+            "SET": ", ".join(f"#{name} = :{name}" for name in changed),
+            "REMOVE": ", ".join(f"#{name}" for name in gone),
+        }
+        given = {f":{name}": value for name, value in changed.items()}
         with _translated():
             self._client.update_item(
+                TableName=self.name,
+                Key=_key(pk),
+                UpdateExpression=" ".join(f"{verb} {names}" for verb, names in parts.items() if names),
+                ConditionExpression=" AND ".join(f"#{name} = :old_{name}" for name in same),
+                # Some names, such as `state`, are reserved words of DynamoDB.
+                ExpressionAttributeNames={f"#{name}": name for name in {*changed, *gone, *same}},
+                ExpressionAttributeValues=to_wire(given | {f":old_{name}": value for name, value in same.items()}),
+            )
+
+    def update(self, pk: str, change: str, *, only_if: str, given: Mapping[str, Any]) -> Item:
+        """Change some attributes if the condition holds, and return the whole item as it is then. An absent item counts
+        as one without attributes.
+        """
+        with _translated():
+            changed = self._client.update_item(
                 TableName=self.name,
                 Key=_key(pk),
                 UpdateExpression=change,
                 ConditionExpression=only_if,
                 ExpressionAttributeValues=to_wire(given),
+                ReturnValues="ALL_NEW",
             )
+        return from_wire(changed["Attributes"])
 
     def due(self, shard: str, until: float, limit: int) -> list[tuple[str, float]]:
         """(pk, due_at) of what the index holds as due by then, earliest first. It lags a little behind the items."""
@@ -84,6 +122,24 @@ class Table:
                 Limit=limit,
             )
         return [(item["pk"], item["due_at"]) for item in map(from_wire, answer["Items"])]
+
+    def created_at(self, shard: str) -> Iterator[float]:
+        """When each item was created that stands in the index, page by page, in the order in which they are due."""
+        start: Any = {}
+        while True:
+            with _translated():
+                answer = self._client.query(
+                    TableName=self.name,
+                    IndexName=DUE_INDEX,
+                    KeyConditionExpression="due_shard = :shard",
+                    ExpressionAttributeValues=to_wire({":shard": shard}),
+                    ProjectionExpression="created_at",
+                    **start,
+                )
+            yield from (item["created_at"] for item in map(from_wire, answer["Items"]) if item)
+            if "LastEvaluatedKey" not in answer:
+                return
+            start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
 
 
 @contextmanager
@@ -104,3 +160,8 @@ def _translated() -> Iterator[None]:
 
 def _key(pk: str) -> Any:
     return {"pk": {"S": pk}}
+
+
+def _present(item: Mapping[str, Any]) -> Item:
+    """Without what is not written: nothing, and the empty text."""
+    return {name: value for name, value in item.items() if value is not None and value != ""}

@@ -1,27 +1,34 @@
-"""Rows in the table: claimed once, moved one at a time, found when they are due; each new state counted and logged."""
+"""Rows in the table: claimed once, moved on condition, found when they are due; each new state counted and logged."""
 
 import hashlib
-from collections.abc import Callable, Iterator
+import zlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import chain
+from itertools import batched
+from types import MappingProxyType
+from typing import Any
 
 from pydantic import ValidationError
 
 from ticket_relay import observability
-from ticket_relay.errors import RelayError, StaleRow, StoreUnavailable
-from ticket_relay.storage.dynamodb import ConditionFailed, Item, Table
+from ticket_relay.errors import RelayError, StaleRow, StoreUnavailable, WriteRefused
+from ticket_relay.storage.dynamodb import BATCH_GET_LIMIT, ConditionFailed, Item, Table
 from ticket_relay.storage.outcomes import outcome
-from ticket_relay.storage.rows import DAY, Row, TicketRow, UpdateRow, Work
+from ticket_relay.storage.rows import DAY, PAYLOAD, RETENTION, UNFINISHED_RETENTION, Row, TicketRow, UpdateRow, Work
 
-SHARDS = range(4)
-"""Each kind of work is spread over so many keys of the due index: one takes 1000 writes a second."""
+SHARDS = range(2)
+"""Each kind of work is spread over so many keys of the due index: one takes 1000 writes a second, which is far beyond
+what the API lets in and Zendesk takes, and each is a query of every turn.
+"""
 MOST_JOBS = 2000
 """Rows read for the jobs that are known to be ours."""
 FAR = 10.0**11
 """A due time after all others, in epoch seconds."""
-SEEN_FOR = DAY
-"""Longer than any signature is accepted."""
+COMPRESSED = b"x\x9c"
+"""How zlib's default output begins (RFC 1950), and no text in UTF-8 does."""
+KINDS: dict[str, type[Row]] = {"ticket": TicketRow, "update": UpdateRow}
+_WITHOUT_PAYLOAD = {name: None for kind in KINDS.values() for name in kind.model_fields if name not in PAYLOAD}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +36,19 @@ class Unreadable:
     """An item that should be a row and is not. It is counted, never guessed at."""
 
     pk: str
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """The rows that are not over: how many there are, and when the oldest was created (epoch seconds)."""
+
+    unfinished: int
+    oldest: float | None
+
+
+def in_turn[Given, Result](function: Callable[[Given], Result], given: Iterable[Given]) -> Iterable[Result]:
+    """The plain `map`, which the poller replaces with that of a pool of threads."""
+    return map(function, given)
 
 
 def count_and_log(row: Row, before: Row | None, *, by_partner: bool = False) -> None:
@@ -53,9 +73,19 @@ class Store:
     `report` hears of each row that was claimed or moved: the row, and the one before it.
     """
 
-    def __init__(self, table: Table, report: Callable[[Row, Row | None], None] = count_and_log) -> None:
+    def __init__(
+        self,
+        table: Table,
+        report: Callable[[Row, Row | None], None] = count_and_log,
+        each: Callable[..., Iterable[Any]] = in_turn,
+    ) -> None:
         self._table = table
         self._report = report
+        self._each = each
+
+    def in_parallel(self, each: Callable[..., Iterable[Any]]) -> "Store":
+        """The same rows, but calls that do not depend on each other are made by `each`: the `map` of an executor."""
+        return Store(self._table, self._report, each)
 
     def get(self, pk: str) -> Row | None:
         item = self._table.get(pk)
@@ -68,7 +98,7 @@ class Store:
                                       B ───── put ─ lost ─ reads A's row
         """
         try:
-            self._table.put(_item(row), only_if="attribute_not_exists(pk)")
+            self._table.put(_packed(_item(row)), only_if="attribute_not_exists(pk)")
         except ConditionFailed:
             # Older engines do not return the item that failed the condition, so it is read.
             there = self.get(row.pk)
@@ -79,56 +109,115 @@ class Store:
         return None
 
     def move[R: Row](self, old: R, new: R) -> R:
-        """Replace the row if it is still in the state and version that were read. Raises StaleRow."""
-        try:
-            self._table.put(
-                _item(new),
-                only_if="#state = :state AND version = :version",
-                given={":state": str(old.state), ":version": old.version},
-            )
-        except ConditionFailed:
-            raise StaleRow(f"The row left {old.state} version {old.version} since it was read.") from None
+        """Replace the row if it is still in the state and version that were read. Raises StaleRow, WriteRefused."""
+        self._replace(old, new)
         self._report(new, old)
         return new
 
-    def first_sight(self, replay_key: str, pk: str, now: float) -> str:
-        """Remember that this signed content came for this row; the row that it came for first, which may be another."""
-        seen = f"seen#{replay_key}"
+    def move_all[R: Row](
+        self, moves: Sequence[tuple[R, R]], on_error: Callable[[R, RelayError], None]
+    ) -> list[tuple[R, R]]:
+        """Replace each row on its own condition, several at once; those pairs that were.
+
+        What `move` would raise for a row goes to `on_error`, with the row as it was. Raises nothing.
+        """
+        done = []
+        for (old, new), error in zip(moves, self._each(self._tried, moves), strict=True):
+            if error:
+                on_error(old, error)
+            else:
+                # By the caller's thread: metrics and log lines of one invocation are not made by several at once.
+                self._report(new, old)
+                done.append((old, new))
+        return done
+
+    def _tried(self, move: tuple[Row, Row]) -> RelayError | None:
         try:
-            self._table.put(
-                {"pk": seen, "row": pk, "expires_at": int(now + SEEN_FOR)}, only_if="attribute_not_exists(pk)"
-            )
+            self._replace(*move)
+        except (StaleRow, StoreUnavailable, WriteRefused) as error:
+            return error
+        return None
+
+    def _replace(self, old: Row, new: Row) -> None:
+        """Written whole, so that nothing is left of what was; but only the difference if its payload was not read."""
+        before = {"state": str(old.state), "version": old.version}
+        try:
+            if old.without_payload:
+                self._table.replace(new.pk, _item(old), _item(new), same=before)
+            else:
+                only_if = "#state = :state AND version = :version"
+                self._table.put(
+                    _packed(_item(new)), only_if=only_if, given={f":{name}": before[name] for name in before}
+                )
+        except ConditionFailed:
+            raise StaleRow(f"The row left {old.state} version {old.version} since it was read.") from None
+
+    def first_sight(self, replay_key: str, pk: str, now: float, *, until: float) -> str:
+        """Remember that this signed content came for this row; the row that it came for first, which may be another.
+
+        It can come again `until` then (epoch seconds), with a day for clocks; longer than any row lives, nothing knows
+        what became of it.
+        """
+        seen = f"seen#{replay_key}"
+        expires_at = int(min(until + DAY, now + UNFINISHED_RETENTION + RETENTION))
+        try:
+            self._table.put({"pk": seen, "row": pk, "expires_at": expires_at}, only_if="attribute_not_exists(pk)")
         except ConditionFailed:
             item = self._table.get(seen)
             return str(item["row"]) if item else pk
         return pk
 
-    def due(self, work: Work, until: float, limit: int) -> Iterator[Row | Unreadable]:
-        """Rows with this work and a due_at by then, as they are now, earliest first.
+    def due(
+        self, wanted: Mapping[Work, tuple[float, int]], known: Mapping[str, float] = MappingProxyType({})
+    ) -> dict[Work, list[Row | Unreadable]]:
+        """By kind of work: rows with a due_at by the wanted time, as they are now, the earliest first, at most so many.
+        Those that are `known` to be due at just that time are left out.
 
-        One kind of work does not hide another: jobs are polled however many rows wait to be sent.
+        One kind of work does not hide another: jobs are polled however many rows wait to be sent. Rows that wait for a
+        job come without their payload (`UNREAD`).
         """
-        rows = []
-        found = sorted(
-            chain.from_iterable(self._table.due(f"{work}{shard}", until, limit) for shard in SHARDS),
-            key=lambda it: it[1],
-        )
-        for item in self._table.get_many(pk for pk, _ in found[:limit]):
-            try:
-                row = _row(item)
-            except (ValidationError, KeyError):
-                yield Unreadable(item["pk"])
-                continue
-            if row.due_at is not None and row.due_at <= until and row.work is work:
-                rows.append(row)
-        yield from sorted(rows, key=lambda row: row.due_at or 0)
+        queries = [(work, f"{work}{shard}", *limits) for work, limits in wanted.items() for shard in SHARDS]
+        found: dict[Work, list[tuple[float, str]]] = {work: [] for work in wanted}
+        for work, keys in self._each(self._query, queries):
+            found[work] += keys
+        reads = [
+            (work, some)
+            for work, keys in found.items()
+            for some in batched(_first(keys, wanted[work][1], known), BATCH_GET_LIMIT, strict=False)
+        ]
+        rows: dict[Work, list[Row | Unreadable]] = {work: [] for work in wanted}
+        for work, some_rows in self._each(self._read, reads):
+            rows[work] += [row for row in some_rows if _still_due(row, work, wanted[work][0])]
+        return {work: sorted(some, key=lambda row: getattr(row, "due_at", 0)) for work, some in rows.items()}
+
+    def _query(self, query: tuple[Work, str, float, int]) -> tuple[Work, list[tuple[float, str]]]:
+        work, shard, until, limit = query
+        return work, [(due_at, pk) for pk, due_at in self._table.due(shard, until, limit)]
+
+    def _read(self, read: tuple[Work, Sequence[str]]) -> tuple[Work, list[Row | Unreadable]]:
+        work, pks = read
+        items = self._table.get_many(pks, _WITHOUT_PAYLOAD if work is Work.JOB else ())
+        return work, [_readable(item, without_payload=work is Work.JOB) for item in items]
+
+    def backlog(self) -> Backlog:
+        """Reads the whole index, which has an entry for each row that is not over, and holds no more than its pages."""
+        found = list(self._each(self._backlog, [f"{work}{shard}" for work in Work for shard in SHARDS]))
+        oldest = [each.oldest for each in found if each.oldest is not None]
+        return Backlog(sum(each.unfinished for each in found), min(oldest, default=None))
+
+    def _backlog(self, shard: str) -> Backlog:
+        unfinished, oldest = 0, None
+        for created_at in self._table.created_at(shard):
+            unfinished += 1
+            oldest = created_at if oldest is None else min(oldest, created_at)
+        return Backlog(unfinished, oldest)
 
     def jobs_waited_for(self) -> set[str]:
         """The jobs that rows of ours know as theirs alone; of very many rows, those that are due first.
 
         A job for several events may be known to some of them, and not to one whose worker died before it was told.
         """
-        found = self.due(Work.JOB, FAR, limit=MOST_JOBS)
+        found = self.due({Work.JOB: (FAR, MOST_JOBS)})[Work.JOB]
         return {row.job_id for row in found if isinstance(row, Row) and row.job_id and not row.together}
 
     def defer(self, pk: str, until: float) -> None:
@@ -155,8 +244,35 @@ def _item(row: Row) -> Item:
     return item
 
 
-def _row(item: Item) -> Row:
-    kinds: dict[str, type[Row]] = {"ticket": TicketRow, "update": UpdateRow}
+def _row(item: Item, *, without_payload: bool = False) -> Row:
+    kind = KINDS[item["pk"].partition("#")[0]]
     # For the index and for others, and worked out anew with each write.
     attributes = {name: value for name, value in item.items() if name not in {"due_shard", "outcome"}}
-    return kinds[item["pk"].partition("#")[0]].model_validate(attributes)
+    attributes |= {name: unpacked(attributes[name]) for name in PAYLOAD & attributes.keys()}
+    row = kind.model_validate(attributes)
+    return row.stripped() if without_payload else row
+
+
+def _readable(item: Item, *, without_payload: bool) -> Row | Unreadable:
+    try:
+        return _row(item, without_payload=without_payload)
+    except (ValidationError, KeyError, TypeError, zlib.error):
+        return Unreadable(item["pk"])
+
+
+def _first(keys: list[tuple[float, str]], limit: int, known: Mapping[str, float]) -> list[str]:
+    return [pk for due_at, pk in sorted(keys)[:limit] if known.get(pk) != due_at]
+
+
+def _still_due(row: Row | Unreadable, work: Work, until: float) -> bool:
+    """The index lags: a row may have been moved since."""
+    return isinstance(row, Unreadable) or (row.due_at is not None and row.due_at <= until and row.work is work)
+
+
+def unpacked(payload: bytes) -> bytes:
+    """As it was before it was stored. Raises zlib.error."""
+    return zlib.decompress(payload) if payload.startswith(COMPRESSED) else payload
+
+
+def _packed(item: Item) -> Item:
+    return item | {name: zlib.compress(item[name]) for name in PAYLOAD if item.get(name) is not None}

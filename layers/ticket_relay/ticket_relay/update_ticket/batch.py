@@ -6,13 +6,13 @@ What takes a call of its own (reading the audits, a ticket changed within this s
 alone.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Never
 
 from ticket_relay import observability
-from ticket_relay.errors import StaleRow
+from ticket_relay.errors import RelayError
 from ticket_relay.rate_limits.headers import UPDATES
 from ticket_relay.rate_limits.permit import Deadline, Permit
 from ticket_relay.services import Services
@@ -41,25 +41,31 @@ class _NeedsAuditsError(Exception):
     """The decision needs the ticket's audits, which are read for one ticket at a time."""
 
 
-def apply(services: Services, tickets: Mapping[int, Sequence[UpdateRow]], by: Deadline) -> tuple[str | None, set[int]]:
+type OnError = Callable[[UpdateRow, RelayError], None]
+"""Hears of a row that could not be written: if it has a lease, that ends by itself."""
+
+
+def apply(
+    services: Services, tickets: Mapping[int, Sequence[UpdateRow]], by: Deadline, on_error: OnError
+) -> tuple[list[UpdateRow], set[int]]:
     """Decide the accepted rows of at most 100 tickets, each ticket's in order, and send the updates in one job.
 
-    Returns the job, if there is one, and the tickets that must go alone. Raises StoreUnavailable: leases end by
+    Returns the rows that Zendesk took on, and the tickets that must go alone. Raises StoreUnavailable: leases end by
     themselves.
     """
     with services.gate.permit(by, UPDATES) as permit:
         if permit.closed_until is not None:
-            return None, set()
+            return [], set()
         limited = services.update_limits.closed_until(tickets, services.now())
         free = {ticket_id: rows for ticket_id, rows in tickets.items() if ticket_id not in limited}
         if not free:
-            return None, set(limited)
+            return [], set(limited)
         try:
             planned, alone = _planned(services, free, permit)
         except ZendeskError:
-            return None, set(tickets)
-        job_id = _send(services, [each for each in planned if each.plan.update], permit)
-        return job_id, alone | set(limited)
+            return [], set(tickets)
+        sent = _send(services, [each for each in planned if each.plan.update], permit, on_error)
+        return sent, alone | set(limited)
 
 
 def _planned(
@@ -102,28 +108,29 @@ def _no_audits() -> Never:
     raise _NeedsAuditsError
 
 
-def _send(services: Services, planned: Sequence[_Planned], permit: Permit) -> str | None:
-    held = []
-    for each in planned:
-        try:
-            safe_update.hold(services, each.plan, LEASE_TOGETHER)
-        except StaleRow:
-            observability.count("RowMoved")
-        else:
-            held.append(each)
+def _send(services: Services, planned: Sequence[_Planned], permit: Permit, on_error: OnError) -> list[UpdateRow]:
+    now = services.now()
+    leases = [safe_update.leases(each.plan, now, LEASE_TOGETHER) for each in planned]
+    safe_update.move(services, list(chain.from_iterable(leases)), on_error)
+    held = [each for each in planned if not any(it.lost for it in each.plan.senders)]
     if not held:
-        return None
+        return []
     try:
         job_id = services.zendesk.update_tickets([each.update for each in held], permit)
     except ZendeskError as error:
-        for each in held:
-            safe_update.move(services, [(it, _on_error(it, error, services.now())) for it in each.plan.senders])
-        return None
-    for index, each in enumerate(held):
-        # Rows that were to end with the request wait for what the job says, and are then decided again.
-        moves = [(it, update_states.submitted(it.row, job_id, index, services.now())) for it in each.plan.senders]
-        safe_update.move(services, moves)
-    return job_id
+        now = services.now()
+        ends = [(it, _on_error(it, error, now)) for each in held for it in each.plan.senders]
+        safe_update.move(services, ends, on_error)
+        return []
+    now = services.now()
+    # Rows that were to end with the request wait for what the job says, and are then decided again.
+    taken = [
+        (it, update_states.submitted(it.row, job_id, index, now))
+        for index, each in enumerate(held)
+        for it in each.plan.senders
+    ]
+    safe_update.move(services, taken, on_error)
+    return [it.row for it, _ in taken if not it.lost]
 
 
 def _on_error(waiting: Waiting, error: ZendeskError, now: float) -> UpdateRow:

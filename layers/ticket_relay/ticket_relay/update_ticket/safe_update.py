@@ -11,22 +11,24 @@ in the ticket's audits.
 
 import math
 import random
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
 from ticket_relay import observability
 from ticket_relay.changes.combine import marked
-from ticket_relay.errors import MappingFailed, StaleRow
+from ticket_relay.errors import MappingFailed, RelayError, StaleRow
 from ticket_relay.rate_limits.permit import Permit
 from ticket_relay.services import Services
+from ticket_relay.states import joining as joining_states
 from ticket_relay.states import ticket as ticket_states
 from ticket_relay.states import update as update_states
 from ticket_relay.states.backoff import LEASE
 from ticket_relay.states.waiting import deferred
-from ticket_relay.storage.rows import UpdateRow, UpdateState, external_id
+from ticket_relay.storage.rows import TicketRow, TicketState, UpdateRow, UpdateState, external_id
 from ticket_relay.update_ticket import own_user
 from ticket_relay.update_ticket.fresh_read import TicketReader
+from ticket_relay.update_ticket.joined import Replacement
 from ticket_relay.update_ticket.plan import (
     Audits,
     Plan,
@@ -114,8 +116,10 @@ def _requeue_behind(services: Services, rows: Sequence[Waiting], requeued: Seque
 
 
 def finish_without_request(services: Services, plan: Plan) -> None:
-    """What needs no request: rows that are over, and the follow-ups of a closed ticket."""
+    """What needs no request: rows that are over, and new tickets in place of a closed one."""
     move(services, plan.over)
+    for waiting, replacement in plan.replacements:
+        move(services, [(waiting, _replaced(services, waiting.row, replacement))])
     for waiting, creation in plan.follow_ups:
         row = waiting.row
         event_id = f"{row.ticket_id}/{row.invocation_id}"
@@ -131,22 +135,40 @@ def finish_without_request(services: Services, plan: Plan) -> None:
         move(services, [(waiting, update_states.applied(row, now, "followed_up"))])
 
 
+def _replaced(services: Services, row: UpdateRow, replacement: Replacement) -> UpdateRow:
+    """The end of an update in whose place its event gets a ticket of its own. The event learns of that ticket first; it
+    is created once the event leads (`states.joining`). Raises StaleRow where a worker has moved the event just now.
+    """
+    now = services.now()
+    event = services.store.get(row.of_event or "")
+    if not isinstance(event, TicketRow) or not event.in_line or event.state is not TicketState.ACCEPTED:
+        return update_states.failed(row, "event_not_waiting", "The event no longer waits. Redrive the event.", now)
+    try:
+        request = replacement.request(event)
+    except MappingFailed as error:
+        return update_states.failed(row, error.code, error.sentence, now)
+    services.store.move(event, joining_states.replaced(event, request, now))
+    return update_states.applied(row, now, joining_states.REPLACED)
+
+
 def safe(plan: Plan, updated_stamp: str) -> Ticket:
     """The `ticket` to send. `safe_update` is true or absent: false means true, too (Tickets reference)."""
     return {**marked(plan.update, plan.markers), "safe_update": True, "updated_stamp": updated_stamp}
 
 
-def hold(services: Services, plan: Plan, lease: float) -> None:
-    """Take a lease for each sender. Raises StaleRow if another worker has one of them."""
-    for waiting in plan.senders:
-        rest = plan.rests.get(waiting.row.pk)
-        if not waiting.held or waiting.row.leased_rest != rest:
-            new = update_states.held(waiting.row, services.now(), rest, lease)
-            waiting.row = services.store.move(waiting.row, new)
+def leases(plan: Plan, now: float, lease: float) -> list[tuple[Waiting, UpdateRow]]:
+    """The moves by which this worker takes a lease for each sender that it has none for yet."""
+    return [
+        (it, update_states.held(it.row, now, plan.rests.get(it.row.pk), lease))
+        for it in plan.senders
+        if not it.held or it.row.leased_rest != plan.rests.get(it.row.pk)
+    ]
 
 
 def _send(services: Services, plan: Plan, reading: Reading, permit: Permit) -> None:
-    hold(services, plan, LEASE)
+    move(services, leases(plan, services.now(), LEASE))
+    if any(it.lost for it in plan.senders):
+        raise StaleRow("Another worker has one of the updates.")
     ticket_id = plan.senders[0].row.ticket_id
     author_id = services.zendesk.update_ticket(ticket_id, safe(plan, reading.stamp), permit)
     # First of all the outcome is written down: a row that does not know of it is in doubt.
@@ -217,11 +239,26 @@ def _until(since: float, audits: Iterable[dict[str, Any]]) -> Iterator[dict[str,
         latest = at
 
 
-def move(services: Services, moves: Sequence[tuple[Waiting, UpdateRow]]) -> None:
-    """Move each. One that another worker has changed meanwhile is theirs."""
-    for waiting, row in moves:
-        try:
-            waiting.row = services.store.move(waiting.row, row)
-        except StaleRow:
+def move(
+    services: Services,
+    moves: Sequence[tuple[Waiting, UpdateRow]],
+    on_error: Callable[[UpdateRow, RelayError], None] | None = None,
+) -> None:
+    """Move each. One that another worker has changed meanwhile is theirs.
+
+    What else keeps a row from being moved goes to `on_error`, or is raised when all others are moved.
+    """
+    rows = {it.row.pk: it for it, _ in moves}
+    errors = []
+
+    def failed(row: UpdateRow, error: RelayError) -> None:
+        rows[row.pk].lost = True
+        if isinstance(error, StaleRow):
             observability.count("RowMoved")
-            waiting.lost = True
+        else:
+            (on_error or (lambda _, error: errors.append(error)))(row, error)
+
+    for old, new in services.store.move_all([(it.row, new) for it, new in moves], failed):
+        rows[old.pk].row = new
+    if errors:
+        raise errors[0]

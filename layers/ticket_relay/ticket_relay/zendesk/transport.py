@@ -19,7 +19,7 @@ from urllib3.exceptions import HTTPError, NewConnectionError, ReadTimeoutError
 from urllib3.util import Timeout
 
 from ticket_relay import observability
-from ticket_relay.rate_limits.headers import exhausted, http_date, retry_after
+from ticket_relay.rate_limits.headers import http_date, limits, retry_after
 from ticket_relay.rate_limits.permit import Deadline, Permit
 from ticket_relay.zendesk.errors import Conflict, NotSent, OutcomeUnknown, Rejected, Throttled, ZendeskError
 
@@ -106,16 +106,16 @@ class Transport:
             request.headers["Authorization"] = auth.header(permit)
             response, content = self._send(request, permit.by)
         report_answer(method, response.status_code, response.headers)
-        used_up = exhausted(response.headers)
+        told = limits(response.headers)
         if 200 <= response.status_code < 300:
             if auth:
-                permit.record_success(used_up, tickets)
+                permit.record_success(told, tickets)
             return Answer(response.status_code, _json_of_success(content), response.headers)
         error = _meaning(method, response.status_code, response.headers, content)
         if isinstance(error, Throttled):
-            permit.record_throttling(error.retry_after or 0, used_up, tickets)
+            permit.record_throttling(error.retry_after or 0, told, tickets)
         elif isinstance(error, Rejected) and auth:
-            permit.record_success(used_up, tickets)
+            permit.record_success(told, tickets)
         raise error
 
     def _send(self, request: requests.Request, by: Deadline) -> tuple[requests.Response, bytes]:

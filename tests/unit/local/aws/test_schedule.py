@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from local.aws.schedule import Schedule, ticking
+from local.aws.schedule import Schedule, ticking, until_next
 from local.runtimes.pool import Pool
 from local.runtimes.runtime import FunctionError
 
@@ -67,6 +67,12 @@ def test_ticks_during_a_run_are_lost() -> None:
         assert len(pool.events) == 1
 
     run(test, 0.001)
+
+
+@pytest.mark.parametrize(("elapsed", "wait"), [(0.0, 60.0), (52.0, 8.0), (60.0, 60.0), (75.0, 45.0)])
+def test_a_long_run_does_not_put_off_the_next(elapsed: float, wait: float) -> None:
+    """EventBridge Scheduler's rate goes by the clock, not by when a call ended."""
+    assert until_next(60.0, elapsed) == wait
 
 
 def test_a_run_that_is_asked_for_waits_for_the_one_under_way() -> None:

@@ -192,6 +192,15 @@ def test_a_batch_makes_its_tickets_with_ids_in_another_order(zendesk):
         assert zendesk.get(f"tickets/{ids[number]}").json()["ticket"]["external_id"] == f"acme:{number}"
 
 
+def test_a_job_takes_longer_for_many_tickets_where_the_account_says_so(zendesk):
+    zendesk.account.settings.job_ticket_seconds = 0.12
+    job_id = zendesk.post("tickets/create_many", {"tickets": [TICKET["ticket"]] * 100}).json()["job_status"]["id"]
+    zendesk.later(12)
+    assert status(zendesk, job_id)["status"] == "working"
+    zendesk.later(0.7)
+    assert status(zendesk, job_id)["status"] == "completed"
+
+
 def test_the_rows_of_a_batch_may_be_shuffled(zendesk):
     zendesk.account.jobs.plans.append(JobPlan("rows_shuffled"))
     queued = zendesk.post("tickets/create_many", {"tickets": [{"description": "x"}] * 3})
