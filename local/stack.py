@@ -95,10 +95,9 @@ async def running(options: Options) -> AsyncIterator[Stack]:
         start = starter(options.runtime, Path(started.enter_context(tempfile.TemporaryDirectory(prefix="relay-"))))
         pools = await started.enter_async_context(serving(sizes, start))
         schedule = await started.enter_async_context(ticking(pools[made.scheduled], options.poll_every))
-        for name in {function.environment.get("POLLER_FUNCTION_NAME") for function in made.functions.values()} - {None}:
-            invocations.functions[str(name)] = schedule.run_now
         if made.pipe:
             await started.enter_async_context(carrying(made.pipe))
+        invocations.functions[made.deployed_name] = schedule.run_now
         control_url = await started.enter_async_context(served(control(pools, schedule), 0))
         url = await started.enter_async_context(served(front(made.routes, pools), options.port))
         yield Stack(

@@ -75,39 +75,47 @@ def _ticket_rows() -> list[TicketRow]:
         redriven,
         tickets.ignored(redriven, NOW + 120),
         tickets.split(redriven, NOW + 120),
-        *_rows_in_line(),
+        *_rows_about_one_thing(),
     ]
 
 
-def _rows_in_line() -> list[TicketRow]:
-    rows = []
-    for event_id, do in (("msg_3", "update"), ("msg_4", "solve")):
-        claimed = tickets.claimed("acme", event_id, None, NOW, closed_until=NOW + 1)
-        row = tickets.about(claimed, correlation_pk("acme", "INC-1"), Joining(do=do, wait=3600), b"{}")
-        waits = joining.waiting(row, joining.WAITS_ITS_TURN, NOW + 2)
-        rows += [row, waits, joining.joined(waits, 7, "ticket#acme#msg_1", None, NOW + 9)]
-    led = tickets.claimed("acme", "msg_5", b"{}", NOW, closed_until=NOW + 1)
-    about = tickets.about(led, correlation_pk("acme", "INC-2"), Joining(do="create"), None)
-    return [*rows, joining.leading(about, NOW + 2)]
+def _rows_about_one_thing() -> list[TicketRow]:
+    correlation = correlation_pk("acme", "incident 7")
+
+    def about(event_id: str, wanted: Joining, changes: bytes | None = None) -> TicketRow:
+        row = tickets.claimed("acme", event_id, b"{}", NOW, closed_until=NOW + 30)
+        return tickets.about(row, correlation, wanted, changes)
+
+    first = joining.leading(about("msg_3", Joining(do="create")), NOW + 1)
+    second = about("msg_4", Joining(do="update"), b'{"priority": "high"}')
+    last = about("msg_5", Joining(do="solve", wait=60.0))
+    return [
+        first,
+        joining.waiting(second, joining.WAITS_FOR_TICKET, NOW + 1),
+        joining.joined(second, 7, first.pk, None, NOW + 9),
+        joining.joined(last, 7, first.pk, None, NOW + 99),
+    ]
 
 
 def _update_rows() -> list[UpdateRow]:
     conflict = Conflict(409, "UpdateConflict", "Safe Update prevented the update.")
     claimed = updates.claimed("update#7#inv_1", 7, "inv_1", b"{}", NOW, closed_until=None)
-    of_event = "ticket#acme#msg_3"
     held = updates.held(claimed.based_on("2026-11-22T00:00:00Z"), NOW + 1, rest=b"{}")
     submitted = updates.submitted(claimed, "V3-1", 2, NOW + 1)
     refused = Rejected(422, "RecordInvalid", "Priority is invalid.")
     failed = updates.failed(claimed, "RecordInvalid", "Priority is invalid.", NOW + 2)
     return [
         claimed,
-        updates.claimed("update#7#inv_2", 7, "inv_2", b"{}", NOW, closed_until=NOW + 1, of_event=of_event),
         held,
         updates.half_applied(held, NOW + 2),
         submitted,
         updates.on_update_error(claimed, conflict, NOW + 2, conflicts=3),
         updates.refused_together(claimed, refused, NOW + 2),
         updates.applied(submitted, NOW + 9),
+        updates.applied(
+            updates.claimed("update#7#msg_4", 7, "msg_4", b"{}", NOW, closed_until=None, of_event="ticket#acme#msg_4"),
+            NOW + 8,
+        ),
         updates.skipped(claimed, NOW + 2, *updates.TICKET_CHANGED),
         updates.conflict(claimed, ["priority"], NOW + 2),
         failed,

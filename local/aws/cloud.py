@@ -77,8 +77,9 @@ _ON_LINUX = sys.platform == "linux"
 
 @dataclass(frozen=True, slots=True)
 class Cloud:
-    """What was made. `functions` by name; each route's function, and `scheduled`, are such names. `pipe` is None in a
-    stack that has none.
+    """What was made. `functions` by name; each route's function, and `scheduled`, are such names.
+
+    `deployed_name` is what the scheduled one is called in AWS. `pipe` is None in a stack that has none.
     """
 
     aws_url: str
@@ -89,6 +90,7 @@ class Cloud:
     functions: dict[str, Function]
     routes: list[Route]
     scheduled: str
+    deployed_name: str
 
 
 def forget_aws_profile() -> None:
@@ -167,6 +169,7 @@ def _made(
         functions={function.name: function for function in functions.values()},
         routes=[Route(route.key, functions[route.function].name) for route in template.routes(plain)],
         scheduled=functions[scheduled].name,
+        deployed_name=_alias(plain, known, scheduled) or physical[scheduled],
     )
 
 
@@ -236,6 +239,12 @@ def _functions(
             reserved=int(reserved) if reserved else None,
         )
     return functions
+
+
+def _alias(plain: template.Template, known: Mapping[str, str], function: str) -> str | None:
+    """What callers call in its place, if it has an alias."""
+    aliases = template.resources(plain, "AWS::Lambda::Alias")
+    return next((known[name] for name, alias in aliases if alias["FunctionName"] == {"Ref": function}), None)
 
 
 def _bus(plain: template.Template) -> str | None:

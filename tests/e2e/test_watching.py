@@ -29,10 +29,14 @@ from tests.e2e.chaos.zendesk import CREATE
 from tests.watching import Line, Metric
 from ticket_relay.states import ticket as ticket_states
 from ticket_relay.storage.attribute_values import to_wire
+from ticket_relay.storage.correlations import MOST_PENDING
+from ticket_relay.storage.rows import correlation_pk
 from ticket_relay.storage.store import _item
 
-IN_UNIT_TESTS = {Metric(watching.NAMESPACE, "SecretsStale")}
-"""Written only by a function that has read its secrets a minute ago or more: tests/unit/test_secrets_manager.py."""
+IN_UNIT_TESTS = {Metric(watching.NAMESPACE, name) for name in ("SecretsStale", "PollerNotStarted")}
+"""Written only by a function that has read its secrets a minute ago or more (tests/unit/test_secrets_manager.py), and if
+Lambda refuses to start another one (tests/unit/test_poller_start.py).
+"""
 
 MANY = 10
 """So many tickets with waiting updates are updated in one job."""
@@ -135,6 +139,38 @@ class Provoked:
         self.fault("status", CREATE, "POST", status=500)
         await self.send(doubtful)
         await self.reaches(doubtful.pk, "created")
+
+    async def events_about_one_thing(self) -> None:
+        hooli = Partner.of("hooli", self.world.stack.ready)
+        sample = json.loads(hooli.sample)
+
+        def alerts(*fingerprints: str, status: str = "firing") -> bytes:
+            (alert, *_) = sample["alerts"]
+            times = {"startsAt": "2026-11-22T10:00:00Z", "endsAt": "2026-11-22T11:00:00Z"}
+            of_each = [alert | times | {"fingerprint": it, "status": status} for it in fingerprints]
+            return json.dumps(sample | {"alerts": of_each}).encode()
+
+        def pk(fingerprint: str, status: str = "firing") -> str:
+            return f"ticket#hooli#{fingerprint}-2026-11-22T10:00:00Z-{status}"
+
+        assert await self.send(Event("hooli", alerts("f1")), by=hooli) == 202
+        await self.reaches(pk("f1"), "created")
+        assert await self.send(Event("hooli", alerts("f1", status="resolved")), by=hooli) == 202
+        await self.reaches(pk("f1", "resolved"), "joined")
+
+        # Another event led, and its row is gone; or very many wait already.
+        await self.put({"pk": correlation_pk("hooli", "f2"), "leader": "ticket#hooli#gone", "term": 1})
+        waiting = [f"ticket#hooli#{number}" for number in range(MOST_PENDING)]
+        await self.put({"pk": correlation_pk("hooli", "f3"), "leader": pk("f1"), "term": 1, "pending": waiting})
+        for fingerprint in ("f2", "f3"):
+            assert await self.send(Event("hooli", alerts(fingerprint)), by=hooli) == 202
+        await self.reaches(pk("f2"), "created")
+
+        # What an operator's redrive makes of a delivery that could not be split before.
+        now = time.time()
+        row = ticket_states.claimed("hooli", "evt_split", None, now, closed_until=now)
+        await self.put(_item(row.model_copy(update={"event": alerts("f4", "f5")})))
+        await self.reaches(row.pk, "split")
 
     async def requests_that_are_refused(self) -> None:
         event = self.acme.event()
@@ -249,10 +285,11 @@ async def _provoke(log: io.StringIO) -> None:
         ):
             this = Provoked(world, http)
             await this.a_key_is_missing()
+            await this.the_table_fails()
             await this.events()
+            await this.events_about_one_thing()
             await this.requests_that_are_refused()
             await this.zendesk_says_something_on_the_side()
-            await this.the_table_fails()
             await this.another_worker_is_faster()
             await this.updates()
             await this.bugs_and_broken_rows()
@@ -305,4 +342,8 @@ def test_every_field_that_a_query_names_is_in_its_lines(lines: list[Line], templ
 
 
 def test_no_metric_has_a_dimension_of_many_values(lines: list[Line]) -> None:
-    assert {key for it in watching.emitted(lines) for key in it.metric.keys} == {"reason", "service"}
+    by_keys = {it.metric.keys: it.metric.name for it in watching.emitted(lines) if it.metric.keys}
+    assert by_keys == {
+        frozenset({"reason", "service"}): "RequestRefused",
+        frozenset({"partner", "service"}): "EventIgnored",
+    }

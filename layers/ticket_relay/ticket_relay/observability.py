@@ -46,8 +46,8 @@ def refused(code: str) -> None:
 
 def ignored(partner: str) -> None:
     """An event that no case of its partner's definition is for: a partner's new kind of event may be among them."""
-    with single_metric(name="EventIgnored", unit=MetricUnit.Count, value=1) as metric:
-        metric.add_dimension(name="partner", value=partner)
+    count("EventIgnored")
+    count("EventIgnored", partner=partner)
 
 
 def unexpected(error: Exception) -> None:

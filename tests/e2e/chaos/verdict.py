@@ -61,7 +61,7 @@ def untold(items: Mapping[str, Item], outcomes: Sequence[Mapping[str, str]]) -> 
     ended = {
         (pk, str(item.get("version")), f"{pk.partition('#')[0]}.{item['state']}")
         for pk, item in items.items()
-        if "state" in item and item["state"] not in WORKING
+        if "state" in item and item["state"] not in WORKING and "of_event" not in item
     }
     heard = {(it["id"], it["revision"], it["type"]) for it in outcomes}
     return [

@@ -37,7 +37,8 @@ def test_a_row_of_any_version_is_read_and_kept_whole(version):
     for item in stored_rows.version(version)["items"]:
         row = _row(from_wire(item))
         again = stored_rows.written(row)
-        assert {name: again.get(name) for name in item} == item, row.pk
+        assert item.keys() - again.keys() == set(), row.pk
+        assert _row(from_wire(again)) == row
 
 
 @pytest.mark.parametrize("version", [*RELEASED, __version__])
@@ -52,12 +53,10 @@ def test_a_row_of_this_version_is_read_by_those_before_it(version):
 
 def test_a_version_that_lacks_a_state_cannot_read_it():
     stored = stored_rows.version(__version__)
-    stored["schema"]["ticket"]["$defs"]["TicketState"]["enum"].remove("ignored")
+    stored["schema"]["ticket"]["$defs"]["TicketState"]["enum"].remove("split")
     items = [stored_rows.written(row) for row in stored_rows.examples()]
     (reason,) = unreadable(stored["schema"], items)
-    assert reason == "ticket#acme#msg_2, ignored: 'ignored' is not one of " + str(
-        [str(state) for state in TicketState if state != TicketState.IGNORED]
-    )
+    assert reason.startswith("ticket#acme#msg_2, split: 'split' is not one of ")
 
 
 def test_the_examples_show_every_state_and_every_attribute():

@@ -12,36 +12,37 @@ from ticket_relay.storage.rows import Row, TicketRow, TicketState, UpdateRow
 NOTHING = "none"
 ZENDESK = "zendesk"
 """The sender of what a trigger of Zendesk's asks for."""
-_SOLVED = "solved"
-_WITHOUT_TICKET = frozenset({TicketState.FAILED, TicketState.UNMAPPED, TicketState.IGNORED})
+_WITH_TICKET = frozenset({TicketState.CREATED, TicketState.JOINED})
 """A number that Zendesk announced, and that a failed row still has, is no ticket."""
 
 
 def outcome(row: Row) -> dict[str, str] | None:
-    """Ids and codes, and no customer's words (docs/events); None while a worker has something to do with the row."""
+    """Ids and codes, and no customer's words (docs/events); None while a worker has something to do with the row, and
+    for the update by which a partner's event joins a ticket: that event's own row tells of it.
+    """
     if row.state in row.working:
         return None
-    at = datetime.fromtimestamp(row.updated_at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    common = {"at": at, "reason": row.error_code or NOTHING}
     match row:
         case TicketRow():
-            ticket_id = None if row.state in _WITHOUT_TICKET else row.ticket_id
-            return common | _told("ticket", row, row.partner, row.event_id, ticket_id)
-        case UpdateRow():
-            return common | _told("update", row, ZENDESK, row.invocation_id, row.ticket_id)
-    raise TypeError(f"nobody is told of a {type(row).__name__}")
+            ticket_id = row.ticket_id if row.state in _WITH_TICKET else None
+            return _told(row, f"ticket.{_end(row)}", row.partner, row.event_id, ticket_id)
+        case UpdateRow(of_event=None):
+            return _told(row, f"update.{row.state}", ZENDESK, row.invocation_id, row.ticket_id)
+    return None
 
 
-def _solves(row: Row) -> bool:
-    """Whether it went to the ticket of another event to solve it: its update has ended by now."""
-    joining = row.joining if isinstance(row, TicketRow) and row.state is TicketState.JOINED else None
-    return joining is not None and joining.do == "solve"
+def _end(row: TicketRow) -> str:
+    solved = row.state is TicketState.JOINED and row.joining is not None and row.joining.do == "solve"
+    return "solved" if solved else str(row.state)
 
 
-def _told(kind: str, row: Row, sender: str, event_id: str, ticket_id: int | None) -> dict[str, str]:
+def _told(row: Row, kind: str, sender: str, event_id: str, ticket_id: int | None) -> dict[str, str]:
+    at = datetime.fromtimestamp(row.updated_at, UTC).isoformat(timespec="milliseconds")
     return {
-        "type": f"{kind}.{_SOLVED if _solves(row) else row.state}",
+        "type": kind,
+        "at": at.replace("+00:00", "Z"),
         "sender": sender,
         "event_id": event_id,
         "ticket_id": NOTHING if ticket_id is None else str(ticket_id),
+        "reason": row.error_code or NOTHING,
     }
