@@ -99,7 +99,7 @@ def test_an_update_that_found_no_ticket_in_time_joins_it_when_it_is_redriven(
     send, minutes, things, clock, services, stored
 ):
     send("noted", "one")
-    clock.advance(3700)
+    clock.advance(700)
     minutes()
     assert stored("one").state == TicketState.UNMAPPED
     send("fired", "two")
