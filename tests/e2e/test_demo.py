@@ -20,7 +20,9 @@ from ticket_relay.webhooks.signatures import sign
 
 SECRET = SECRETS["acme"]
 EVENT = Event("acme", b"{}", "msg_1")
+LATER = Event("acme", b"{}", "msg_2")
 ROW = {"state": "created", "ticket_id": 7}
+JOINED = {"state": "joined", "ticket_id": 7}
 
 
 def ticket(**changes: Any) -> dict[str, Any]:
@@ -52,6 +54,9 @@ def note(author: int = 1, body: str = "Escalated from urgent.", *, public: bool 
         claims.escalated_once(ticket(), [note()], 1, "urgent"),
         claims.collided([409, 200, 409]),
         claims.loop_was_cut([200]),
+        claims.one_ticket_for_all([EVENT, LATER], {EVENT.pk: ROW, LATER.pk: JOINED}, [ticket()]),
+        claims.solved_and_reopened(["new", "new", "solved", "open"]),
+        claims.each_said_once(["a-1-firing", "a-2-resolved"], [note(body="(a-1-firing)"), note(body="Resolved at 2.")]),
         claims.nothing_waits({EVENT.pk: ROW}),
         claims.no_ticket_too_many([EVENT], [ticket()]),
     ],
@@ -98,6 +103,16 @@ def test_a_claim_is_true_where_the_evidence_is_there(claim: Claim) -> None:
         claims.collided([409, 200, 200]),
         claims.loop_was_cut([]),
         claims.loop_was_cut([202]),
+        claims.one_ticket_for_all([EVENT, LATER], {EVENT.pk: ROW}, [ticket()]),
+        claims.one_ticket_for_all([EVENT, LATER], {EVENT.pk: ROW, LATER.pk: JOINED | {"ticket_id": 8}}, [ticket()]),
+        claims.one_ticket_for_all([EVENT, LATER], {EVENT.pk: ROW, LATER.pk: JOINED}, [ticket(), ticket(id=8)]),
+        claims.one_ticket_for_all([EVENT, LATER], {EVENT.pk: ROW, LATER.pk: ROW}, [ticket()]),
+        claims.solved_and_reopened(["new", "open", "open"]),
+        claims.solved_and_reopened([]),
+        claims.each_said_once(["a-1-firing"], []),
+        claims.each_said_once([], []),
+        claims.each_said_once(["a-1-firing"], [note(body="(a-1-firing)"), note(body="(a-1-firing)")]),
+        claims.each_said_once(["a-1-firing", "a-2-resolved"], [note(body="Resolved at 2."), note(body="(a-1-firing)")]),
         claims.nothing_waits({}),
         claims.nothing_waits({EVENT.pk: ROW | {"due_at": 1}}),
         claims.no_ticket_too_many([EVENT], [ticket(), ticket()]),
