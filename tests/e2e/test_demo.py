@@ -22,6 +22,8 @@ SECRET = SECRETS["acme"]
 EVENT = Event("acme", b"{}", "msg_1")
 ROW = {"state": "created", "ticket_id": 7, "version": 4}
 OUTCOME = {"id": EVENT.pk, "revision": "4", "type": "ticket.created", "ticket_id": "7"}
+LATER = Event("acme", b"{}", "msg_2")
+JOINED = {"state": "joined", "ticket_id": 7}
 
 
 def ticket(**changes: Any) -> dict[str, Any]:
@@ -54,6 +56,9 @@ def note(author: int = 1, body: str = "Escalated from urgent.", *, public: bool 
         claims.collided([409, 200, 409]),
         claims.loop_was_cut([200]),
         claims.all_told({EVENT.pk: ROW, "ticket#acme#msg_2": {"due_at": 1}}, [OUTCOME, OUTCOME]),
+        claims.one_ticket_for_all([EVENT, LATER], {EVENT.pk: ROW, LATER.pk: JOINED}, [ticket()]),
+        claims.solved_and_reopened(["new", "new", "solved", "open"]),
+        claims.each_said_once(["a-1-firing", "a-2-resolved"], [note(body="(a-1-firing)"), note(body="Resolved at 2.")]),
         claims.nothing_waits({EVENT.pk: ROW}),
         claims.no_ticket_too_many([EVENT], [ticket()]),
     ],
@@ -106,6 +111,16 @@ def test_a_claim_is_true_where_the_evidence_is_there(claim: Claim) -> None:
         claims.all_told({EVENT.pk: ROW}, [OUTCOME | {"type": "ticket.failed"}]),
         claims.all_told({EVENT.pk: ROW}, [OUTCOME | {"ticket_id": "8"}]),
         claims.all_told({EVENT.pk: ROW | {"due_at": 1}}, [OUTCOME]),
+        claims.one_ticket_for_all([EVENT, LATER], {EVENT.pk: ROW}, [ticket()]),
+        claims.one_ticket_for_all([EVENT, LATER], {EVENT.pk: ROW, LATER.pk: JOINED | {"ticket_id": 8}}, [ticket()]),
+        claims.one_ticket_for_all([EVENT, LATER], {EVENT.pk: ROW, LATER.pk: JOINED}, [ticket(), ticket(id=8)]),
+        claims.one_ticket_for_all([EVENT, LATER], {EVENT.pk: ROW, LATER.pk: ROW}, [ticket()]),
+        claims.solved_and_reopened(["new", "open", "open"]),
+        claims.solved_and_reopened([]),
+        claims.each_said_once(["a-1-firing"], []),
+        claims.each_said_once([], []),
+        claims.each_said_once(["a-1-firing"], [note(body="(a-1-firing)"), note(body="(a-1-firing)")]),
+        claims.each_said_once(["a-1-firing", "a-2-resolved"], [note(body="Resolved at 2."), note(body="(a-1-firing)")]),
         claims.nothing_waits({}),
         claims.nothing_waits({EVENT.pk: ROW | {"due_at": 1}}),
         claims.no_ticket_too_many([EVENT], [ticket(), ticket()]),
