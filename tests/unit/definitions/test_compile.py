@@ -51,7 +51,7 @@ class Tree:
         self.write(f"partners/{name}.yaml", text)
 
     def run(self, *arguments):
-        return main([*arguments, "--definitions", str(self.root), "--samples", str(self.root)])
+        return main([*arguments, "--config", str(self.root)])
 
     def problems(self, *arguments):
         """What is printed for a failing check, with paths as seen from the tree."""
@@ -73,7 +73,7 @@ def test_the_shipped_definitions_are_right(capsys):
 
 def test_a_folder_without_partners_is_not_taken_for_no_partners(tmp_path):
     with pytest.raises(SystemExit) as exited:
-        main(["--check", "--definitions", str(tmp_path)])
+        main(["--check", "--config", str(tmp_path)])
     assert exited.value.code == 2
 
 

@@ -1,4 +1,4 @@
-"""What a definition of `layers/config` holds: a partner, or an update rule."""
+"""What a definition holds: a partner, or an update rule."""
 
 import json
 from typing import Annotated, Any, Literal, Self
@@ -82,7 +82,7 @@ class PartnerDefinition(_Definition):
 
     `when` is a JSON-e expression: an event for which it does not hold becomes no ticket. Both see `event` (the parsed
     body), `delivery` (`id`, `timestamp` in epoch seconds) and `now`, which is the delivery's time.
-    `sample` is the path, from the repository's root, of an event that becomes a ticket. The schemes `hmac`, `bearer`
+    `sample` is the path, from the definitions' folder, of an event that becomes a ticket. The schemes `hmac`, `bearer`
     and `basic` have their settings under their own names.
     """
 
@@ -113,7 +113,7 @@ class PartnerDefinition(_Definition):
 
 
 class RuleSample(_Definition):
-    """Paths, from the repository's root, of a webhook's body and of a ticket, for which the rule's condition holds."""
+    """Paths, from the definitions' folder, of a webhook's body and of a ticket, for which the condition holds."""
 
     event: str
     ticket: str
