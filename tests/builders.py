@@ -18,10 +18,16 @@ NOW = 1_795_300_000.0
 SECRETS = {
     "acme": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
     "globex": "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD",
+    "hooli": "whsec_bm90X2Ffc2VjcmV0X2p1c3RfYV90ZXN0X3ZhbHVl",
     "zendesk": "dGhpc19zZWNyZXRfaXNfZm9yX3Rlc3Rpbmdfb25seQ==",
 }
 """By sender: what it signs with."""
-SCHEMES = {"acme": "standard-webhooks", "globex": "standard-webhooks", "zendesk": "zendesk"}
+SCHEMES = {
+    "acme": "standard-webhooks",
+    "globex": "standard-webhooks",
+    "hooli": "standard-webhooks",
+    "zendesk": "zendesk",
+}
 CANARY = "canary-7f3a"
 """Stands in every payload; wherever it shows that is not Zendesk or the table, a payload has leaked."""
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TextIO
 
 import click
+from click.core import ParameterSource
 from rich.console import Console
 
 from local.artefacts import ROOT
@@ -64,11 +65,18 @@ def main(
         measured = asyncio.run(_measured(wanted, kind, dynamodb_url, bars, console))
     if any(part.broken for part in measured):
         sys.exit(1)
-    if not quick:
+    if _as_documented():
         old = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
         today = dt.datetime.now(dt.UTC).date()
         PAGE.write_text(page.written(measured, old, today, page.machine()), encoding="utf-8")
         console.print(f"written: {PAGE.relative_to(ROOT)}")
+
+
+def _as_documented() -> bool:
+    """Whether the numbers are the usual ones: others are for whoever asked for them, and not for the page."""
+    context = click.get_current_context()
+    free = {"parts", "logs"}
+    return all(context.get_parameter_source(name) is ParameterSource.DEFAULT for name in context.params.keys() - free)
 
 
 async def _measured(

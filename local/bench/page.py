@@ -23,7 +23,7 @@ _USAGE = """\
 ```sh
 make bench                      # all parts
 make bench ARGS="burst units"   # some of them; the others stay as they are here
-make bench ARGS=--quick         # much less of everything, and this page is left alone
+make bench ARGS=--quick         # much less of everything; with other numbers than the usual this page is left alone
 make bench ARGS=--help
 ```"""
 _READING = """**Compare the ratios.** Seconds are those of one machine, on which the relay shares the processors with

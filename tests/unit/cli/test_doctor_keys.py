@@ -83,8 +83,8 @@ def test_the_advice_names_the_secret_as_the_template_does(setup, secret):
 
 
 def test_every_partner_of_this_checkout_needs_a_key(setup, secret):
-    secret({name: [builders.SECRETS[name]] for name in ("acme", "globex")})
-    assert keys.partners(setup) == "It holds what acme, globex may sign with."
+    secret({name: [builders.SECRETS[name]] for name in ("acme", "globex", "hooli")})
+    assert keys.partners(setup) == "It holds what acme, globex, hooli may sign with."
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_every_partner_of_this_checkout_needs_a_key(setup, secret):
     ],
 )
 def test_a_partner_without_a_usable_key_is_wrong(setup, secret, change, said):
-    value = {name: [builders.SECRETS[name]] for name in ("acme", "globex")} | change
+    value = {name: [builders.SECRETS[name]] for name in ("acme", "globex", "hooli")} | change
     secret({name: given for name, given in value.items() if given is not None})
     assert said in flaw(keys.partners, setup).finding
 

@@ -221,7 +221,7 @@ def test_a_template_whose_fields_show_only_when_rendered_is_taken(template):
     assert PartnerDefinition.model_validate(PARTNER | {"ticket": template}).ticket == template
 
 
-@pytest.mark.parametrize("missing", ["partner", "scheme", "sample", "ticket"])
+@pytest.mark.parametrize("missing", ["partner", "scheme", "sample"])
 def test_a_definition_without_one_of_its_parts_is_refused(missing):
     definition = {key: value for key, value in PARTNER.items() if key != missing}
     assert wrong(PartnerDefinition, definition)["loc"] == (missing,)

@@ -58,8 +58,9 @@ def test_only_the_parts_that_are_named_are_measured(page):
     assert "## Drain" not in page.read_text()
 
 
-def test_a_quick_run_leaves_the_page_alone(page):
-    assert run("--quick").exit_code == 0
+@pytest.mark.parametrize("options", [["--quick"], ["--rows", "100"], ["--dynamodb", "moto"], ["--job-seconds", "30"]])
+def test_other_numbers_than_the_usual_leave_the_page_alone(page, options):
+    assert run(*options).exit_code == 0
     assert not page.exists()
 
 
