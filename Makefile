@@ -96,7 +96,7 @@ format: $(SETUP) ## Format the code and apply the linter's safe corrections
 	$(BIN)/ruff format
 
 clean: ## Remove everything that make has made
-	rm -rf .aws-sam .venv .runtime .tools .locks .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .aws-sam .local .venv .runtime .tools .locks .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 # From / because pyenv's python3 fails in a folder whose .python-version it does not hold; any Python can install uv, and uv finds
 # or fetches the right one.

@@ -14,6 +14,7 @@ from layers.config.compile import VARIABLE
 from local.aws.cloud import forget_aws_profile
 from local.hint import how_to_send
 from local.processes import log
+from local.ready import announced
 from local.runtimes.runtime import InitError
 from local.stack import DEFAULT_RUNTIME, Options, running
 
@@ -91,10 +92,11 @@ async def _serve(options: Options) -> None:
         signal.signal(signal_number, stop)
     try:
         async with running(options) as stack:
-            print(json.dumps(stack.ready), flush=True)  # noqa: T201 - the contract's one line
-            if sys.stderr.isatty():
-                print(how_to_send(stack.ready), file=sys.stderr, flush=True)  # noqa: T201 - a person is watching
-            await asyncio.Event().wait()
+            with announced(stack.ready):
+                print(json.dumps(stack.ready), flush=True)  # noqa: T201 - the contract's one line
+                if sys.stderr.isatty():
+                    print(how_to_send(stack.ready, options.config), file=sys.stderr, flush=True)  # noqa: T201 - a person is watching
+                await asyncio.Event().wait()
     except asyncio.CancelledError:
         if not stopped.is_set():
             raise

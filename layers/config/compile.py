@@ -169,8 +169,9 @@ def main(arguments: list[str] | None = None) -> int:
 def compiled(config: Config, *, on_samples: bool = False) -> tuple[dict[str, dict[str, Any]], list[Problem]]:
     """The package's files, each with its definitions by name, and all that is wrong, by file and line.
 
-    With `on_samples`, every definition that has the right form is rendered on its sample as well. Raises
-    NotADirectoryError where there is no folder of partners: that is a wrong path, not a relay without partners.
+    With `on_samples`, every definition that has the right form is rendered on its sample as well; so are the partners
+    in `examples/`, which are there to be copied, and never built. Raises NotADirectoryError where there is no folder of
+    partners: that is a wrong path, not a relay without partners.
     """
     if not (config.folder / "partners").is_dir():
         raise NotADirectoryError(f"there is no folder {config.folder / 'partners'}")
@@ -178,6 +179,8 @@ def compiled(config: Config, *, on_samples: bool = False) -> tuple[dict[str, dic
     for name, model in (("partners", PartnerDefinition), ("updates", UpdateRule)):
         files[f"{name}.json"], wrong = _read_all(config, name, model, on_samples=on_samples)
         problems += wrong
+    if on_samples:
+        problems += _read_all(config, "examples", PartnerDefinition, on_samples=True)[1]
     return files, sorted(problems)
 
 

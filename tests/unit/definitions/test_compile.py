@@ -300,4 +300,4 @@ def test_a_file_of_another_kind_is_not_silently_left_out(tree, name):
 def test_a_file_of_the_repository_is_named_from_its_root():
     source = Source(FOLDER / "partners" / "acme.yaml")
     source.wrong(("partner",), "is odd")
-    assert str(source.problems[0]) == "layers/config/partners/acme.yaml:2: partner: is odd"
+    assert str(source.problems[0]) == "layers/config/partners/acme.yaml:3: partner: is odd"

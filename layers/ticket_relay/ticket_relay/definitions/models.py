@@ -71,7 +71,10 @@ def _with_small_metadata(template: dict[str, JsonValue]) -> dict[str, JsonValue]
     return template
 
 
-type Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
+NAME = r"^[a-z][a-z0-9-]{0,62}$"
+"""Of partners and rules: they are names of files and parts of addresses."""
+
+type Name = Annotated[str, StringConstraints(pattern=NAME)]
 type Scheme = Annotated[str, AfterValidator(_known_scheme)]
 type Expression = Annotated[str, StringConstraints(pattern=r"\S")]
 type OnConflict = Literal["reapply", "merge", "skip"]
