@@ -19,7 +19,7 @@ HISTORY_LENGTH = 20
 
 EXTERNAL_ID_LIMIT = 255
 
-PAYLOAD = frozenset({"request", "event", "rest", "leased_rest"})
+PAYLOAD = frozenset({"request", "changes", "event", "rest", "leased_rest"})
 """The attributes that hold what was sent, or is to be: up to 300 KiB, so they are stored compressed."""
 UNREAD = b""
 """Stands in the place of a payload that was not read, or not kept."""
