@@ -1,13 +1,17 @@
-"""JSON Schemas of the definitions' files, for editors. What only a build sees (templates, samples) is not in them."""
+"""JSON Schemas of the definitions' files, for editors. What only a build sees (templates, samples) is not in them.
+
+What a key means is told once, in the reference of docs/partners.md: editors show it from there.
+"""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
-from layers.config.compile import Config
-from ticket_relay.definitions.models import PartnerDefinition, UpdateRule
+from layers.config.compile import FOLDER, Config
+from ticket_relay.definitions.models import Case, Missing, PartnerDefinition, RuleSample, UpdateRule
 from ticket_relay.webhooks.presets import NAMES
 from ticket_relay.zendesk.ticket_models import TicketChanges, TicketCreate
 
@@ -15,6 +19,15 @@ type Schema = dict[str, Any]
 
 FILES: dict[str, type[BaseModel]] = {"partner.json": PartnerDefinition, "update.json": UpdateRule}
 """In the folder `schema/` beside `partners/` and `updates/`, where the first line of each YAML file finds them."""
+REFERENCE = FOLDER.parents[1] / "docs" / "partners.md"
+TABLES: dict[str, type[BaseModel]] = {
+    "A partner": PartnerDefinition,
+    "A case": Case,
+    "If there is no ticket": Missing,
+    "An update rule": UpdateRule,
+    "A rule's sample": RuleSample,
+}
+"""The headings of the reference, each above the table of a model's keys."""
 
 
 def write(config: Config) -> list[Path]:
@@ -44,7 +57,18 @@ def _schema(model: type[BaseModel]) -> Schema:
             parts[name] = replacement
     if "Case" in parts:
         parts["Case"]["properties"]["missing"]["anyOf"].append({"const": "wait"})
+    for title, table in TABLES.items():
+        described = schema if table is model else parts.get(table.__name__)
+        if described is not None:
+            for key, meaning in meanings(title).items():
+                described["properties"][key]["description"] = meaning
     return {"$schema": "http://json-schema.org/draft-07/schema#", **_without_titles(schema)}
+
+
+def meanings(title: str) -> dict[str, str]:
+    """What the reference says of each key, in the table below this heading."""
+    section = REFERENCE.read_text(encoding="utf-8").split(f"\n### {title}\n")[1].split("\n#")[0]
+    return dict(re.findall(r"(?m)^\| `(\w+)` \| (.*) \|$", section))
 
 
 def _template(model: type[BaseModel]) -> Schema:
