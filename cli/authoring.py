@@ -107,7 +107,6 @@ def schema(config: Config) -> None:
     "--from",
     "name",
     metavar="NAME",
-    type=click.Choice(sorted(copying.examples())),
     default="standard-webhooks",
     show_default=True,
     help="The example to copy.",
@@ -116,11 +115,14 @@ def schema(config: Config) -> None:
 def new(partner: str, name: str, config: Config) -> None:
     """Begin the definition of a partner, as a copy of an example with its samples.
 
-    Prints the files that it writes, and replaces none.
+    Prints the files that it writes, and replaces no definition and no sample. A wrong NAME lists the examples.
     """
+    examples = copying.examples()
+    if name not in examples:
+        raise click.BadParameter(f"must be one of {', '.join(sorted(examples))}", param_hint="--from")
     if not re.fullmatch(NAME, partner):
         raise click.BadParameter("give a-z, 0-9 and hyphens, at most 63, beginning with a letter", param_hint="PARTNER")
-    for path in [*copying.copied(copying.examples()[name], partner, config), *schemas.write(config)]:
+    for path in [*copying.copied(examples[name], partner, config), *schemas.write(config)]:
         click.echo(path_of(path))
 
 

@@ -9,8 +9,6 @@ from layers.config import compile as compiler
 from layers.config.compile import Config
 from ticket_relay.definitions.models import PartnerDefinition, UpdateRule
 
-__all__ = ["Config", "partners", "problems", "rules"]
-
 
 def partners(config: Config) -> dict[str, PartnerDefinition]:
     """By name. Raises ClickException if a definition is wrong, after each problem has been printed to stderr."""
@@ -23,7 +21,7 @@ def rules(config: Config) -> dict[str, UpdateRule]:
 
 
 def problems(config: Config) -> list[compiler.Problem]:
-    """All that is wrong with the definitions, on their samples as well. Raises ClickException if there are none."""
+    """All that is wrong with them, on their samples as well. Raises ClickException if there is no such folder."""
     return _read(config, on_samples=True)[1]
 
 
