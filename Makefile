@@ -6,6 +6,11 @@ BIN := .venv/bin
 SETUP := .venv/.synced .runtime/.synced
 ARGS ?=
 
+# Definitions of your own, in place of the repository's: a folder with partners/, updates/ and the samples that they name. A folder that
+# is not there must not be taken for none.
+CONFIG ?= $(RELAY_CONFIG)
+definitions build local: export RELAY_CONFIG = $(if $(CONFIG),$(or $(shell cd "$(CONFIG)" && pwd),$(error no folder $(CONFIG))))
+
 # A name on the PATH is no proof: pyenv's shim of a tool that another Python version holds is found and fails.
 UV := $(shell uv --version >/dev/null 2>&1 && echo uv || echo .tools/bin/uv)
 
@@ -28,7 +33,7 @@ setup: $(SETUP) ## Make .venv (everything) and .runtime (what Lambda gives a fun
 demo: $(SETUP) ## Show the whole relay at work, with every claim checked
 	$(BIN)/python -m local.demo $(ARGS)
 
-local: $(SETUP) ## Keep the whole stack running on this machine
+local: $(SETUP) ## Keep the whole stack running on this machine (CONFIG=folder of definitions)
 	$(BIN)/python -m local $(ARGS)
 
 # Wanted, not needed: the tests that lack the engine are skipped and say why.
@@ -42,7 +47,7 @@ SEED ?= 7
 chaos: $(SETUP) ## Break everything that can break, and count what became of each event (EVENTS=2000 SEED=7)
 	$(BIN)/python -m tests.e2e.chaos --events $(EVENTS) --seed $(SEED) $(ARGS)
 
-check: lint types locks-fresh definitions template checkov ## All that CI asks: lint, types, locks, definitions, template, checkov, tests
+check: lint types locks-fresh definitions template checkov ## All that CI asks: lint, types, locks, definitions, template, checkov, tests (CONFIG=)
 	$(MAKE) test
 
 lint: $(SETUP)
@@ -66,7 +71,7 @@ template: $(SETUP)
 checkov: .checkov/.synced
 	.checkov/bin/checkov --config-file .checkov.yaml
 
-build: $(SETUP) ## Build what is deployed, into .aws-sam
+build: $(SETUP) ## Build what is deployed, into .aws-sam (CONFIG=folder of definitions)
 	$(BIN)/sam build
 
 bench: $(SETUP) ## Measure the relay beside its peers, and write docs/performance.md (ARGS=--help)
@@ -100,7 +105,7 @@ format: $(SETUP) ## Format the code and apply the linter's safe corrections
 	$(BIN)/ruff format
 
 clean: ## Remove everything that make has made
-	rm -rf .aws-sam .venv .runtime .checkov .tools .locks .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .aws-sam .local .venv .runtime .checkov .tools .locks .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 # From / because pyenv's python3 fails in a folder whose .python-version it does not hold; any Python can install uv, and uv finds
 # or fetches the right one.

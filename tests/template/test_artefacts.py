@@ -5,6 +5,7 @@ import json
 import marshal
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -117,6 +118,24 @@ def test_the_definitions_are_shipped_as_json(built: Path) -> None:
     package = built / "ConfigLayer" / "python" / "ticket_relay_config"
     assert {path.name for path in package.iterdir()} == {"__init__.py", "__pycache__", "partners.json", "updates.json"}
     assert "acme" in package.joinpath("partners.json").read_text()
+
+
+def test_the_config_layer_may_hold_a_teams_own_definitions(tmp_path: Path) -> None:
+    """`sam build` hands its environment on to the layer's Makefile."""
+    (tmp_path / "partners").mkdir()
+    (tmp_path / "partners" / "initech.yaml").write_text(
+        "partner: initech\nscheme: github\nsample: it.json\nticket: {subject: x, comment: {body: x}}\n"
+    )
+    make = shutil.which("make")
+    assert make
+    subprocess.run(
+        [make, "-s", "build-ConfigLayer", f"ARTIFACTS_DIR={tmp_path}/made"],
+        cwd=ROOT / "layers",
+        env=os.environ | {"RELAY_CONFIG": str(tmp_path)},
+        check=True,
+    )
+    package = tmp_path / "made" / "python" / "ticket_relay_config"
+    assert json.loads((package / "partners.json").read_text()).keys() == {"initech"}
 
 
 def test_every_compiled_part_is_there_for_both_architectures(built: Path) -> None:

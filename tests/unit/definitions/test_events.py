@@ -47,7 +47,7 @@ def problems(tmp_path, capsys):
         (tmp_path / "partners/alerts.yaml").write_text(text)
         for name, statuses in ({"firing": ["firing"], "resolved": ["resolved"]} | samples).items():
             (tmp_path / f"events/{name}.json").write_text(json.dumps({"alerts": [alert(each) for each in statuses]}))
-        main(["--check", "--definitions", str(tmp_path), "--samples", str(tmp_path)])
+        main(["--check", "--config", str(tmp_path)])
         return capsys.readouterr().err.replace(f"{tmp_path}/partners/", "").splitlines()
 
     return check

@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from ticket_relay.errors import PayloadRefused
 from ticket_relay.webhooks import payload, proofs
 from ticket_relay.webhooks.payload import Request
 from ticket_relay.webhooks.proofs import Claim, refused
@@ -76,7 +77,7 @@ def sign(scheme: Scheme, *, id: str, timestamp: float, body: bytes, secret: str)
 def filled(scheme: Scheme, *, id: str, timestamp: float, body: bytes) -> bytes:
     """The body of a new event: with this id and this time, where the scheme has them in the body.
 
-    The objects around them must be there. Raises PayloadRefused for a body that is no event.
+    Raises PayloadRefused for a body that is no event, or has not the objects around them.
     """
     way = scheme.ways[0]
     values: dict[str, str | int] = {}
@@ -90,7 +91,10 @@ def filled(scheme: Scheme, *, id: str, timestamp: float, body: bytes) -> bytes:
     event = payload.parse(body)
     for pointer, value in values.items():
         around, _, name = pointer.rpartition("/")
-        payload.find(event, around)[name] = value
+        place = payload.find(event, around)
+        if not isinstance(place, dict):
+            raise PayloadRefused("body_incomplete", f"The body has no object at {around}.")
+        place[name] = value
     return json.dumps(event).encode()
 
 
