@@ -1,4 +1,4 @@
-"""`relay`: shows events and what is stuck, starts rows again, restores lost ones, and helps with set-up and definitions."""
+"""`relay`: shows events and what is stuck, starts rows again, restores lost ones, and helps to write definitions."""
 
 import time
 from dataclasses import asdict, replace
