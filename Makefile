@@ -1,6 +1,6 @@
 # Everything that is done here by hand or by CI. `make` alone lists it.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo local test check lint types locks-fresh definitions template build bench lock format clean dynamodb chaos
+.PHONY: help setup demo local test check lint types locks-fresh definitions template checkov build bench docs lock format clean dynamodb chaos
 
 BIN := .venv/bin
 SETUP := .venv/.synced .runtime/.synced
@@ -47,7 +47,7 @@ SEED ?= 7
 chaos: $(SETUP) ## Break everything that can break, and count what became of each event (EVENTS=2000 SEED=7)
 	$(BIN)/python -m tests.e2e.chaos --events $(EVENTS) --seed $(SEED) $(ARGS)
 
-check: lint types locks-fresh definitions template ## All that CI asks: lint, types, locks, definitions, template, tests (CONFIG=)
+check: lint types locks-fresh definitions template checkov ## All that CI asks: lint, types, locks, definitions, template, checkov, tests (CONFIG=)
 	$(MAKE) test
 
 lint: $(SETUP)
@@ -65,6 +65,11 @@ template: export AWS_DEFAULT_REGION = us-east-1
 template: $(SETUP)
 	$(BIN)/sam validate --lint
 	$(BIN)/cfn-lint --append-rules cfn_lint_serverless.rules --template template.yaml
+	$(BIN)/cfn-lint --template docs/events/*.yaml
+
+# Findings are fixed, or waived with a reason in .checkov.yaml. Nothing is fetched: its own rules are in the package.
+checkov: .checkov/.synced
+	.checkov/bin/checkov --config-file .checkov.yaml
 
 build: $(SETUP) ## Build what is deployed, into .aws-sam (CONFIG=folder of definitions)
 	$(BIN)/sam build
@@ -72,14 +77,18 @@ build: $(SETUP) ## Build what is deployed, into .aws-sam (CONFIG=folder of defin
 bench: $(SETUP) ## Measure the relay beside its peers, and write docs/performance.md (ARGS=--help)
 	$(BIN)/python -m local.bench $(ARGS)
 
+docs: $(SETUP) ## Write docs/partner-api.md from docs/openapi.yaml
+	$(BIN)/python docs/partner_api.py
+
 # The development lock comes first and constrains the deployed one: what is tested is what is deployed. (The SAM CLI pins boto3.)
 # No addresses: a lock names versions and hashes, and where they come from is the machine's affair.
-LOCKS := requirements-dev.txt layers/dependencies/requirements.txt local/runtime-requirements.txt
+LOCKS := requirements-dev.txt requirements-checkov.txt layers/dependencies/requirements.txt local/runtime-requirements.txt
 COMPILE := $(BIN)/uv pip compile -q --universal --python-version 3.13 --generate-hashes --no-emit-index-url --custom-compile-command "make lock"
 INTO := .
 
 lock: $(SETUP) ## Write the locks again after a change of a .in file (ARGS=--upgrade for newer versions)
 	$(COMPILE) $(ARGS) requirements-dev.in -o $(INTO)/requirements-dev.txt
+	$(COMPILE) $(ARGS) requirements-checkov.in -o $(INTO)/requirements-checkov.txt
 	$(COMPILE) $(ARGS) -c requirements-dev.txt layers/dependencies/requirements.in -o $(INTO)/layers/dependencies/requirements.txt
 	$(COMPILE) $(ARGS) local/runtime-requirements.in -o $(INTO)/local/runtime-requirements.txt
 
@@ -96,7 +105,7 @@ format: $(SETUP) ## Format the code and apply the linter's safe corrections
 	$(BIN)/ruff format
 
 clean: ## Remove everything that make has made
-	rm -rf .aws-sam .local .venv .runtime .tools .locks .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .aws-sam .local .venv .runtime .checkov .tools .locks .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 # From / because pyenv's python3 fails in a folder whose .python-version it does not hold; any Python can install uv, and uv finds
 # or fetches the right one.
@@ -116,6 +125,10 @@ clean: ## Remove everything that make has made
 
 .runtime/.synced: $(RUNTIME) .runtime/pyvenv.cfg
 	$(UV) pip sync -q --require-hashes --python .runtime $(RUNTIME)
+	touch $@
+
+.checkov/.synced: requirements-checkov.txt .checkov/pyvenv.cfg
+	$(UV) pip sync -q --require-hashes --python .checkov requirements-checkov.txt
 	touch $@
 
 # Amazon's own DynamoDB, on which the tests run as well as on moto. Where the registry is, is the machine's affair; the hash is ours.

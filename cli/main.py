@@ -1,4 +1,4 @@
-"""`relay`: shows events and what is stuck, starts rows again, checks the set-up, and helps to write definitions."""
+"""`relay`: shows events and what is stuck, starts rows again, restores lost ones, and helps to write definitions."""
 
 import time
 from dataclasses import asdict, replace
@@ -6,7 +6,7 @@ from typing import Any, override
 
 import click
 
-from cli import authoring, reading, shown
+from cli import authoring, reading, restoring, shown
 from cli.doctor.examination import examine
 from cli.doctor.finding import Status
 from cli.failures import told
@@ -158,6 +158,34 @@ def redrive(row: tuple[str, ...], where: Where, wanted: Wanted, *, state: str | 
 
 
 @main.command()
+@click.argument("copy", metavar="COPY")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+@somewhere
+@json_too
+def restore(copy: str, where: Where, *, yes: bool, machine: bool) -> None:
+    """Put the rows that the table has lost, from a restored COPY of it.
+
+    COPY is the name of a table in the same account and region, as point-in-time recovery makes it. A row that the
+    table has stays as it is. An unfinished row is looked for in Zendesk before anything is sent for it.
+
+    Scans the whole copy, and writes with conditions, so that it may be run beside workers, and again.
+    """
+    place = where.place()
+    of_copy = replace(place, table=copy)
+    records, _ = reading.oldest(of_copy, Wanted())
+    if not yes:
+        question = f"Put those of the {len(records)} rows of {copy} that {place.table} does not have?"
+        click.confirm(question, abort=True, err=True)
+    found = restoring.restore(_store(place), _store(of_copy), (it["pk"] for it in records), time.time())
+    if machine:
+        shown.as_json(found)
+    else:
+        shown.as_fields(found)
+    if found["unreadable"]:
+        raise click.exceptions.Exit(1)
+
+
+@main.command()
 @somewhere
 @json_too
 def stats(where: Where, *, machine: bool) -> None:
@@ -222,8 +250,7 @@ def _found(where: Where, pk: str, *, payload: bool = False) -> Record:
 
 def _redriven(place: Place, pks: list[str], state: str | None, *, machine: bool) -> bool:
     """Redrive the rows and print the outcome of each, even if a later one raises; whether all were redriven."""
-    # Without the relay's metrics and log lines: stdout is for the answers.
-    store = Store(Table(place.table, place.client), report=lambda *_: None)
+    store = _store(place)
     outcomes: list[Outcome] = []
     try:
         for pk in pks:
@@ -234,6 +261,11 @@ def _redriven(place: Place, pks: list[str], state: str | None, *, machine: bool)
         else:
             shown.as_table(("outcome", "pk", "state", "attempt", "reason"), map(asdict, outcomes))
     return all(outcome.outcome == "redriven" for outcome in outcomes)
+
+
+def _store(place: Place) -> Store:
+    """Without the relay's metrics and log lines: stdout is for the answers."""
+    return Store(Table(place.table, place.client), report=lambda *_: None)
 
 
 def _brief(record: Record) -> Record:

@@ -15,6 +15,7 @@ from local import artefacts, zendesk_simulator
 from local.api_gateway.front import front, served
 from local.aws import cloud
 from local.aws.invocations import serving as serving_invocations
+from local.aws.pipe import carrying
 from local.aws.schedule import Schedule, ticking
 from local.control import control
 from local.partners import partners
@@ -102,7 +103,10 @@ async def running(options: Options) -> AsyncIterator[Stack]:
         start = starter(options.runtime, scratch)
         pools = await started.enter_async_context(serving(sizes, start))
         schedule = await started.enter_async_context(ticking(pools[made.scheduled], options.poll_every))
-        invocations.functions[made.deployed_name] = schedule.run_now
+        for name in {function.environment.get("POLLER_FUNCTION_NAME") for function in made.functions.values()} - {None}:
+            invocations.functions[str(name)] = schedule.run_now
+        if made.pipe:
+            await started.enter_async_context(carrying(made.pipe))
         control_url = await started.enter_async_context(served(control(pools, schedule), 0))
         url = await started.enter_async_context(served(front(made.routes, pools), options.port))
         yield Stack(
@@ -119,6 +123,7 @@ async def running(options: Options) -> AsyncIterator[Stack]:
                 "control_url": control_url,
                 "aws_region": REGION,
                 "aws_access_key_id": ACCESS_KEY,
+                "event_bus": made.bus,
             },
             pools=pools,
             schedule=schedule,

@@ -148,8 +148,8 @@ def test_without_a_choice_nothing_is_lost():
         Case.model_validate({"do": "solve", "missing": "wait"}),
     )
     assert create.policies == {}
-    assert update.policies == {"missing": "unmapped", "wait": 3600}
-    assert solve.policies == {"missing": "unmapped", "wait": 3600, "on_closed": "ignore"}
+    assert update.policies == {"missing": "unmapped", "wait": 600}
+    assert solve.policies == {"missing": "unmapped", "wait": 600, "on_closed": "ignore"}
 
 
 def test_the_short_form_is_one_case():

@@ -91,9 +91,9 @@ type ChangesTemplate = Annotated[dict[str, JsonValue], _fields_of(TicketChanges)
 
 
 class Missing(_Definition):
-    """How many seconds an update waits for a ticket to be created, and what becomes of it then."""
+    """How many seconds an update waits for the event that makes its ticket, and what becomes of it then."""
 
-    wait: Annotated[float, Field(ge=0, le=7 * 24 * 3600)] = 3600
+    wait: Annotated[float, Field(ge=0, le=7 * 24 * 3600)] = 600
     then: Literal["create", "ignore", "unmapped"] = "unmapped"
 
 
