@@ -107,7 +107,7 @@ def schema(config: Config) -> None:
     "--from",
     "name",
     metavar="NAME",
-    default="standard-webhooks",
+    default="starter",
     show_default=True,
     help="The example to copy.",
 )

@@ -68,7 +68,7 @@ def test_a_case_that_fits_is_named_with_what_its_events_are_about():
 def test_changes_are_those_of_the_ticket_that_there_is():
     (shown, *_) = answer("hooli", str(ROOT / "events/hooli-alerts-resolved.json"))["events"]
     assert (shown["case"], shown["outcome"]) == ("events[1]", "solve")
-    assert shown["policies"] == {"on_closed": "ignore", "missing": "unmapped", "wait": 3600}
+    assert shown["policies"] == {"on_closed": "ignore", "missing": "unmapped", "wait": 600}
     (request,) = shown["requests"]
     assert (request["method"], request["path"]) == ("PUT", "/api/v2/tickets/(its ticket)")
     assert request["body"]["ticket"]["status"] == "solved"
