@@ -60,9 +60,9 @@ def becomes(partner: PartnerDefinition, event: dict[str, Any], delivery: signatu
 
 
 def test_every_example_passes_the_check() -> None:
-    assert compiler.main(["--check", "--definitions", str(EXAMPLES), "--samples", str(EXAMPLES)]) == 0
+    assert compiler.main(["--check", "--config", str(EXAMPLES)]) == 0
     assert NAMES == [
-        "alertmanager", "github", "grafana", "jira", "pagerduty", "sentry", "shopify", "standard-webhooks", "stripe",
+        "alertmanager", "github", "grafana", "jira", "pagerduty", "sentry", "shopify", "standard-webhooks", "starter", "stripe",
     ]  # fmt: skip
 
 
