@@ -1,12 +1,11 @@
 """`POST /webhooks/{partner}`: a partner's signed event becomes a ticket request, answered 202 once it is durable."""
 
-from dataclasses import replace
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from ticket_relay import api_gateway, config, observability
-from ticket_relay.create_ticket.webhook import Receipt, receive
+from ticket_relay.create_ticket.webhook import receive
 from ticket_relay.definitions.loader import partners
 from ticket_relay.rate_limits.permit import Deadline
 from ticket_relay.services import services
@@ -24,28 +23,11 @@ def webhook(event: api_gateway.Event) -> api_gateway.Answer:
     receipt = receive(services(), partner, event["headers"], api_gateway.raw_body(event), by)
     if receipt.challenge is not None:
         return api_gateway.answer(200, {"challenge": receipt.challenge})
-    receipt = _joined(receipt, by)
-    return api_gateway.answer(200 if receipt.state == "ignored" else 202, _told(receipt))
+    if receipt.may_join:
+        from ticket_relay.update_ticket import at_once  # noqa: PLC0415 - most events join no other's ticket
 
-
-def _joined(receipt: Receipt, by: Deadline) -> Receipt:
-    """After an event that is first in line for its ticket has joined it, if there is time."""
-    if receipt.events:
-        return replace(receipt, events=tuple(_joined(event, by) for event in receipt.events))
-    if receipt.first_in_line is None:
-        return receipt
-    from ticket_relay.update_ticket import at_once  # noqa: PLC0415 - most events join no other's ticket
-
-    return at_once.join(services(), receipt.first_in_line, by)
-
-
-def _told(receipt: Receipt) -> dict[str, Any]:
-    told: dict[str, Any] = {"state": receipt.state, "id": receipt.event_id}
-    if receipt.ticket_id is not None:
-        told["ticket_id"] = receipt.ticket_id
-    if receipt.events:
-        told["events"] = [_told(event) for event in receipt.events]
-    return told
+        receipt = at_once.join(services(), receipt, by)
+    return api_gateway.answer(200 if receipt.state == "ignored" else 202, receipt.told)
 
 
 @observability.lambda_handler

@@ -9,6 +9,7 @@ From the claim on the row is durable, so the answer is 202 whatever Zendesk, or 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 from ticket_relay import observability
 from ticket_relay.create_ticket import mapping, submit
@@ -43,6 +44,20 @@ class Receipt:
     """What a sender that only tries the address out wants back."""
     events: tuple["Receipt", ...] = ()
     first_in_line: TicketRow | None = None
+
+    @property
+    def may_join(self) -> bool:
+        return self.first_in_line is not None or any(event.may_join for event in self.events)
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """The body of the answer."""
+        told: dict[str, Any] = {"state": self.state, "id": self.event_id}
+        if self.ticket_id is not None:
+            told["ticket_id"] = self.ticket_id
+        if self.events:
+            told["events"] = [event.told for event in self.events]
+        return told
 
 
 def receive(services: Services, partner: str, headers: Mapping[str, str], body: bytes, by: Deadline) -> Receipt:
