@@ -1,12 +1,11 @@
 """A partner delivers an event, answered 202 once it is durable; or asks what became of one."""
 
-from dataclasses import replace
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from ticket_relay import api_gateway, config, observability
-from ticket_relay.create_ticket.webhook import Receipt, receive
+from ticket_relay.create_ticket.webhook import receive
 from ticket_relay.definitions.loader import partners
 from ticket_relay.rate_limits.permit import Deadline
 from ticket_relay.services import services
@@ -20,6 +19,7 @@ ANSWER_WITHIN = 3.0
 def deliver(event: api_gateway.Event) -> api_gateway.Answer:
     by = Deadline.after(ANSWER_WITHIN)
     partner = event["pathParameters"]["partner"]
+<<<<<<< HEAD
     receipt = _joined(receive(services(), partner, event["headers"], api_gateway.raw_body(event), by), by)
     stored = receipt.challenge is None and receipt.state != "ignored"
     return api_gateway.answer(202 if stored else 200, receipt.told)
@@ -44,6 +44,16 @@ def tell(event: api_gateway.Event) -> api_gateway.Answer:
 
 
 webhook = api_gateway.router({"POST /webhooks/{partner}": deliver, "GET /webhooks/{partner}/events/{id+}": tell})
+=======
+    receipt = receive(services(), partner, event["headers"], api_gateway.raw_body(event), by)
+    if receipt.challenge is not None:
+        return api_gateway.answer(200, {"challenge": receipt.challenge})
+    if receipt.may_join:
+        from ticket_relay.update_ticket import at_once  # noqa: PLC0415 - most events join no other's ticket
+
+        receipt = at_once.join(services(), receipt, by)
+    return api_gateway.answer(200 if receipt.state == "ignored" else 202, receipt.told)
+>>>>>>> 210e8b20569594dfcccaba564bad797969b83b53
 
 
 @observability.lambda_handler
