@@ -1,4 +1,4 @@
-"""`POST /webhooks/{partner}`: a partner's signed event becomes a ticket request, answered 202 once it is durable."""
+"""A partner delivers an event, answered 202 once it is durable; or asks what became of one."""
 
 from dataclasses import replace
 from typing import Any
@@ -17,15 +17,12 @@ ANSWER_WITHIN = 3.0
 """Seconds for Zendesk's share, so that the partner is answered within five."""
 
 
-@api_gateway.route("POST /webhooks/{partner}")
-def webhook(event: api_gateway.Event) -> api_gateway.Answer:
+def deliver(event: api_gateway.Event) -> api_gateway.Answer:
     by = Deadline.after(ANSWER_WITHIN)
     partner = event["pathParameters"]["partner"]
-    receipt = receive(services(), partner, event["headers"], api_gateway.raw_body(event), by)
-    if receipt.challenge is not None:
-        return api_gateway.answer(200, {"challenge": receipt.challenge})
-    receipt = _joined(receipt, by)
-    return api_gateway.answer(200 if receipt.state == "ignored" else 202, _told(receipt))
+    receipt = _joined(receive(services(), partner, event["headers"], api_gateway.raw_body(event), by), by)
+    stored = receipt.challenge is None and receipt.state != "ignored"
+    return api_gateway.answer(202 if stored else 200, receipt.told)
 
 
 def _joined(receipt: Receipt, by: Deadline) -> Receipt:
@@ -39,13 +36,14 @@ def _joined(receipt: Receipt, by: Deadline) -> Receipt:
     return at_once.join(services(), receipt.first_in_line, by)
 
 
-def _told(receipt: Receipt) -> dict[str, Any]:
-    told: dict[str, Any] = {"state": receipt.state, "id": receipt.event_id}
-    if receipt.ticket_id is not None:
-        told["ticket_id"] = receipt.ticket_id
-    if receipt.events:
-        told["events"] = [_told(event) for event in receipt.events]
-    return told
+def tell(event: api_gateway.Event) -> api_gateway.Answer:
+    from ticket_relay.create_ticket import status  # noqa: PLC0415 - no delivery waits for it
+
+    path = event["pathParameters"]
+    return api_gateway.answer(200, status.of(services(), path["partner"], path["id"], event["headers"]).told)
+
+
+webhook = api_gateway.router({"POST /webhooks/{partner}": deliver, "GET /webhooks/{partner}/events/{id+}": tell})
 
 
 @observability.lambda_handler
@@ -53,8 +51,7 @@ def handler(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
     return webhook(event)
 
 
-# At the end of the module, so that Lambda's init phase pays for it and not the first partner.
-if config.in_lambda():
+if config.in_lambda():  # at the end, so that Lambda's init phase pays for it and not the first partner
     services()
     partners()
     TicketCreate.model_rebuild()

@@ -154,6 +154,21 @@ def loop_was_cut(outcomes: Sequence[int | str]) -> Claim:
     )
 
 
+def all_told(rows: Rows, outcomes: Sequence[Mapping[str, str]]) -> Claim:
+    """`outcomes` are what a subscriber of the event bus has heard; it may hear the same twice."""
+    stored = {
+        (pk, str(row["version"]), f"{pk.partition('#')[0]}.{row['state']}", str(row.get("ticket_id", "none")))
+        for pk, row in rows.items()
+        if "due_at" not in row
+    }
+    told = {(it["id"], it["revision"], it["type"], it["ticket_id"]) for it in outcomes}
+    return Claim(
+        "the event bus heard how each of them ended, with its ticket, and of nothing that did not happen",
+        bool(stored) and told == stored,
+        f"{len(told & stored)} of {len(stored)}, and {len(told - stored)} others",
+    )
+
+
 def nothing_waits(rows: Rows) -> Claim:
     waiting = sum("due_at" in row for row in rows.values())
     return Claim("no work is left over", bool(rows) and waiting == 0, f"{waiting} of {len(rows)} rows")

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
@@ -33,6 +34,7 @@ async def play(stage: Stage) -> None:
     await forgeries_are_refused(stage)
     await an_outage_is_survived(stage)
     await an_agents_edit_is_kept(stage, globex)
+    await everybody_has_heard(stage)
     stage.claims["In the end"] = [
         claims.nothing_waits(stage.rows),
         claims.no_ticket_too_many(stage.events, stage.tickets),
@@ -199,6 +201,22 @@ async def an_agents_edit_is_kept(stage: Stage, event: Event) -> None:
     )
 
 
+async def everybody_has_heard(stage: Stage) -> None:
+    stage.scene(
+        "6. Others hear how each event and update ended",
+        "Each row holds its outcome. The table's stream and a pipe tell it to an event bus, as template.yaml has them;",
+        "a queue listens there, as docs/events/to-sqs.yaml makes it.",
+    )
+
+    def lines() -> Iterator[Line]:
+        for kind, count in Counter(outcome["type"] for outcome in stage.outcomes).items():
+            yield Line(kind, told=f"{count} so far")
+
+    async with stage.watched(lines):
+        await stage.until(lambda: claims.all_told(stage.rows, stage.outcomes).true, within=10)
+    stage.claim(claims.all_told(stage.rows, stage.outcomes))
+
+
 def _struck(fault: Fault) -> Callable[[], bool]:
     return lambda: fault.happened > 0
 
@@ -218,12 +236,13 @@ def _lines(stage: Stage, events: Mapping[str, Event], answers: Mapping[str, Answ
         answer = answers.get(what)
         said = f"{answer.status} {answer.body.get('state') or answer.body.get('error')}" if answer else ""
         ticket = f"#{row['ticket_id']}" if row.get("state") == "created" else ""
-        yield Line(what, said, str(row.get("state", "")), stage.job(row), ticket)
+        yield Line(what, said, str(row.get("state", "")), stage.job(row), ticket, stage.told(event.pk))
 
 
 def _update_lines(stage: Stage, puts: list[int | None]) -> Iterator[Line]:
     for number, invocation in enumerate(stage.account.deliveries.invocations, 1):
-        row = stage.rows.get(f"update#{invocation.ticket_id}#{invocation.id}", {})
+        pk = f"update#{invocation.ticket_id}#{invocation.id}"
+        state = str(stage.rows.get(pk, {}).get("state", ""))
         said = ", ".join(str(attempt.outcome) for attempt in invocation.attempts)
-        yield Line(f"webhook {number}", said, str(row.get("state", "")), "", f"#{invocation.ticket_id}")
+        yield Line(f"webhook {number}", said, state, "", f"#{invocation.ticket_id}", stage.told(pk))
     yield Line("the relay's updates", zendesk=", ".join(map(str, puts)))

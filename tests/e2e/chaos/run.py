@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import parse_qsl
 
+from local.demo.subscriber import Outcome as Told
 from tests.e2e.chaos import incidents, senders, verdict
 from tests.e2e.chaos.senders import Sent
 from tests.e2e.chaos.verdict import Ended, Evidence, Violation
@@ -17,6 +18,8 @@ from tests.e2e.chaos.zendesk import CREATE, CREATE_MANY
 
 DRAINED_WITHIN = 240.0
 """Seconds: pauses grow while the trouble lasts, and a lease takes twenty of them to end."""
+TOLD_WITHIN = 15.0
+"""Seconds after the last row has ended."""
 FOR_EACH_EVENT = 0.1
 """Seconds more: two of these runs may share a small machine."""
 
@@ -80,7 +83,8 @@ async def run(task: Task, upstream: str, progress: Progress, starting: asyncio.L
         await _drain(world, progress, DRAINED_WITHIN + FOR_EACH_EVENT * task.events)
         slow.cancel()
         drained = time.monotonic()
-        evidence = _evidence(sent, world, await world.items(), await world.index())
+        outcomes = await _heard(world, TOLD_WITHIN)
+        evidence = _evidence(sent, world, await world.items(), await world.index(), outcomes)
         late_calls = [
             Violation("gate", f"called although Zendesk asked callers to wait: {it}")
             for it in world.gate_watch.late_calls
@@ -142,7 +146,19 @@ async def _drain(world: World, progress: Progress, within: float) -> None:
         await asyncio.sleep(0.5)
 
 
-def _evidence(sent: list[Sent], world: World, items: dict[str, Any], indexed: set[str]) -> Evidence:
+async def _heard(world: World, within: float) -> list[Told]:
+    """What the subscriber knows when it knows all, or when the time is over."""
+    end = time.monotonic() + within
+    while True:
+        heard = await asyncio.to_thread(world.subscriber.heard)
+        if not verdict.untold(await world.items(), heard) or time.monotonic() > end:
+            return heard
+        await asyncio.sleep(0.5)
+
+
+def _evidence(
+    sent: list[Sent], world: World, items: dict[str, Any], indexed: set[str], outcomes: list[Told]
+) -> Evidence:
     tickets: dict[str, list[int]] = defaultdict(list)
     for ticket in world.account.tickets.all():
         tickets[str(ticket["external_id"])].append(ticket["id"])
@@ -155,7 +171,7 @@ def _evidence(sent: list[Sent], world: World, items: dict[str, Any], indexed: se
         for entry in world.account.journal.calls("POST", CREATE, 422)
         if entry.idempotency_key
     }
-    return Evidence(sent, items, indexed, tickets, jobs, refusals, time.time())
+    return Evidence(sent, items, indexed, tickets, jobs, refusals, outcomes, time.time())
 
 
 def _calls(world: World) -> Counter[str]:

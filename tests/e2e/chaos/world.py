@@ -16,6 +16,7 @@ from local import zendesk_simulator
 from local.api_gateway.front import served
 from local.aws.schedule import ticking
 from local.demo.partner import Partner
+from local.demo.subscriber import Subscriber
 from local.runtimes.pool import serving
 from local.runtimes.runtime import ACCESS_KEY, SECRET_KEY
 from local.runtimes.worker_process import started
@@ -52,6 +53,7 @@ class World:
     partner: Partner
     table: Any
     secrets: set[str]
+    subscriber: Subscriber
     planned: dict[str, list[Fault | JobPlan]] = field(default_factory=lambda: defaultdict(list))
     happened: Counter[str] = field(default_factory=Counter)
 
@@ -129,6 +131,7 @@ async def broken_world(upstream: str, *, key_honoured: bool, seed: int, concurre
             partner=Partner.of(PARTNER, stack.ready),
             table=_table(upstream, stack.ready),
             secrets=hidden,
+            subscriber=await asyncio.to_thread(Subscriber, stack.ready),
         )
 
 

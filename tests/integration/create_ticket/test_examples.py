@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from functions.create_ticket import app as function
-from layers.config.compile import FOLDER
+from layers.config.compile import FOLDER, Config
 from local.partners import new_secret
 from local.zendesk_simulator.audits import comments_of
 from tests.builders import http_event
@@ -15,10 +15,9 @@ from ticket_relay.definitions import loader
 from ticket_relay.definitions.models import PartnerDefinition
 from ticket_relay.webhooks.signatures import sign
 
-EXAMPLES = FOLDER / "examples"
 PARTNERS = {
     path.stem: PartnerDefinition.model_validate(yaml.safe_load(path.read_bytes()))
-    for path in (EXAMPLES / "partners").glob("*.yaml")
+    for path in (FOLDER / "examples").glob("*.yaml")
 }
 SECRETS = {name: new_secret(partner.signature) for name, partner in PARTNERS.items()}
 
@@ -36,7 +35,7 @@ def tell(services, monkeypatch, clock):
     deliveries = iter(range(100))
 
     def tell(name, sample):
-        body = (EXAMPLES / "events" / f"{name}-{sample}.json").read_bytes()
+        body = Config().sample(f"events/{name}-{sample}.json").read_bytes()
         headers = sign(
             PARTNERS[name].signature,
             id=f"dlv_{next(deliveries)}",
@@ -90,7 +89,7 @@ def found(zendesk):
         ("sentry", ["issue-created", "issue-assigned", "issue-resolved", "issue-unresolved"], ("open", 4)),
         ("shopify", ["order-created", "refund-created", "order-cancelled", "order-fulfilled"], ("solved", 4)),
         ("stripe", ["dispute-created", "dispute-funds-withdrawn", "dispute-closed"], ("solved", 3)),
-        ("standard-webhooks", ["created", "updated", "resolved"], ("solved", 3)),
+        ("incidents", ["created", "updated", "resolved"], ("solved", 3)),
     ],
 )
 def test_all_that_is_told_about_a_thing_is_in_its_one_ticket(tell, drive, services, found, name, samples, left):

@@ -251,7 +251,7 @@ def test_each_item_is_an_event_that_finds_its_first_case():
     assert (first.event_id, first.case, first.correlate) == ("1", 0, "disk")
     assert first.ticket.given() == {"comment": {"body": "g: It burns"}}
     assert (second.event_id, second.case, second.ticket) == ("2", 1, None)
-    assert (second.joining.do, second.joining.on_closed, second.joining.wait) == ("solve", "follow_up", 3600)
+    assert (second.joining.do, second.joining.on_closed, second.joining.wait) == ("solve", "follow_up", 600)
 
 
 @pytest.mark.parametrize(("name", "correlate"), [(7, "7"), (1.5, "1.5"), ("x" * 100_000, "x" * 100_000), ("é", "é")])

@@ -73,10 +73,18 @@ def map_event(definition: PartnerDefinition, event: Event) -> Mapped | None:
     `changes_invalid` if the outcome is not a ticket or changes, `correlate_missing` if an update is about nothing. The
     sentence names the place and holds no value of the event.
     """
+    number = fitting(definition, event)
+    if number is None or definition.cases[number].do == "ignore":
+        return None
+    return _mapped(definition, definition.cases[number], number, _place(definition, number), event)
+
+
+def fitting(definition: PartnerDefinition, event: Event) -> int | None:
+    """The number of the first case that fits the event. Raises MappingFailed where a condition cannot be read."""
     for number, case in enumerate(definition.cases):
-        place = f"events[{number}]." if definition.events else ""
-        if case.when is None or templates.render({"$eval": case.when}, event.context, name=f"{place}when"):
-            return _mapped(definition, case, number, place, event) if case.do != "ignore" else None
+        name = f"{_place(definition, number)}when"
+        if case.when is None or templates.render({"$eval": case.when}, event.context, name=name):
+            return number
     return None
 
 
@@ -105,6 +113,10 @@ def written(mapped: Mapped, external_id: str) -> tuple[bytes | None, bytes | Non
 
 def too_slow() -> MappingFailed:
     return MappingFailed("mapping_too_slow", f"split: takes more than {MAX_SECONDS:g} seconds.")
+
+
+def _place(definition: PartnerDefinition, number: int) -> str:
+    return f"events[{number}]." if definition.events else ""
 
 
 def _mapped(definition: PartnerDefinition, case: Case, number: int, place: str, event: Event) -> Mapped:
