@@ -99,9 +99,10 @@ def test_all_that_is_told_about_a_thing_is_in_its_one_ticket(tell, drive, servic
     assert found() == left
 
 
-def test_a_refund_of_an_order_that_has_no_ticket_becomes_one(tell, drive, services, found, zendesk):
+def test_a_refund_of_an_order_that_has_no_ticket_becomes_one(tell, drive, services, clock, found, zendesk):
     assert tell("shopify", "refund-created") == "accepted"
-    drive(services, minutes=20)
+    clock.advance(601)
+    drive(services)
     assert found() == ("new", 1)
     assert zendesk.account.tickets.all()[0]["subject"] == "Refund for order 6120045871234"
 
@@ -110,9 +111,10 @@ def test_a_refund_of_an_order_that_has_no_ticket_becomes_one(tell, drive, servic
     ("name", "sample"), [("alertmanager", "resolved"), ("github", "dependabot-fixed"), ("sentry", "issue-assigned")]
 )
 def test_what_is_told_about_a_thing_that_has_no_ticket_is_ignored_after_an_hour(
-    tell, drive, services, zendesk, name, sample
+    tell, drive, services, clock, zendesk, name, sample
 ):
     assert tell(name, sample) == "accepted"
-    drive(services, minutes=70)
+    clock.advance(3601)
+    drive(services)
     assert zendesk.account.tickets.all() == []
     assert not services.store.backlog().unfinished
