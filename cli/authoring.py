@@ -107,7 +107,7 @@ def schema(config: Config) -> None:
     "--from",
     "name",
     metavar="NAME",
-    default="starter",
+    default="standard-webhooks",
     show_default=True,
     help="The example to copy.",
 )

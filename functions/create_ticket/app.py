@@ -19,21 +19,13 @@ ANSWER_WITHIN = 3.0
 def deliver(event: api_gateway.Event) -> api_gateway.Answer:
     by = Deadline.after(ANSWER_WITHIN)
     partner = event["pathParameters"]["partner"]
-<<<<<<< HEAD
-    receipt = _joined(receive(services(), partner, event["headers"], api_gateway.raw_body(event), by), by)
+    receipt = receive(services(), partner, event["headers"], api_gateway.raw_body(event), by)
+    if receipt.may_join:
+        from ticket_relay.update_ticket import at_once  # noqa: PLC0415 - most events join no other's ticket
+
+        receipt = at_once.join(services(), receipt, by)
     stored = receipt.challenge is None and receipt.state != "ignored"
     return api_gateway.answer(202 if stored else 200, receipt.told)
-
-
-def _joined(receipt: Receipt, by: Deadline) -> Receipt:
-    """After an event that is first in line for its ticket has joined it, if there is time."""
-    if receipt.events:
-        return replace(receipt, events=tuple(_joined(event, by) for event in receipt.events))
-    if receipt.first_in_line is None:
-        return receipt
-    from ticket_relay.update_ticket import at_once  # noqa: PLC0415 - most events join no other's ticket
-
-    return at_once.join(services(), receipt.first_in_line, by)
 
 
 def tell(event: api_gateway.Event) -> api_gateway.Answer:
@@ -44,16 +36,6 @@ def tell(event: api_gateway.Event) -> api_gateway.Answer:
 
 
 webhook = api_gateway.router({"POST /webhooks/{partner}": deliver, "GET /webhooks/{partner}/events/{id+}": tell})
-=======
-    receipt = receive(services(), partner, event["headers"], api_gateway.raw_body(event), by)
-    if receipt.challenge is not None:
-        return api_gateway.answer(200, {"challenge": receipt.challenge})
-    if receipt.may_join:
-        from ticket_relay.update_ticket import at_once  # noqa: PLC0415 - most events join no other's ticket
-
-        receipt = at_once.join(services(), receipt, by)
-    return api_gateway.answer(200 if receipt.state == "ignored" else 202, receipt.told)
->>>>>>> 210e8b20569594dfcccaba564bad797969b83b53
 
 
 @observability.lambda_handler

@@ -180,7 +180,7 @@ def compiled(config: Config, *, on_samples: bool = False) -> tuple[dict[str, dic
         files[f"{name}.json"], wrong = _read_all(config, name, model, on_samples=on_samples)
         problems += wrong
     if on_samples:
-        problems += _read_all(Config(config.folder / "examples"), "partners", PartnerDefinition, on_samples=True)[1]
+        problems += _read_all(config, "examples", PartnerDefinition, on_samples=True)[1]
     return files, sorted(problems)
 
 

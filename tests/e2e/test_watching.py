@@ -34,13 +34,8 @@ from ticket_relay.storage.rows import correlation_pk
 from ticket_relay.storage.store import _item
 
 IN_UNIT_TESTS = {Metric(watching.NAMESPACE, name) for name in ("SecretsStale", "PollerNotStarted")}
-<<<<<<< HEAD
 """Written only by a function that has read its secrets a minute ago or more (tests/unit/test_secrets_manager.py), or
 whose invocation of another one Lambda refuses (tests/unit/test_poller_start.py).
-=======
-"""Written only by a function that has read its secrets a minute ago or more (tests/unit/test_secrets_manager.py), and
-if Lambda refuses to start another one (tests/unit/test_poller_start.py).
->>>>>>> 442d2168bce5f4a278e29e83aa161c421623135c
 """
 
 MANY = 10

@@ -13,7 +13,7 @@ from layers.config.compile import FOLDER, Config
 from ticket_relay.definitions.models import PartnerDefinition, UpdateRule
 from ticket_relay.webhooks.presets import NAMES
 
-KINDS = {"partners": "partner.json", "examples/partners": "partner.json", "updates": "update.json"}
+KINDS = {"partners": "partner.json", "examples": "partner.json", "updates": "update.json"}
 FILES = [(path, kind) for folder, kind in KINDS.items() for path in sorted((FOLDER / folder).glob("*.yaml"))]
 HOOLI = yaml.safe_load((FOLDER / "partners" / "hooli.yaml").read_text())
 RULE = yaml.safe_load((FOLDER / "updates" / "escalate-vip.yaml").read_text())

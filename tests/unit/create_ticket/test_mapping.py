@@ -287,6 +287,7 @@ def test_an_id_that_a_header_could_hold_is_kept(id):
         ([alert(), alert(id="")], {}, "id: of item 2 is neither a text nor a number."),
         ([{}], {}, 'id: object has no property "id".'),
         ([alert()] * 101, {}, "split: has more than 100 items."),
+        ([alert()], {"id": "${delivery.id}"}, "id: is that of the delivery itself."),
         ([alert()], {"split": "${event.group}"}, "split: is not a list."),
         ([alert()], {"split": "event.alerts"}, "split: is not a list."),
         ([alert()], {"split": {"$eval": "event.none"}}, 'split: object has no property "none".'),

@@ -63,6 +63,9 @@ def events_of(definition: PartnerDefinition, event: dict[str, Any], delivery: De
     ids = [_text(templates.render(definition.id, each, name="id")) for each in of_items]
     if None in ids:
         raise MappingFailed("split_failed", f"id: of item {ids.index(None) + 1} is neither a text nor a number.")
+    if delivery.id in ids:
+        # That row is the delivery's: kept while unmapped, it would be taken for the event's, which would be lost.
+        raise MappingFailed("split_failed", "id: is that of the delivery itself.")
     return [Event(_safe(id), each) for id, each in zip(ids, of_items, strict=True) if id is not None]
 
 

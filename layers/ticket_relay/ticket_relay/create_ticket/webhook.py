@@ -46,19 +46,14 @@ class Receipt:
     first_in_line: TicketRow | None = None
 
     @property
-<<<<<<< HEAD
-    def told(self) -> dict[str, Any]:
-        """As JSON: `docs/openapi.yaml` has its schemas."""
-        if self.challenge is not None:
-            return {"challenge": self.challenge}
-=======
     def may_join(self) -> bool:
         return self.first_in_line is not None or any(event.may_join for event in self.events)
 
     @property
     def told(self) -> dict[str, Any]:
-        """The body of the answer."""
->>>>>>> 210e8b20569594dfcccaba564bad797969b83b53
+        """As JSON: `docs/openapi.yaml` has its schemas."""
+        if self.challenge is not None:
+            return {"challenge": self.challenge}
         told: dict[str, Any] = {"state": self.state, "id": self.event_id}
         if self.ticket_id is not None:
             told["ticket_id"] = self.ticket_id
