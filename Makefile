@@ -9,7 +9,8 @@ ARGS ?=
 # Definitions of your own, in place of the repository's: a folder with partners/, updates/ and the samples that they name. A folder that
 # is not there must not be taken for none.
 CONFIG ?= $(RELAY_CONFIG)
-definitions build local: export RELAY_CONFIG = $(if $(CONFIG),$(or $(shell cd "$(CONFIG)" && pwd),$(error no folder $(CONFIG))))
+CONFIG_FOLDER := $(if $(CONFIG),$(or $(shell cd "$(CONFIG)" && pwd),$(error no folder $(CONFIG))))
+definitions build local: export RELAY_CONFIG := $(CONFIG_FOLDER)
 
 # A name on the PATH is no proof: pyenv's shim of a tool that another Python version holds is found and fails.
 UV := $(shell uv --version >/dev/null 2>&1 && echo uv || echo .tools/bin/uv)
