@@ -127,8 +127,8 @@ def redrive(row: tuple[str, ...], where: Where, wanted: Wanted, *, state: str | 
 
     The poller goes on with them within a minute. It looks in Zendesk for a failed ticket first, and sends it again,
     with a new key, only if there is none. It maps an unmapped event with the definitions that are deployed then; if
-    the partner's `when` does not want it, the row ends as `ignored`. It decides an update again on the ticket as it
-    is then.
+    the partner's definition does not want it, the row ends as `ignored`. An event about a thing that has a ticket by
+    then joins it. It decides an update again on the ticket as it is then.
 
     If a worker has moved a row meanwhile, the row is reported and not changed. With --state, scans the whole table as
     `list` does.
@@ -136,7 +136,7 @@ def redrive(row: tuple[str, ...], where: Where, wanted: Wanted, *, state: str | 
     if bool(row) == bool(state):
         raise click.UsageError("Name one row, or a --state.")
     if row and wanted != Wanted():
-        raise click.UsageError("--kind, --partner, --older-than and --limit go with --state.")
+        raise click.UsageError("--kind, --partner, --correlation, --older-than and --limit go with --state.")
     pks = [pk_of(row)] if row else []
     place = where.place()
     if state:

@@ -70,6 +70,9 @@ def selecting(*, limit: int | None) -> Callable[[Callable[..., None]], Callable[
         @click.option("--kind", type=click.Choice(list(FIELDS)), help="Only tickets, or only updates.")
         @click.option("--partner", help="Only tickets for this partner's events.")
         @click.option(
+            "--correlation", metavar="KEY", help="Only events about the same thing, by the key in their rows."
+        )
+        @click.option(
             "--older-than", type=Duration(), metavar="TIME", help="Only rows older than this: 90s, 15m, 2h, 3d."
         )
         @click.option(
@@ -77,10 +80,17 @@ def selecting(*, limit: int | None) -> Callable[[Callable[..., None]], Callable[
         )
         @wraps(command)
         def selected(
-            *, kind: str | None, partner: str | None, older_than: float | None, limit: int | None, **options: Any
+            *,
+            kind: str | None,
+            partner: str | None,
+            correlation: str | None,
+            older_than: float | None,
+            limit: int | None,
+            **options: Any,
         ) -> None:
             before = None if older_than is None else time.time() - older_than
-            command(wanted=Wanted(kind=kind, partner=partner, before=before, limit=limit), **options)
+            wanted = Wanted(kind=kind, partner=partner, before=before, correlation=correlation, limit=limit)
+            command(wanted=wanted, **options)
 
         return selected
 

@@ -129,10 +129,10 @@ def told(rule: UpdateRule, ticket: BinaryIO | None, event: BinaryIO | None) -> t
     """
     about = _ticket(ticket.read() if ticket else _sample(rule.sample.ticket))
     if event:
-        given = payload.parse(event.read(), None)
+        given = payload.parse(event.read())
         _fitting(rule, about, given)
         return about, given
-    sample = payload.parse(_sample(rule.sample.event), None)
+    sample = payload.parse(_sample(rule.sample.event))
     if ticket:
         sample |= {"ticket_id": str(about["id"]), "updated_at": about["updated_at"]}
     return about, sample

@@ -20,7 +20,7 @@ type Record = dict[str, Any]
 """A row as the operator sees it: all keys of its kind, None where there is nothing. Times are aware datetimes."""
 
 WORKING = TicketRow.working | UpdateRow.working
-PAYLOAD = ("request", "event", "rest")
+PAYLOAD = ("request", "changes", "event", "rest")
 
 
 def moment(seconds: Any) -> datetime:
@@ -63,6 +63,9 @@ _TICKET: _Fields = {
     "submitted_at": moment,
     "failures": int,
     "candidate_jobs": list,
+    "correlation": str,
+    "leads": bool,
+    "joined_to": str,
 }
 _UPDATE: _Fields = {
     "invocation_id": str,
@@ -70,6 +73,7 @@ _UPDATE: _Fields = {
     "job_id": str,
     "submitted_at": moment,
     "conflicts": int,
+    "of_event": str,
 }
 
 FIELDS: dict[str, _Fields] = {"ticket": _TICKET | _ALL, "update": _UPDATE | _ALL}
@@ -88,6 +92,8 @@ class Wanted:
     partner: str | None = None
     before: float | None = None
     """Only rows that were created before this time, in epoch seconds."""
+    correlation: str | None = None
+    """Only events about the same thing, by the key that their rows have for it."""
     limit: int | None = None
     """At most this many, the oldest first."""
 
@@ -208,6 +214,9 @@ def _scan(place: Place, wanted: Wanted, names: Iterable[str]) -> Iterator[dict[s
     if wanted.partner:
         conditions.append("#partner = :partner")
         values |= {":partner": wanted.partner}
+    if wanted.correlation:
+        conditions.append("#correlation = :correlation")
+        values |= {":correlation": wanted.correlation}
     given: dict[str, Any] = {name: {"S": value} for name, value in values.items()}
     if wanted.before is not None:
         conditions.append("#created_at < :before")

@@ -19,7 +19,8 @@ def redrive(store: Store, row: Row, now: float) -> Row:
     """Make a stopped row due at once.
 
     The poller then looks for a failed ticket before it sends it again, with a new key; it maps an unmapped event with
-    the deployed definitions, or ends it as `ignored`; it decides an update again.
+    the deployed definitions, or ends it as `ignored`; it decides an update again. An event of a correlation that
+    another one leads by now joins that one's ticket.
 
     Raises NotRedrivable, StaleRow (read the row again) and StoreUnavailable (safe to repeat).
     """

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 _COLOURS = {
-    **dict.fromkeys(("created", "applied", "skipped", "ignored", "redriven", "open"), "green"),
+    **dict.fromkeys(("created", "joined", "split", "applied", "skipped", "ignored", "redriven", "open"), "green"),
     **dict.fromkeys(("accepted", "submitted"), "cyan"),
     **dict.fromkeys(("unmapped", "conflict", "moved", "closed", "probe_due"), "yellow"),
     **dict.fromkeys(("failed", "refused", "gone"), "red"),

@@ -1,6 +1,5 @@
 """The whole stack on one machine, from the built artefacts to the HTTP front, for as long as a context lasts."""
 
-import base64
 import contextlib
 import json
 import secrets
@@ -11,14 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-
 from local import artefacts, zendesk_simulator
 from local.api_gateway.front import front, served
 from local.aws import cloud
 from local.aws.invocations import serving as serving_invocations
 from local.aws.schedule import Schedule, ticking
 from local.control import control
+from local.partners import partners
 from local.runtimes import emulator, worker_process
 from local.runtimes.pool import Pool, serving
 from local.runtimes.runtime import ACCESS_KEY, REGION, Starter
@@ -72,7 +70,7 @@ async def running(options: Options) -> AsyncIterator[Stack]:
             )
             zendesk_url = (await started.enter_async_context(zendesk_simulator.running(account, "127.0.0.1", 0))).url
 
-        partners = _partners()
+        known = partners(_PARTNERS)
         webhook_secret = secrets.token_urlsafe(32)
         credentials = {"client_id": options.zendesk_client_id, "client_secret": options.zendesk_client_secret}
         invocations, lambda_url = await started.enter_async_context(serving_invocations())
@@ -83,7 +81,7 @@ async def running(options: Options) -> AsyncIterator[Stack]:
             parameters={"ZendeskBaseUrl": zendesk_url.rstrip("/"), **_IMPATIENT, **options.parameters},
             secrets={
                 "ZendeskSecret": json.dumps(credentials),
-                "PartnerSecrets": json.dumps({name: [partner["secret"]] for name, partner in partners.items()}),
+                "PartnerSecrets": json.dumps({name: [partner["secret"]] for name, partner in known.items()}),
                 "WebhookSecret": json.dumps({"zendesk": [webhook_secret]}),
             },
             endpoints={"AWS_ENDPOINT_URL_LAMBDA": lambda_url},
@@ -106,7 +104,7 @@ async def running(options: Options) -> AsyncIterator[Stack]:
                 "aws_url": made.aws_url,
                 "dynamodb_url": made.dynamodb_url,
                 "table": made.table,
-                "partners": partners,
+                "partners": known,
                 "zendesk_webhook_secret": webhook_secret,
                 "pids": {name: pool.pids for name, pool in pools.items()},
                 "zendesk_credentials": credentials,
@@ -123,16 +121,3 @@ async def running(options: Options) -> AsyncIterator[Stack]:
 def starter(kind: RuntimeKind, folder: Path) -> Starter:
     """What starts a function in such a runtime; `folder` is for what it needs besides."""
     return emulator.starter(folder) if kind == "emulator" else worker_process.started
-
-
-def _partners() -> dict[str, dict[str, str]]:
-    """What a sender needs to know for each partner, with a fresh secret in Standard Webhooks' form."""
-    definitions = [yaml.safe_load(file.read_text(encoding="utf-8")) for file in sorted(_PARTNERS.glob("*.yaml"))]
-    return {
-        definition["partner"]: {
-            "scheme": definition["scheme"],
-            "secret": "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode(),
-            "sample": definition["sample"],
-        }
-        for definition in definitions
-    }

@@ -9,6 +9,7 @@ from local.api_gateway.events import Request, event, routed
 from local.api_gateway.events import Route as GatewayRoute
 from ticket_relay.config import Settings
 from ticket_relay.storage.rows import RETENTION, TicketRow, TicketState, ticket_pk
+from ticket_relay.webhooks.presets import PRESETS
 from ticket_relay.webhooks.signatures import sign
 
 ROOT = Path(__file__).parents[1]
@@ -17,10 +18,16 @@ NOW = 1_795_300_000.0
 SECRETS = {
     "acme": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
     "globex": "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD",
+    "hooli": "whsec_bm90X2Ffc2VjcmV0X2p1c3RfYV90ZXN0X3ZhbHVl",
     "zendesk": "dGhpc19zZWNyZXRfaXNfZm9yX3Rlc3Rpbmdfb25seQ==",
 }
 """By sender: what it signs with."""
-SCHEMES = {"acme": "standard-webhooks", "globex": "standard-webhooks", "zendesk": "zendesk"}
+SCHEMES = {
+    "acme": "standard-webhooks",
+    "globex": "standard-webhooks",
+    "hooli": "standard-webhooks",
+    "zendesk": "zendesk",
+}
 CANARY = "canary-7f3a"
 """Stands in every payload; wherever it shows that is not Zendesk or the table, a payload has leaked."""
 
@@ -47,7 +54,7 @@ def signed(
     body: bytes, *, sender: str = "acme", id: str = "evt_1", at: float = NOW, secret: str | None = None
 ) -> dict[str, str]:
     """The headers of a delivery, names in lower case, signed by the real signer."""
-    headers = sign(SCHEMES[sender], id=id, timestamp=at, body=body, secret=secret or SECRETS[sender])
+    headers = sign(PRESETS[SCHEMES[sender]], id=id, timestamp=at, body=body, secret=secret or SECRETS[sender])
     return {"content-type": "application/json"} | headers
 
 

@@ -217,6 +217,9 @@ class Killed(BaseException):
     """The worker is gone in the middle of a call."""
 
 
+_DETAILS: dict[str | None, str] = {"TicketCreateFailed": "Description: cannot be blank"}
+
+
 class FakeZendesk:
     """Zendesk's client, with what comes of each call said beforehand.
 
@@ -290,7 +293,7 @@ class FakeZendesk:
         elif exists:
             self.tickets |= tickets
         results = {
-            index: Result(None if error else ticket_id, error, "")
+            index: Result(None if error else ticket_id, error, _DETAILS.get(error, ""))
             for index, ticket_id in enumerate(tickets)
             if status == "completed"
         }

@@ -8,6 +8,8 @@ from cli.doctor.setup import CREATE, POLL, UPDATE, Setup
 from ticket_relay.errors import SecretsUnavailable, SignatureRefused
 from ticket_relay.update_ticket.webhook import SENDER
 from ticket_relay.webhooks import signatures
+from ticket_relay.webhooks.presets import PRESETS
+from ticket_relay.webhooks.scheme import Scheme
 
 PUBLIC = "dGhpc19zZWNyZXRfaXNfZm9yX3Rlc3Rpbmdfb25seQ=="
 """Zendesk signs the tests of a webhook that is not yet created with this ("Verifying webhook authenticity")."""
@@ -31,14 +33,14 @@ def client(setup: Setup) -> str:
 def partners(setup: Setup) -> str:
     """The keys that partners sign with: at least one for each partner that is defined in this checkout."""
     arn = setup.settings_of(CREATE).signing_secrets_arn or ""
-    schemes = {name: definition.scheme for name, definition in checkout.partners().items()}
+    schemes = {name: (definition.scheme, definition.signature) for name, definition in checkout.partners().items()}
     return _signing(setup, arn, schemes, '{"acme": ["whsec_…"]}')
 
 
 def webhook(setup: Setup) -> str:
     """The key that Zendesk signs its webhook with."""
     arn = setup.settings_of(UPDATE).signing_secrets_arn or ""
-    good = _signing(setup, arn, {SENDER: SENDER}, '{"zendesk": ["…"]}')
+    good = _signing(setup, arn, {SENDER: (SENDER, PRESETS[SENDER])}, '{"zendesk": ["…"]}')
     if PUBLIC in setup.secrets.signing(arn, SENDER):
         raise wrong(
             "Zendesk's test secret is among its keys, which is public: anybody could sign.",
@@ -47,26 +49,27 @@ def webhook(setup: Setup) -> str:
     return good
 
 
-def _signing(setup: Setup, arn: str, schemes: dict[str, str], shape: str) -> str:
+def _signing(setup: Setup, arn: str, schemes: dict[str, tuple[str, Scheme]], shape: str) -> str:
+    """`schemes` by sender, each with its name."""
     found = _read(setup, arn, shape)
-    flaws = {sender: flaw for sender, scheme in schemes.items() if (flaw := _flaw(found.get(sender), scheme))}
+    flaws = {sender: flaw for sender, scheme in schemes.items() if (flaw := _flaw(found.get(sender), *scheme))}
     if flaws:
         raise _malformed(arn, f"{'; '.join(map(': '.join, flaws.items()))}.")
     return f"It holds what {', '.join(schemes)} may sign with."
 
 
-def _flaw(keys: Any, scheme: str) -> str | None:
+def _flaw(keys: Any, name: str, scheme: Scheme) -> str | None:
     if keys is None:
         return "has no key"
     if not isinstance(keys, list) or not keys:
         return 'has no list of keys ["…"]'
     for number, key in enumerate(keys, 1):
         if not _is_filled(key) or not _signs(scheme, key):
-            return f"key {number} of {len(keys)} is not one of {scheme}"
+            return f"key {number} of {len(keys)} is not one of {name}"
     return None
 
 
-def _signs(scheme: str, key: str) -> bool:
+def _signs(scheme: Scheme, key: str) -> bool:
     try:
         signatures.sign(scheme, id="doctor", timestamp=0, body=b"", secret=key)
     except SignatureRefused:

@@ -57,5 +57,5 @@ class Unshared(Table):
         return None
 
     @override
-    def update(self, *_: Any, **__: Any) -> None:
-        return None
+    def update(self, *_: Any, **__: Any) -> dict[str, Any]:
+        return {}

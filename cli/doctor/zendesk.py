@@ -9,7 +9,7 @@ from cli.doctor.finding import NotGood, Status, unchecked, wrong
 from cli.doctor.line import Line, Unshared
 from cli.doctor.setup import CREATE, POLL, UPDATE, Setup
 from ticket_relay.rate_limits.permit import Deadline, Permit
-from ticket_relay.webhooks.signatures import TOLERANCE
+from ticket_relay.webhooks.scheme import TOLERANCE
 from ticket_relay.zendesk.auth import SCOPE, Credentials
 from ticket_relay.zendesk.errors import Rejected, ZendeskError
 from ticket_relay.zendesk.transport import NO_EFFECT, REDIRECTED, Auth

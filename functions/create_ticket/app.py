@@ -1,11 +1,12 @@
 """`POST /webhooks/{partner}`: a partner's signed event becomes a ticket request, answered 202 once it is durable."""
 
+from dataclasses import replace
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from ticket_relay import api_gateway, config, observability
-from ticket_relay.create_ticket.webhook import receive
+from ticket_relay.create_ticket.webhook import Receipt, receive
 from ticket_relay.definitions.loader import partners
 from ticket_relay.rate_limits.permit import Deadline
 from ticket_relay.services import services
@@ -21,10 +22,30 @@ def webhook(event: api_gateway.Event) -> api_gateway.Answer:
     by = Deadline.after(ANSWER_WITHIN)
     partner = event["pathParameters"]["partner"]
     receipt = receive(services(), partner, event["headers"], api_gateway.raw_body(event), by)
-    body: dict[str, Any] = {"state": receipt.state, "id": receipt.event_id}
+    if receipt.challenge is not None:
+        return api_gateway.answer(200, {"challenge": receipt.challenge})
+    receipt = _joined(receipt, by)
+    return api_gateway.answer(200 if receipt.state == "ignored" else 202, _told(receipt))
+
+
+def _joined(receipt: Receipt, by: Deadline) -> Receipt:
+    """After an event that is first in line for its ticket has joined it, if there is time."""
+    if receipt.events:
+        return replace(receipt, events=tuple(_joined(event, by) for event in receipt.events))
+    if receipt.first_in_line is None:
+        return receipt
+    from ticket_relay.update_ticket import at_once  # noqa: PLC0415 - most events join no other's ticket
+
+    return at_once.join(services(), receipt.first_in_line, by)
+
+
+def _told(receipt: Receipt) -> dict[str, Any]:
+    told: dict[str, Any] = {"state": receipt.state, "id": receipt.event_id}
     if receipt.ticket_id is not None:
-        body["ticket_id"] = receipt.ticket_id
-    return api_gateway.answer(200 if receipt.state == "ignored" else 202, body)
+        told["ticket_id"] = receipt.ticket_id
+    if receipt.events:
+        told["events"] = [_told(event) for event in receipt.events]
+    return told
 
 
 @observability.lambda_handler

@@ -26,7 +26,7 @@ from pydantic import ValidationError
 from ticket_relay.changes import diff
 from ticket_relay.create_ticket import mapping
 from ticket_relay.definitions.loader import PACKAGE
-from ticket_relay.definitions.models import PartnerDefinition, UpdateRule
+from ticket_relay.definitions.models import Case, PartnerDefinition, UpdateRule
 from ticket_relay.errors import MappingFailed, PayloadRefused
 from ticket_relay.update_ticket import rules
 from ticket_relay.webhooks import payload
@@ -36,7 +36,13 @@ from ticket_relay.zendesk.ticket_models import to_request
 FOLDER = Path(__file__).resolve().parent
 
 # Pydantic's words for what the author of a definition calls otherwise.
-_PLAIN = {"missing": "is missing", "extra_forbidden": "unknown field", "model_type": "is not a map of properties"}
+_PLAIN = {
+    "missing": "is missing",
+    "extra_forbidden": "unknown field",
+    "unexpected_keyword_argument": "unknown field",
+    "model_type": "is not a map of properties",
+    "dataclass_type": "is not a map of properties",
+}
 
 type Place = tuple[str | int, ...]
 """Where in a definition: ("ticket", "custom_fields", 0, "id")."""
@@ -181,12 +187,24 @@ def _checked(source: Source, model: type[PartnerDefinition | UpdateRule]) -> Par
     )
     if source.path.name != f"{name}.yaml":
         source.wrong((key,), f"must stand in a file named {name}.yaml")
-    template = "ticket" if isinstance(definition, PartnerDefinition) else "changes"
-    code = [(("when",), definition.when or "true", None), *_code(getattr(definition, template), (template,))]
-    for place, expression, end in code:
+    for place, expression, end in _all_code(definition):
         if not _can_be_read(expression, end):
             source.wrong(place, "is not an expression of JSON-e")
     return definition
+
+
+def _all_code(
+    definition: PartnerDefinition | UpdateRule | Case, at: Place = ()
+) -> Iterator[tuple[Place, str, str | None]]:
+    """The definition's expressions, those of its cases among them."""
+    for name, value in definition:
+        if name == "when" and value is not None:
+            yield (*at, name), value, None
+        elif name in {"split", "id", "correlate", "ticket", "changes"}:
+            yield from _code(value, (*at, name))
+        elif name == "events":
+            for number, case in enumerate(value or ()):
+                yield from _all_code(case, (*at, name, number))
 
 
 def _can_be_read(expression: str, end: str | None) -> bool:
@@ -225,13 +243,14 @@ def _code(template: object, place: Place) -> Iterator[tuple[Place, str, str | No
 def _render_sample(definition: PartnerDefinition | UpdateRule, samples: Path, source: Source) -> None:
     try:
         if isinstance(definition, PartnerDefinition):
-            holds = _maps(definition, _sample(samples, definition.sample, ("sample",)))
+            _try_cases(definition, samples, source)
         else:
             event = _sample(samples, definition.sample.event, ("sample", "event"))
             ticket = _sample(samples, definition.sample.ticket, ("sample", "ticket"), inside="ticket")
             decided = rules.decide(definition, ticket, event)
-            holds = decided is not None
-            if decided is not None:
+            if decided is None:
+                source.wrong(("when",), "does not hold for the sample")
+            else:
                 diff.to_update(decided, ticket)
     except SampleError as error:
         source.wrong(error.place, str(error))
@@ -240,24 +259,47 @@ def _render_sample(definition: PartnerDefinition | UpdateRule, samples: Path, so
             place, _, reason = sentence.partition(": ")
             steps = re.findall(r"[^.\[\]]+", place)
             source.wrong(tuple(int(step) if step.isdigit() else step for step in steps), f"{reason}, on the sample")
-    else:
-        if not holds:
-            source.wrong(("when",), "does not hold for the sample")
 
 
-def _maps(partner: PartnerDefinition, event: dict[str, Any]) -> bool:
-    delivery = Delivery("sample", 0, None)
-    ticket = mapping.map_event(partner, event, delivery)
-    if ticket is None:
-        return False
-    to_request(ticket, external_id="sample")
-    return True
+def _look_for_id_and_time(partner: PartnerDefinition, event: dict[str, Any], source: Source) -> None:
+    """A pointer that leads nowhere would make every event's id its body's hash, or refuse every event as undated."""
+    way = partner.signature.ways[0]
+    for name, place in (("id", way.id), ("timestamp", way.timestamp)):
+        if place and place.body and payload.find(event, place.body) is None:
+            in_settings = partner.hmac or partner.bearer or partner.basic
+            where = (partner.scheme, name, "body") if in_settings else ("sample",)
+            source.wrong(where, f"{partner.sample} has no {name} at {place.body}")
+
+
+def _try_cases(partner: PartnerDefinition, samples: Path, source: Source) -> None:
+    """Map the sample, and those of the cases: the first must become a ticket, the others find their own case."""
+    event = _sample(samples, partner.sample, ("sample",))
+    _look_for_id_and_time(partner, event, source)
+    fitted = _fitting(partner, event)
+    if not any(partner.cases[number].do == "create" for number in fitted):
+        source.wrong(("events",) if partner.events else ("when",), "does not hold for the sample")
+    for number, case in enumerate(partner.events or ()):
+        place: Place = ("events", number)
+        if case.sample is not None:
+            if number not in _fitting(partner, _sample(samples, case.sample, (*place, "sample"))):
+                source.wrong((*place, "when"), "does not hold for its sample, or an earlier case does")
+        elif case.do != "ignore" and number not in fitted:
+            source.wrong(place, "has no sample: none of the others is for it")
+
+
+def _fitting(partner: PartnerDefinition, event: dict[str, Any]) -> set[int]:
+    """The cases that the events of a delivery find. Raises MappingFailed where what one makes of them is invalid."""
+    mapped = mapping.map_delivery(partner, event, Delivery("sample", 0, None))
+    for each in mapped:
+        if each is not None and each.ticket is not None:
+            to_request(each.ticket, external_id="sample")
+    return {each.case for each in mapped if each is not None}
 
 
 def _sample(samples: Path, name: str, place: Place, inside: str | None = None) -> dict[str, Any]:
     """The object in a file or, as Show Ticket answers `{"ticket": {...}}`, the one `inside` it."""
     try:
-        parsed = payload.parse((samples / name).read_bytes(), None)
+        parsed = payload.parse((samples / name).read_bytes())
     except OSError:
         raise SampleError(place, f"there is no file {name}") from None
     except PayloadRefused as refused:

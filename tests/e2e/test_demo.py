@@ -15,6 +15,7 @@ from local.demo.screen import Line, Screen
 from local.hint import how_to_send
 from tests.builders import SECRETS
 from tests.e2e.conftest import ROOT, LocalStack
+from ticket_relay.webhooks.presets import PRESETS
 from ticket_relay.webhooks.signatures import sign
 
 SECRET = SECRETS["acme"]
@@ -144,7 +145,7 @@ def test_the_demos_partner_signs_as_the_relays_own_signer_does() -> None:
     theirs = signed(SECRET, "msg_1", b"{}", 1_795_300_000)
     assert (
         theirs.items()
-        >= sign("standard-webhooks", id="msg_1", timestamp=1_795_300_000, body=b"{}", secret=SECRET).items()
+        >= sign(PRESETS["standard-webhooks"], id="msg_1", timestamp=1_795_300_000, body=b"{}", secret=SECRET).items()
     )
 
 

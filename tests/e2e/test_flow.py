@@ -1,5 +1,6 @@
 """From HTTP to the ticket and back, against the whole local stack."""
 
+import gzip
 import json
 import os
 import signal
@@ -9,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
+from urllib.parse import urlencode
 
 import boto3
 import pytest
@@ -115,6 +117,21 @@ def test_an_event_becomes_the_ticket_that_its_definition_says(world: World) -> N
     assert ticket["id"] == row["ticket_id"]
     assert ticket["subject"] == "[CRITICAL] Checkout answers 502 for one request in five"
     assert ticket["priority"] == "urgent"
+
+
+@pytest.mark.parametrize("packed", ["gzip", "form"])
+def test_an_event_may_come_packed(world: World, packed: str) -> None:
+    event_id = new_id()
+    text = body_of(acme_event())
+    if packed == "gzip":
+        body, headers = gzip.compress(text), {"content-encoding": "gzip"}
+    else:
+        body, headers = urlencode({"payload": text}).encode(), {"content-type": "application/x-www-form-urlencoded"}
+    answer = world.post(body, signed(body, id=event_id, at=time.time(), secret=world.secret) | headers)
+    assert (answer.status_code, answer.json()["id"]) == (202, event_id)
+    world.created(event_id)
+    (ticket,) = world.tickets(event_id)
+    assert ticket["subject"] == "[CRITICAL] Checkout answers 502 for one request in five"
 
 
 def test_a_duplicate_gets_the_same_result_and_makes_no_second_ticket(world: World) -> None:

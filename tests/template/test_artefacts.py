@@ -144,6 +144,15 @@ def test_a_function_starts_with_its_layers_alone_and_loads_nothing_slow(built: P
     assert modules & TOO_SLOW == set()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="the layer's compiled parts are for Linux")
+def test_a_scheme_is_data_and_no_module_of_its_own(built: Path) -> None:
+    """So that a partner of Standard Webhooks does not wait for the others' senders."""
+    modules = {name for name in loaded(built, "CreateTicketFunction") if name.startswith("ticket_relay.webhooks.")}
+    assert {name.rpartition(".")[2] for name in modules} == {
+        *("authenticate", "payload", "presets", "proofs", "scheme", "signatures"),
+    }
+
+
 def test_the_layer_describes_every_service_that_the_functions_may_call(
     built: Path, stack: dict[str, dict[str, Any]]
 ) -> None:

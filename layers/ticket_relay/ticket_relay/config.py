@@ -18,6 +18,8 @@ class Settings(BaseModel):
     """Who may sign what this function receives; the poller receives nothing and has none."""
     zendesk_connect_timeout_seconds: float = Field(gt=0, le=5)
     zendesk_read_timeout_seconds: float = Field(gt=0, le=10)
+    table_read_timeout_seconds: float = Field(default=1, gt=0, le=10)
+    """A partner is answered within five seconds, and three calls of the table are on the way. The poller has time."""
     requests_left_to_others: int = Field(default=0, ge=0)
     """Of the account's requests a minute: for its agents and other integrations."""
     poller_function_name: str | None = None

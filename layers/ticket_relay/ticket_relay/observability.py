@@ -32,6 +32,12 @@ def refused(code: str) -> None:
         metric.add_dimension(name="reason", value=code)
 
 
+def ignored(partner: str) -> None:
+    """An event that no case of its partner's definition is for: a partner's new kind of event may be among them."""
+    with single_metric(name="EventIgnored", unit=MetricUnit.Count, value=1) as metric:
+        metric.add_dimension(name="partner", value=partner)
+
+
 def unexpected(error: Exception) -> None:
     """A bug: its type and place, without its message, which could quote a payload."""
     frames = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)]

@@ -50,7 +50,7 @@ class Services:
 def services() -> Services:
     """The relay of this process, from its environment."""
     settings = config.settings()
-    table = Table(settings.table_name)
+    table = Table(settings.table_name, read_timeout=settings.table_read_timeout_seconds)
     secrets = Secrets()
     transport = Transport(
         settings.zendesk_base_url,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.e2e.chaos.senders import Sent
+from ticket_relay.storage.store import unpacked
 
 type Item = Mapping[str, Any]
 
@@ -87,7 +88,11 @@ def _faults(sent: Sent, row: Item | None, tickets: Sequence[int], seen: Evidence
         case "failed":
             right = sent.maps and not tickets and _true_reason(row, seen)
         case "unmapped":
-            right = not (sent.maps or tickets) and row.get("event") == sent.event.body and "error_code" in row
+            right = (
+                not (sent.maps or tickets)
+                and unpacked(bytes(row.get("event", b""))) == sent.event.body
+                and "error_code" in row
+            )
         case _:
             right = False
     if not right:

@@ -24,7 +24,7 @@ from ticket_relay.storage.dynamodb import Table
 CLIENT = {"client_id": "ticket-relay", "client_secret": "simulated-secret"}
 SECRETS = {
     "ZendeskSecret": CLIENT,
-    "PartnerSecrets": {name: [builders.SECRETS[name]] for name in ("acme", "globex")},
+    "PartnerSecrets": {name: [builders.SECRETS[name]] for name in ("acme", "globex", "hooli")},
     "WebhookSecret": {"zendesk": ["canary-7f3a"]},
 }
 LIFETIME = {"AttributeName": "expires_at", "Enabled": True}
@@ -167,7 +167,7 @@ def test_a_missing_scope_is_found(examined, zendesk, allowed, wrong):
 
 def test_an_empty_signing_secret_is_found(examined, put):
     put("WebhookSecret", {})
-    put("PartnerSecrets", {"acme": [builders.SECRETS["acme"]]})
+    put("PartnerSecrets", {name: [builders.SECRETS[name]] for name in ("acme", "hooli")})
     assert examined() == (1, {"secret webhook": "It is empty.", "secret partners": "globex: has no key."})
 
 

@@ -1,3 +1,4 @@
+import math
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +11,7 @@ from tests.fakes import DOWN, Outage
 from tests.fixtures import both_engines
 from ticket_relay.errors import StaleRow, StoreUnavailable, WriteRefused
 from ticket_relay.states import ticket as ticket_states
-from ticket_relay.storage.rows import TicketState, Work
+from ticket_relay.storage.rows import DAY, RETENTION, UNFINISHED_RETENTION, TicketState, Work
 from ticket_relay.storage.store import Backlog, Store, Unreadable
 from ticket_relay.zendesk.client import Submission
 
@@ -126,9 +127,19 @@ def test_an_item_that_is_no_row_is_told_of_beside_the_others(store, table):
 
 
 def test_signed_content_is_remembered_with_the_row_it_came_for_first(store):
-    assert store.first_sight("digest", "update#1#a", NOW) == "update#1#a"
-    assert store.first_sight("digest", "update#1#b", NOW) == "update#1#a"
-    assert store.first_sight("other", "update#1#b", NOW) == "update#1#b"
+    assert store.first_sight("digest", "update#1#a", NOW, until=NOW) == "update#1#a"
+    assert store.first_sight("digest", "update#1#b", NOW, until=NOW) == "update#1#a"
+    assert store.first_sight("other", "update#1#b", NOW, until=NOW) == "update#1#b"
+
+
+@pytest.mark.parametrize(
+    ("until", "days"),
+    [(NOW + 300, 1 + 300 / DAY), (math.inf, (UNFINISHED_RETENTION + RETENTION) / DAY)],
+    ids=["dated", "accepted for ever"],
+)
+def test_signed_content_is_remembered_as_long_as_it_can_come_again_and_a_row_can_live(store, table, until, days):
+    store.first_sight("digest", "ticket#acme#a", NOW, until=until)
+    assert table.get("seen#digest")["expires_at"] == int(NOW + days * DAY)
 
 
 def test_rows_that_wait_to_be_sent_do_not_hide_those_whose_jobs_are_due(store):

@@ -8,6 +8,7 @@ from cli.doctor.finding import NotGood, Status
 from cli.doctor.setup import CREATE, POLL, UPDATE, Setup
 from cli.where import Where
 from tests import builders, fixtures
+from ticket_relay.definitions.models import PartnerDefinition
 
 CANARY = "canary-7f3a"
 """Stands in every secret."""
@@ -82,8 +83,8 @@ def test_the_advice_names_the_secret_as_the_template_does(setup, secret):
 
 
 def test_every_partner_of_this_checkout_needs_a_key(setup, secret):
-    secret({name: [builders.SECRETS[name]] for name in ("acme", "globex")})
-    assert keys.partners(setup) == "It holds what acme, globex may sign with."
+    secret({name: [builders.SECRETS[name]] for name in ("acme", "globex", "hooli")})
+    assert keys.partners(setup) == "It holds what acme, globex, hooli may sign with."
 
 
 @pytest.mark.parametrize(
@@ -101,7 +102,7 @@ def test_every_partner_of_this_checkout_needs_a_key(setup, secret):
     ],
 )
 def test_a_partner_without_a_usable_key_is_wrong(setup, secret, change, said):
-    value = {name: [builders.SECRETS[name]] for name in ("acme", "globex")} | change
+    value = {name: [builders.SECRETS[name]] for name in ("acme", "globex", "hooli")} | change
     secret({name: given for name, given in value.items() if given is not None})
     assert said in flaw(keys.partners, setup).finding
 
@@ -141,3 +142,21 @@ def test_a_secret_that_may_not_be_read_is_wrong(setup, secret, monkeypatch):
 @pytest.mark.parametrize("check", [keys.client, keys.partners, keys.webhook])
 def test_without_the_functions_it_is_not_known_which_secrets_are_meant(setup, check):
     assert flaw(check, setup).status is Status.UNCHECKED
+
+
+@pytest.mark.parametrize(
+    ("scheme", "settings", "good", "bad"),
+    [
+        ("basic", {}, "relay:password", "password"),
+        ("hmac", {"hmac": {"header": "x-sig", "key": "hex"}}, "00ff", "secret"),
+        ("gitlab", {}, "any token", "two\nlines"),
+        ("stripe", {}, "whsec_verbatim", " "),
+    ],
+)
+def test_a_partners_keys_must_be_of_its_own_scheme(setup, secret, monkeypatch, scheme, settings, good, bad):
+    given = {"partner": "acme", "scheme": scheme, "sample": "x", "ticket": {"subject": "x"}} | settings
+    monkeypatch.setattr(keys.checkout, "partners", lambda: {"acme": PartnerDefinition.model_validate(given)})
+    secret({"acme": [good, bad]})
+    assert flaw(keys.partners, setup).finding == f"acme: key 2 of 2 is not one of {scheme}."
+    setup.secrets.read = lambda _arn: {"acme": [good]}
+    assert keys.partners(setup) == "It holds what acme may sign with."

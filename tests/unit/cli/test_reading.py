@@ -82,7 +82,8 @@ def test_the_keys_of_a_kind_are_always_the_same(answer, claimed, row):
     claimed(row)
     assert list(answer("show", "acme", "evt_1")) == [
         *("pk", "kind", "state", "since", "partner", "event_id", "job_id", "submitted_at", "failures"),
-        *("candidate_jobs", "ticket_id", "created_at", "updated_at", "due_at", "sent_at", "redriven_at", "expires_at"),
+        *("candidate_jobs", "correlation", "leads", "joined_to"),
+        *("ticket_id", "created_at", "updated_at", "due_at", "sent_at", "redriven_at", "expires_at"),
         *("version", "attempt", "retries", "error_code", "error_sentence", "history"),
     ]
 
@@ -91,6 +92,7 @@ def test_an_update_has_keys_of_its_own(answer, claimed):
     row = claimed(an_update())
     assert list(answer("show", row.pk)) == [
         *("pk", "kind", "state", "since", "invocation_id", "base", "job_id", "submitted_at", "conflicts"),
+        "of_event",
         *("ticket_id", "created_at", "updated_at", "due_at", "sent_at", "redriven_at", "expires_at"),
         *("version", "attempt", "retries", "error_code", "error_sentence", "history"),
     ]
@@ -122,6 +124,24 @@ def test_a_row_is_in_its_state_since_it_came_into_it_and_not_since_it_was_last_t
         lambda row, now: row.moved(now),
     )
     assert answer("status", "acme", "evt_1")["since"] == "2026-11-21T22:27:40.000Z"
+
+
+def test_an_event_that_joined_another_ones_ticket_says_so(run, answer, claimed):
+    disk = {"correlation": "correlation#acme#disk"}
+    claimed(ticket_row(ticket_id=7, leads=True, state="created", due_at=None, **disk))
+    claimed(
+        ticket_row(
+            "evt_2", state="joined", due_at=None, ticket_id=7, joined_to="ticket#acme#evt_1", changes=b"{}", **disk
+        )
+    )
+    claimed(ticket_row("evt_3"))
+    assert "joined\t7\t" in run("status", "acme", "evt_2").stdout
+    row = answer("show", "acme", "evt_2")
+    assert (row["joined_to"], row["correlation"]) == ("ticket#acme#evt_1", "correlation#acme#disk")
+    about_it = answer("list", "--correlation", row["correlation"])["rows"]
+    assert [row["state"] for row in about_it] == ["created", "joined"]
+    assert [row["state"] for row in answer("list", "--state", "joined")["rows"]] == ["joined"]
+    assert "changes:\n{}" in run("show", "acme", "evt_2", "--payload").stdout
 
 
 @pytest.mark.parametrize("words", [["show", "acme", "evt_1"], ["status", "acme", "evt_1"], ["list"], ["stats"]])

@@ -6,7 +6,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ticket_relay.create_ticket.mapping import map_event
+from ticket_relay.create_ticket import mapping
+from ticket_relay.create_ticket.mapping import map_delivery
 from ticket_relay.definitions import budget
 from ticket_relay.definitions.models import PartnerDefinition
 from ticket_relay.errors import MappingFailed
@@ -18,6 +19,12 @@ ROOT = Path(__file__).parents[3]
 DELIVERY = Delivery("evt-1", 1795298400.0, None)
 CANARY = "canary-7f3"
 PARTNERS = ["acme", "globex"]
+
+
+def map_event(definition, event, delivery):
+    """The ticket of a delivery that is one event."""
+    (mapped,) = map_delivery(definition, event, delivery)
+    return mapped and mapped.ticket
 
 
 def partner(ticket, when=None):
@@ -214,3 +221,117 @@ def test_whatever_an_event_holds_only_a_mapping_failure_without_its_values_escap
     except MappingFailed as failed:
         sentence = failed.sentence
     assert CANARY not in sentence
+
+
+ALERTS = {
+    "partner": "acme",
+    "scheme": "standard-webhooks",
+    "sample": "e.json",
+    "split": "${event.alerts}",
+    "id": "${item.id}",
+    "correlate": "${item.name}",
+    "events": [
+        {"when": "item.on", "do": "create", "ticket": {"comment": {"body": "${event.group}: ${item.text}"}}},
+        {"do": "solve", "on_closed": "follow_up"},
+    ],
+}
+
+
+def mapped(*alerts, **changes):
+    definition = PartnerDefinition.model_validate(ALERTS | changes)
+    return map_delivery(definition, {"group": "g", "alerts": list(alerts)}, DELIVERY)
+
+
+def alert(**changes):
+    return {"id": "1", "name": "disk", "on": True, "text": "It burns"} | changes
+
+
+def test_each_item_is_an_event_that_finds_its_first_case():
+    first, second = mapped(alert(), alert(id=2, on=False))
+    assert (first.event_id, first.case, first.correlate) == ("1", 0, "disk")
+    assert first.ticket.given() == {"comment": {"body": "g: It burns"}}
+    assert (second.event_id, second.case, second.ticket) == ("2", 1, None)
+    assert (second.joining.do, second.joining.on_closed, second.joining.wait) == ("solve", "follow_up", 3600)
+
+
+@pytest.mark.parametrize(("name", "correlate"), [(7, "7"), (1.5, "1.5"), ("x" * 100_000, "x" * 100_000), ("é", "é")])
+def test_what_correlates_is_a_text_or_a_number(name, correlate):
+    assert mapped(alert(name=name))[0].correlate == correlate
+
+
+@pytest.mark.parametrize("name", [None, "", [], {}, True])
+def test_an_event_about_nothing_has_its_own_ticket_and_updates_none(name):
+    (one,) = mapped(alert(name=name))
+    assert (one.correlate, one.joining) == (None, None)
+    with pytest.raises(MappingFailed) as failed:
+        mapped(alert(name=name, on=False))
+    assert failed.value.code == "correlate_missing"
+
+
+@pytest.mark.parametrize("id", ["a" * 257, "a b", "é", "a\nb", CANARY * 100])
+def test_an_id_that_no_header_could_hold_is_hashed(id):
+    (one,), (same,), (other,) = mapped(alert(id=id)), mapped(alert(id=id)), mapped(alert(id=f"{id}!"))
+    assert one.event_id == same.event_id != other.event_id
+    assert len(one.event_id) == len("sha256:") + 64
+
+
+@pytest.mark.parametrize("id", ["a" * 256, "!~", "a#b/c"])
+def test_an_id_that_a_header_could_hold_is_kept(id):
+    assert mapped(alert(id=id))[0].event_id == id
+
+
+@pytest.mark.parametrize(
+    ("alerts", "changes", "sentence"),
+    [
+        ([alert(id="")], {}, "id: of item 1 is neither a text nor a number."),
+        ([alert(), alert(id="")], {}, "id: of item 2 is neither a text nor a number."),
+        ([{}], {}, 'id: object has no property "id".'),
+        ([alert()] * 101, {}, "split: has more than 100 items."),
+        ([alert()], {"split": "${event.group}"}, "split: is not a list."),
+        ([alert()], {"split": "event.alerts"}, "split: is not a list."),
+        ([alert()], {"split": {"$eval": "event.none"}}, 'split: object has no property "none".'),
+    ],
+)
+def test_a_delivery_that_cannot_be_split_fails_as_a_mapping(alerts, changes, sentence):
+    with pytest.raises(MappingFailed) as failed:
+        mapped(*alerts, **changes)
+    assert failed.value.sentence == sentence
+
+
+def test_a_case_that_does_not_fit_names_its_place():
+    with pytest.raises(MappingFailed) as failed:
+        mapped({"id": "1", "name": "disk", "on": True})
+    assert failed.value.sentence == 'events[0].ticket.comment.body: object has no property "text".'
+    bad = ALERTS["events"][0] | {"ticket": {"comment": {"body": "x"}, "priority": "${item.text}"}}
+    with pytest.raises(MappingFailed) as invalid:
+        mapped(alert(), events=[bad])
+    assert (invalid.value.code, invalid.value.sentence.partition(":")[0]) == (
+        "ticket_invalid",
+        "events[0].ticket.priority",
+    )
+
+
+def test_many_events_have_the_time_of_one(monkeypatch):
+    monkeypatch.setattr(mapping, "MAX_SECONDS", -1)
+    with pytest.raises(MappingFailed) as failed:
+        mapped(alert())
+    assert failed.value.code == "mapping_too_slow"
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    )
+)
+def test_whatever_a_delivery_holds_it_is_split_or_fails_as_a_mapping(value):
+    for content in (
+        {"alerts": value, "group": "g"},
+        {"alerts": [value], "group": "g"},
+        {"alerts": [alert(id=value, name=value)], "group": value},
+    ):
+        try:
+            events = map_delivery(PartnerDefinition.model_validate(ALERTS), content, DELIVERY)
+        except MappingFailed:
+            continue
+        assert all(0 < len(event.event_id) <= 256 for event in events if event)

@@ -136,7 +136,7 @@ def test_it_has_to_be_told_what_to_do(tree):
     [
         ("priority: high", "priorty: high", "9: ticket.priorty: unknown field"),
         ("priority: high", "external_id: x", "9: ticket.external_id: is set by the relay alone"),
-        ("scheme: standard-webhooks", "scheme: plain", "2: scheme: must be one of standard-webhooks, zendesk"),
+        ("scheme: standard-webhooks", "scheme: plain", "2: scheme: must be one of basic, bearer, "),
         ("sample: events/acme.json\n", "", "1: sample: is missing"),
         ("when:", "wen:", "4: wen: unknown field"),
         ("partner: acme", "partner: other", "1: partner: must stand in a file named other.yaml"),
@@ -172,6 +172,43 @@ def test_each_defect_of_a_partner_is_reported_with_file_line_and_reason(tree, ol
     tree.partner("acme", PARTNER.replace(old, new))
     (printed,) = tree.problems()
     assert printed.startswith(f"partners/acme.yaml:{problem}")
+
+
+HMAC = """\
+scheme: hmac
+hmac:
+  header: X-Sig
+  id: {body: /title}
+  timestamp:
+    body: /sent/at
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        (HMAC, "scheme: hmac", "1: hmac: is missing"),
+        ("scheme: hmac", "scheme: bearer", "3: hmac: is for scheme hmac"),
+        ("header:", "heeder:", "3: hmac.header: is missing"),
+        ("header: X-Sig", "header: X-Sig\n  encodin: hex", "5: hmac.encodin: unknown field"),
+        ("header: X-Sig", "header: X-Sig\n  encoding: b64", "5: hmac.encoding: Input should be 'hex' or 'base64'"),
+        ("header: X-Sig", "header: X-Sig\n  signed: '{time}{body}'", "5: hmac.signed: there is no {time}"),
+        ("body: /sent/at", "header: X-Time", "6: hmac.timestamp: is not signed, so it proves nothing: "),
+        ("{body: /title}", "/title", "5: hmac.id: is not a map of properties"),
+        ("{body: /title}", "{body: title}", "5: hmac.id.body: String should match pattern"),
+        ("{body: /title}", "{body: /titel}", "5: hmac.id.body: events/acme.json has no id at /titel"),
+        ("/sent/at", "/sent/on", "7: hmac.timestamp.body: events/acme.json has no timestamp at /sent/on"),
+        (HMAC, "scheme: pagerduty", "3: sample: events/acme.json has no id at /event/id"),
+    ],
+)
+def test_each_defect_of_a_schemes_settings_is_reported_with_file_line_and_reason(tree, old, new, problem):
+    sample = {"kind": "opened", "title": "Fire", "text": "It burns", "sent": {"at": 1}}
+    tree.write("events/acme.json", json.dumps(sample))
+    settings = PARTNER.replace("scheme: standard-webhooks\n", HMAC)
+    tree.partner("acme", settings)
+    assert tree.run("--check") == 0
+    tree.partner("acme", settings.replace(old, new + ("\n" if old == HMAC else "")))
+    assert any(line.startswith(f"partners/acme.yaml:{problem}") for line in tree.problems())
 
 
 @pytest.mark.parametrize(

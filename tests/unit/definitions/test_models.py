@@ -8,6 +8,8 @@ from ticket_relay.definitions import loader
 from ticket_relay.definitions.loader import PACKAGE
 from ticket_relay.definitions.models import PartnerDefinition, UpdateRule
 from ticket_relay.errors import DefinitionError
+from ticket_relay.webhooks.presets import PRESETS
+from ticket_relay.webhooks.scheme import Basic, Bearer, Hmac, Place, Scheme, Timestamp
 
 PARTNER = {
     "partner": "acme",
@@ -90,7 +92,111 @@ def test_a_plain_partner_name_is_taken(name):
 
 def test_an_unknown_scheme_is_refused_with_the_known_ones():
     error = wrong(PartnerDefinition, PARTNER | {"scheme": "plain"})
-    assert error["msg"] == "must be one of standard-webhooks, zendesk"
+    assert error["msg"] == (
+        "must be one of basic, bearer, github, gitlab, hmac, jira, linear, pagerduty, sentry, shopify, slack, "
+        "standard-webhooks, stripe, svix, zendesk"
+    )
+
+
+@pytest.mark.parametrize("scheme", sorted(PRESETS))
+def test_a_scheme_of_a_known_sender_needs_no_settings(scheme):
+    assert PartnerDefinition.model_validate(PARTNER | {"scheme": scheme}).signature is PRESETS[scheme]
+
+
+@pytest.mark.parametrize(
+    ("scheme", "settings", "way"),
+    [
+        ("hmac", {"header": "X-Sig"}, Hmac(header="x-sig")),
+        (
+            "hmac",
+            {
+                "header": "X-Sig",
+                "signed": "{timestamp}.{body}",
+                "id": {"body": "/event/id"},
+                "timestamp": {"part": "t", "format": "milliseconds", "tolerance": 60},
+            },
+            Hmac(
+                header="x-sig",
+                signed="{timestamp}.{body}",
+                id=Place(body="/event/id"),
+                timestamp=Timestamp(part="t", format="milliseconds", tolerance=60),
+            ),
+        ),
+        (
+            "bearer",
+            {"header": "X-Api-Key", "id": {"header": "X-Id"}},
+            Bearer(header="x-api-key", id=Place(header="x-id")),
+        ),
+        ("bearer", {"prefix": "Token "}, Bearer(prefix="Token ")),
+        ("basic", {"id": {"body": "/a/b~1c"}}, Basic(id=Place(body="/a/b~1c"))),
+    ],
+)
+def test_a_scheme_may_have_settings_of_its_own(scheme, settings, way):
+    assert PartnerDefinition.model_validate(PARTNER | {"scheme": scheme, scheme: settings}).signature == Scheme((way,))
+
+
+@pytest.mark.parametrize(
+    ("changes", "loc", "reason"),
+    [
+        ({"scheme": "hmac"}, ("hmac",), "is missing"),
+        ({"scheme": "bearer", "hmac": {"header": "x"}}, ("hmac",), "is for scheme hmac"),
+        ({"scheme": "github", "basic": {}}, ("basic",), "is for scheme basic"),
+        ({"signed": "{timestamp}"}, ("hmac", "signed"), "must hold {body}: what is not signed could be anybody's"),
+        ({"signed": "{id}.{body}"}, ("hmac", "signed"), "there is no {id}: say where it stands"),
+        ({"signed": "{body}.{url}"}, ("hmac", "signed"), "there is no {url}"),
+        (
+            {"signed": "{id}.{body}", "id": {"body": "/id"}},
+            ("hmac", "signed"),
+            "{id} stands in the body, which is signed as {body}",
+        ),
+        (
+            {"timestamp": {"header": "x-time"}},
+            ("hmac", "timestamp"),
+            "is not signed, so it proves nothing: name it in signed, or leave it out",
+        ),
+    ],
+)
+def test_settings_that_contradict_each_other_are_refused(changes, loc, reason):
+    if "scheme" not in changes:
+        changes = {"scheme": "hmac", "hmac": {"header": "x-sig"} | changes}
+    error = wrong(PartnerDefinition, PARTNER | changes)
+    ((field, said),) = error["ctx"]["fields"].items()
+    assert ((*error["loc"], field), said) == (loc, reason)
+
+
+@pytest.mark.parametrize(
+    ("setting", "loc"),
+    [
+        ({"header": "X Sig"}, ("header",)),
+        ({"header": ""}, ("header",)),
+        ({"algorithm": "md5"}, ("algorithm",)),
+        ({"encoding": "base32"}, ("encoding",)),
+        ({"key": "rot13"}, ("key",)),
+        ({"separator": "a"}, ("separator",)),
+        ({"prefix": "sha 256="}, ("prefix",)),
+        ({"id": {}}, ("id",)),
+        ({"id": {"header": "a", "body": "/a"}}, ("id",)),
+        ({"id": {"body": "a"}}, ("id", "body")),
+        ({"id": {"body": "/a~2"}}, ("id", "body")),
+        ({"id": {"part": "a="}}, ("id", "part")),
+        ({"id": {"heder": "a"}}, ("id", "heder")),
+        ({"timestamp": {"body": "/a", "format": "hours"}}, ("timestamp", "format")),
+        ({"timestamp": {"body": "/a", "tolerance": 0}}, ("timestamp", "tolerance")),
+        ({"timestamp": {"body": "/a", "tolerance": 86400}}, ("timestamp", "tolerance")),
+        ({"hedaer": "x"}, ("hedaer",)),
+    ],
+)
+def test_each_wrong_setting_is_named(setting, loc):
+    definition = PARTNER | {"scheme": "hmac", "hmac": {"header": "x-sig"} | setting}
+    with pytest.raises(ValidationError) as invalid:
+        PartnerDefinition.model_validate(definition)
+    assert {error["loc"] for error in invalid.value.errors()} >= {("hmac", *loc)}
+
+
+@pytest.mark.parametrize("scheme", ["bearer", "basic"])
+def test_an_id_cannot_be_a_part_of_what_holds_the_secret(scheme):
+    error = wrong(PartnerDefinition, PARTNER | {"scheme": scheme, scheme: {"id": {"part": "id"}}})
+    assert error["ctx"]["fields"] == {"id": "can be no part of a header that holds the secret: give header or body"}
 
 
 @pytest.mark.parametrize(
@@ -115,7 +221,7 @@ def test_a_template_whose_fields_show_only_when_rendered_is_taken(template):
     assert PartnerDefinition.model_validate(PARTNER | {"ticket": template}).ticket == template
 
 
-@pytest.mark.parametrize("missing", ["partner", "scheme", "sample", "ticket"])
+@pytest.mark.parametrize("missing", ["partner", "scheme", "sample"])
 def test_a_definition_without_one_of_its_parts_is_refused(missing):
     definition = {key: value for key, value in PARTNER.items() if key != missing}
     assert wrong(PartnerDefinition, definition)["loc"] == (missing,)

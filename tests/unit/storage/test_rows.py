@@ -4,6 +4,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from tests.builders import NOW, ticket_row
+from ticket_relay.states import ticket as ticket_states
 from ticket_relay.storage.rows import (
     EXTERNAL_ID_LIMIT,
     HISTORY_LENGTH,
@@ -11,6 +12,7 @@ from ticket_relay.storage.rows import (
     UNFINISHED_RETENTION,
     TicketRow,
     TicketState,
+    correlation_pk,
     external_id,
 )
 
@@ -104,3 +106,14 @@ def test_an_external_id_is_readable_as_long_as_it_fits():
 def test_a_change_of_an_attribute_that_a_row_does_not_have_is_a_bug():
     with pytest.raises(TypeError, match="a row has no tires"):
         ticket_row().moved(NOW, tires=4)
+
+
+def test_whatever_a_correlation_is_called_its_key_is_short():
+    assert len(correlation_pk("acme", "x" * 100_000)) < 100
+    assert correlation_pk("acme", "a#b") != correlation_pk("acme", "a")
+
+
+def test_the_row_of_a_tickets_first_event_is_kept_for_those_that_come_months_later():
+    row = ticket_row(correlation="correlation#acme#1", leads=True)
+    assert ticket_states.created(row, 7, NOW).expires_at == NOW + UNFINISHED_RETENTION
+    assert ticket_states.created(ticket_row(), 7, NOW).expires_at == NOW + RETENTION

@@ -1,14 +1,14 @@
 import base64
 import hashlib
+import hmac
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from ticket_relay.errors import SignatureRefused
-from ticket_relay.webhooks import signatures
-from ticket_relay.webhooks.scheme import digest
-from ticket_relay.webhooks.signatures import TOLERANCE, Delivery, sign, verify
+from ticket_relay.webhooks.payload import Request
+from ticket_relay.webhooks.presets import PRESETS
+from ticket_relay.webhooks.scheme import TOLERANCE
+from ticket_relay.webhooks.signatures import Delivery, sign, verify
 
 NOW = 1614265330
 BODY = b'{"test": 2432232314}'
@@ -30,20 +30,14 @@ ZENDESK_VECTORS = [
     ("2021-03-25T05:09:27Z", 1616648967, b"", "wCdBvXaHttn0wRVIYctzZ9O6O0bnqWakJMEKZ9VoRWw="),
     ("2026-11-21T22:00:00Z", 1795298400, b'{"ticket_id":"35436"}', "JSz9X/iDAA3xZrBHAAZGJocbVfrH1h1PQEkrRMTa/Do="),
 ]
-REASONS = {
-    "unknown_scheme",
-    "no_secret",
-    "malformed_secret",
-    "missing_header",
-    "malformed_header",
-    "stale_timestamp",
-    "future_timestamp",
-    "wrong_signature",
-}
+
+
+def digest(key, content):
+    return hmac.digest(key, content, "sha256")
 
 
 def standard(headers=VECTOR, body=BODY, secrets=(SECRET,), now=NOW):
-    return verify("standard-webhooks", headers=headers, body=body, secrets=secrets, now=now)
+    return verify(PRESETS["standard-webhooks"], Request(headers, body), secrets=secrets, now=now)
 
 
 def zendesk_headers(timestamp, signature, invocation="8350205582"):
@@ -55,7 +49,7 @@ def zendesk_headers(timestamp, signature, invocation="8350205582"):
 
 
 def zendesk(headers, body, secrets=(ZENDESK_SECRET,), now=1616648967):
-    return verify("zendesk", headers=headers, body=body, secrets=secrets, now=now)
+    return verify(PRESETS["zendesk"], Request(headers, body), secrets=secrets, now=now)
 
 
 def reason(check, *args, **kwargs):
@@ -80,6 +74,7 @@ def test_the_replay_key_of_zendesk_ignores_the_unsigned_invocation_id():
     first, second = (zendesk(zendesk_headers(timestamp, signature, id_), body, now=now) for id_ in ("1", "2"))
     assert first.id != second.id
     assert first.replay_key == second.replay_key == hashlib.sha256(timestamp.encode() + body).hexdigest()
+    assert first.replayable_until == now + TOLERANCE
 
 
 def test_the_obsolete_order_of_body_and_timestamp_is_refused():
@@ -88,14 +83,10 @@ def test_the_obsolete_order_of_body_and_timestamp_is_refused():
     assert reason(zendesk, zendesk_headers(timestamp, obsolete), body) == "wrong_signature"
 
 
-@pytest.mark.parametrize("scheme", sorted(signatures.SCHEMES))
-def test_what_we_sign_we_accept(scheme):
-    headers = sign(scheme, id="evt-1", timestamp=NOW, body=BODY, secret=SECRET)
-    assert verify(scheme, headers=headers, body=BODY, secrets=[SECRET], now=NOW).id == "evt-1"
-
-
 def test_our_signer_makes_the_published_headers():
-    assert sign("standard-webhooks", id=VECTOR["webhook-id"], timestamp=NOW, body=BODY, secret=SECRET) == VECTOR
+    assert (
+        sign(PRESETS["standard-webhooks"], id=VECTOR["webhook-id"], timestamp=NOW, body=BODY, secret=SECRET) == VECTOR
+    )
 
 
 @pytest.mark.parametrize("secrets", [[OTHER_SECRET, SECRET], [SECRET, OTHER_SECRET], ["not a secret", SECRET]])
@@ -144,7 +135,7 @@ def test_zendesk_timestamps_are_held_to_the_same_tolerance():
     ("change", "expected"),
     [
         ({"webhook-signature": "v1," + base64.b64encode(bytes(32)).decode()}, "wrong_signature"),
-        ({"webhook-signature": "v1a," + base64.b64encode(bytes(64)).decode()}, "wrong_signature"),
+        ({"webhook-signature": "v1a," + base64.b64encode(bytes(64)).decode()}, "malformed_header"),
         ({"webhook-id": "msg_other"}, "wrong_signature"),
         ({"webhook-timestamp": "1614265331"}, "wrong_signature"),
         ({"webhook-signature": "g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="}, "malformed_header"),
@@ -193,12 +184,12 @@ def test_an_altered_body_is_refused(body):
 
 def test_a_body_that_is_not_text_can_be_signed():
     body = b"\xff\xfe\x00"
-    headers = sign("standard-webhooks", id="evt-1", timestamp=NOW, body=body, secret=SECRET)
+    headers = sign(PRESETS["standard-webhooks"], id="evt-1", timestamp=NOW, body=body, secret=SECRET)
     assert standard(headers, body).id == "evt-1"
 
 
 def test_an_id_of_256_characters_is_taken():
-    headers = sign("standard-webhooks", id="x" * 256, timestamp=NOW, body=BODY, secret=SECRET)
+    headers = sign(PRESETS["standard-webhooks"], id="x" * 256, timestamp=NOW, body=BODY, secret=SECRET)
     assert standard(headers).id == "x" * 256
 
 
@@ -208,6 +199,12 @@ def test_without_a_secret_nothing_is_accepted():
 
 def test_another_key_is_refused():
     assert reason(standard, secrets=[OTHER_SECRET]) == "wrong_signature"
+
+
+def test_a_secret_may_lack_the_padding_of_its_base64():
+    padded = "whsec_" + base64.b64encode(bytes(25)).decode()
+    headers = sign(PRESETS["standard-webhooks"], id="evt-1", timestamp=NOW, body=BODY, secret=padded)
+    assert standard(headers, secrets=[padded.rstrip("=")]).id == "evt-1"
 
 
 @pytest.mark.parametrize(
@@ -232,33 +229,8 @@ def test_an_empty_zendesk_secret_is_malformed_since_anybody_could_sign_with_it()
     assert reason(zendesk, zendesk_headers(timestamp, forged), body, secrets=[""]) == "malformed_secret"
 
 
-def test_an_unknown_scheme_is_refused():
-    assert reason(verify, "plain", headers=VECTOR, body=BODY, secrets=[SECRET], now=NOW) == "unknown_scheme"
-
-
 def test_a_refusal_holds_neither_header_nor_secret():
     with pytest.raises(SignatureRefused) as refused:
         standard(VECTOR | {"webhook-id": "canary-7f3"}, secrets=[OTHER_SECRET])
     assert "canary" not in repr(refused.value)
     assert OTHER_SECRET not in repr(refused.value)
-
-
-anything = st.text(max_size=60)
-names = st.sampled_from([*VECTOR, *zendesk_headers("", "")])
-plausible = st.one_of(
-    anything,
-    st.sampled_from([*VECTOR.values(), *(vector[0] for vector in ZENDESK_VECTORS)]),
-    st.binary(max_size=64).map(lambda raw: "v1," + base64.b64encode(raw).decode()),
-    st.datetimes().map(lambda moment: moment.isoformat() + "Z"),
-)
-
-
-@given(
-    scheme=st.sampled_from([*signatures.SCHEMES, "none"]),
-    headers=st.dictionaries(names, plausible),
-    body=st.binary(max_size=60),
-    secrets=st.lists(st.one_of(anything, st.just(SECRET)), max_size=3),
-    now=st.floats(min_value=0, max_value=4e9),
-)
-def test_whatever_comes_only_a_refusal_with_a_known_reason_escapes(scheme, headers, body, secrets, now):
-    assert reason(verify, scheme, headers=headers, body=body, secrets=secrets, now=now) in REASONS

@@ -6,31 +6,43 @@
 From the claim on the row is durable, so the answer is 202 whatever Zendesk, or the table, does next.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
 from ticket_relay import observability
 from ticket_relay.create_ticket import mapping, submit
+from ticket_relay.create_ticket.mapping import Mapped
 from ticket_relay.definitions import loader
 from ticket_relay.errors import MappingFailed, StaleRow, StoreUnavailable, WriteRefused
 from ticket_relay.rate_limits.headers import CREATE
 from ticket_relay.rate_limits.permit import Deadline
 from ticket_relay.services import Services
 from ticket_relay.states import ticket as ticket_states
-from ticket_relay.storage.rows import TicketRow, TicketState, body_digest, external_id, ticket_pk
+from ticket_relay.storage.rows import TicketRow, TicketState, body_digest, correlation_pk, external_id, ticket_pk
 from ticket_relay.storage.store import left_to_poller
 from ticket_relay.webhooks.authenticate import authenticate
-from ticket_relay.zendesk.ticket_models import to_request
+from ticket_relay.webhooks.payload import Request
+
+type Make = Callable[[float, float | None], TicketRow]
+"""A new row: leased now, or due at another time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What the partner is told. `state` is the row's, or `ignored` where the definition does not want the event."""
+    """What the partner is told. `state` is the row's, or `ignored` where the definition does not want the event.
+
+    Of a delivery that was split, `events` are the receipts of its events. `first_in_line` is the row of an event that
+    may join its ticket at once (update_ticket/at_once.py).
+    """
 
     state: str
     event_id: str
     ticket_id: int | None = None
+    challenge: str | None = None
+    """What a sender that only tries the address out wants back."""
+    events: tuple["Receipt", ...] = ()
+    first_in_line: TicketRow | None = None
 
 
 def receive(services: Services, partner: str, headers: Mapping[str, str], body: bytes, by: Deadline) -> Receipt:
@@ -39,53 +51,86 @@ def receive(services: Services, partner: str, headers: Mapping[str, str], body: 
     Raises Refused (nothing stored), and Unavailable (nothing decided: the sender's retry is safe).
     """
     definition = loader.partner(partner)
+    request = Request(headers, body)
     secrets = partial(services.signing_secrets, partner)
-    delivery, event = authenticate(definition.scheme, headers, body, secrets, services.now())
+    delivery, event = authenticate(definition.signature, request, secrets, services.now())
+    probe = definition.signature.probe
+    if probe and probe.fits(event):
+        observability.count("EventIgnored")
+        return Receipt("ignored", delivery.id, challenge=probe.answer(event))
     if delivery.replay_key:
         # The id is not signed: what was captured, and comes again under another one, is the event that came first.
-        pk = services.store.first_sight(delivery.replay_key, ticket_pk(partner, delivery.id), services.now())
-        delivery = replace(delivery, id=pk.removeprefix(ticket_pk(partner, "")))
-    try:
-        ticket = mapping.map_event(definition, event, delivery)
-        if ticket is None:
-            observability.count("EventIgnored")
-            return Receipt("ignored", delivery.id)
-        request = to_request(ticket, external_id(partner, delivery.id))
-    except MappingFailed as error:
-        row = ticket_states.unmapped(partner, delivery.id, body, error, services.now())
-        return _receipt(_claimed(services, row) or row)
-
-    with services.gate.permit(by, CREATE, alone=True) as permit:
-        row = ticket_states.claimed(
-            partner,
-            delivery.id,
-            request,
+        pk = services.store.first_sight(
+            f"{partner}#{delivery.replay_key}",
+            ticket_pk(partner, delivery.id),
             services.now(),
-            closed_until=permit.closed_until,
-            digest=body_digest(body),
+            until=delivery.replayable_until,
         )
-        winner = _claimed(services, row)
+        delivery = replace(delivery, id=pk.removeprefix(ticket_pk(partner, "")))
+    if definition.split is not None:
+        from ticket_relay.create_ticket import split  # noqa: PLC0415 - most partners split nothing
+
+        return split.receive(services, definition, event, delivery, body=request.text, by=by)
+    try:
+        mapped = mapping.map_event(definition, *mapping.events_of(definition, event, delivery))
+        if mapped is None:
+            observability.ignored(partner)
+            return Receipt("ignored", delivery.id)
+        make = maker(partner, mapped, body_digest(request.text))
+    except MappingFailed as error:
+        return keep_unmapped(services, partner, delivery.id, request.text, error)
+    return take(services, mapped, make, by)
+
+
+def maker(partner: str, mapped: Mapped, digest: bytes | None) -> Make:
+    """Makes the row of an event. Raises MappingFailed if it would be too large."""
+    request, changes = mapping.written(mapped, external_id(partner, mapped.event_id))
+
+    def make(now: float, closed_until: float | None) -> TicketRow:
+        row = ticket_states.claimed(partner, mapped.event_id, request, now, closed_until=closed_until, digest=digest)
+        if mapped.correlate is None or mapped.joining is None:
+            return row
+        return ticket_states.about(row, correlation_pk(partner, mapped.correlate), mapped.joining, changes)
+
+    return make
+
+
+def take(services: Services, mapped: Mapped, make: Make, by: Deadline) -> Receipt:
+    """Claim the row of an event, and send it. Raises StoreUnavailable: the sender's retry is safe."""
+    if mapped.correlate is not None:
+        from ticket_relay.create_ticket import correlated  # noqa: PLC0415 - most events are about nothing else
+
+        return correlated.take(services, make, by)
+    with services.gate.permit(by, CREATE, alone=True) as permit:
+        row = make(services.now(), permit.closed_until)
+        winner = claim(services, row)
         if winner or permit.closed_until is not None:
-            return _receipt(winner or row)
+            return receipt(winner or row)
         try:
-            return _receipt(submit.send(services, row, permit))
+            return receipt(submit.send(services, row, permit))
         except (StaleRow, StoreUnavailable, WriteRefused) as error:
             left_to_poller(row, error)
-            return _receipt(row)
+            return receipt(row)
 
 
-def _claimed(services: Services, row: TicketRow) -> TicketRow | None:
+def keep_unmapped(services: Services, partner: str, id: str, body: bytes, error: MappingFailed) -> Receipt:
+    """Claim the row of an authentic event that a person must look at."""
+    row = ticket_states.unmapped(partner, id, body, error, services.now())
+    return receipt(claim(services, row) or row)
+
+
+def claim(services: Services, row: TicketRow) -> TicketRow | None:
     """The row that was there already, whose duplicate this delivery is; None to the one who claimed it."""
     winner = services.store.claim(row)
     if winner:
         observability.count("EventDuplicate")
-        if winner.body_digest not in {None, row.body_digest}:
+        if None not in {winner.body_digest, row.body_digest} and winner.body_digest != row.body_digest:
             # An id stands for one event, so the answer is right. But a partner that uses ids twice loses events.
             observability.count("EventDiffers")
             observability.logger().warning("event differs", extra={"pk": row.pk})
     return winner
 
 
-def _receipt(row: TicketRow) -> Receipt:
-    promised = row.state in {TicketState.SUBMITTED, TicketState.CREATED}
+def receipt(row: TicketRow) -> Receipt:
+    promised = row.state in {TicketState.SUBMITTED, TicketState.CREATED, TicketState.JOINED}
     return Receipt(row.state, row.event_id, row.ticket_id if promised else None)

@@ -1,12 +1,25 @@
 """What a definition of `layers/config` holds: a partner, or an update rule."""
 
 import json
-from typing import Annotated, Any, Literal
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, JsonValue, StringConstraints, TypeAdapter, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
-from ticket_relay.webhooks.signatures import SCHEMES
+from ticket_relay.webhooks import scheme as schemes
+from ticket_relay.webhooks.presets import NAMES, PRESETS
 from ticket_relay.zendesk.ticket_models import RESERVED, MarkedMetadata, TicketChanges, TicketCreate
 
 _METADATA = TypeAdapter[dict[str, JsonValue]](MarkedMetadata)
@@ -18,9 +31,14 @@ def is_operator(key: str) -> bool:
 
 
 def _known_scheme(scheme: str) -> str:
-    if scheme not in SCHEMES:
-        raise PydanticCustomError("unknown_scheme", "must be one of {schemes}", {"schemes": ", ".join(sorted(SCHEMES))})
+    if scheme not in NAMES:
+        raise PydanticCustomError("unknown_scheme", "must be one of {schemes}", {"schemes": ", ".join(sorted(NAMES))})
     return scheme
+
+
+def _wrong(fields: dict[str, str]) -> PydanticCustomError:
+    """What is wrong, by field: the build names the line of each."""
+    return PydanticCustomError("fields", "{named}", {"fields": fields, "named": ", ".join(fields)})
 
 
 def _fields_of(model: type[BaseModel]) -> AfterValidator:
@@ -35,7 +53,7 @@ def _fields_of(model: type[BaseModel]) -> AfterValidator:
             if key not in model.model_fields and "${" not in key
         }
         if wrong:
-            raise PydanticCustomError("fields", "{named}", {"fields": wrong, "named": ", ".join(wrong)})
+            raise _wrong(wrong)
         return template
 
     return AfterValidator(check)
@@ -49,9 +67,7 @@ def _with_small_metadata(template: dict[str, JsonValue]) -> dict[str, JsonValue]
             _METADATA.validate_python(metadata)
         except ValidationError as error:
             reason = error.errors()[0]["msg"].removeprefix("Value error, ")
-            raise PydanticCustomError(
-                "fields", "{named}", {"fields": {"metadata": reason}, "named": "metadata"}
-            ) from None
+            raise _wrong({"metadata": reason}) from None
     return template
 
 
@@ -67,19 +83,145 @@ class _Definition(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
-class PartnerDefinition(_Definition):
-    """A partner: how it signs, and a JSON-e template from its event to the `ticket` of Create Ticket.
+type TicketTemplate = Annotated[dict[str, JsonValue], _fields_of(TicketCreate)]
+type ChangesTemplate = Annotated[dict[str, JsonValue], _fields_of(TicketChanges), AfterValidator(_with_small_metadata)]
 
-    `when` is a JSON-e expression: an event for which it does not hold becomes no ticket. Both see `event` (the parsed
-    body), `delivery` (`id`, `timestamp` in epoch seconds) and `now`, which is the delivery's time.
-    `sample` is the path, from the repository's root, of an event that becomes a ticket.
+
+class Missing(_Definition):
+    """How many seconds an update waits for a ticket to be created, and what becomes of it then."""
+
+    wait: Annotated[float, Field(ge=0, le=7 * 24 * 3600)] = 3600
+    then: Literal["create", "ignore", "unmapped"] = "unmapped"
+
+
+def _missing(value: object) -> object:
+    return {} if value == "wait" else value
+
+
+class Case(_Definition):
+    """What becomes of the events for which `when` holds, and no earlier case.
+
+    `create` makes a `ticket`. Where events correlate, it does so only if the thing that they are about has none; if it
+    has, `again` says what to do while that is open, `on_solved` and `on_closed` what to do then. `update` changes the
+    ticket of the thing, `solve` solves it as well, and `missing` says what to do if there is none. `changes` are those
+    of an update rule, made from the event alone. `sample` is the path of an event that the case is for.
+    """
+
+    when: Expression | None = None
+    do: Literal["create", "update", "solve", "ignore"]
+    sample: str | None = None
+    ticket: TicketTemplate | None = None
+    changes: ChangesTemplate | None = None
+    again: Literal["comment", "update", "ignore", "create"] | None = None
+    on_solved: Literal["reopen", "create", "follow_up"] | None = None
+    on_closed: Literal["follow_up", "create", "ignore"] | None = None
+    missing: Annotated[Missing, BeforeValidator(_missing)] | None = None
+
+    @property
+    def policies(self) -> dict[str, Any]:
+        """Those that were chosen, or are the default and not everybody's: a solved thing needs no follow-up."""
+        chosen = {name: getattr(self, name) for name in ("again", "on_solved", "on_closed")}
+        if self.do in _CHANGING:
+            missing = self.missing or Missing()
+            chosen |= {"missing": missing.then, "wait": missing.wait}
+        if self.do == "solve":
+            chosen["on_closed"] = self.on_closed or "ignore"
+        return {name: value for name, value in chosen.items() if value is not None}
+
+    @model_validator(mode="after")
+    def _holds_together(self) -> Self:
+        may_create = self.do == "create" or self.on_closed == "create" or (self.missing or Missing()).then == "create"
+        may_change = self.do in _CHANGING or self.again == "update"
+        wrong = {}
+        if may_create and self.ticket is None:
+            wrong["ticket"] = "is missing: this case may create one"
+        if not may_create and self.ticket is not None:
+            wrong["ticket"] = "is of no use: this case creates none"
+        if may_change and self.changes is None and self.do != "solve":
+            wrong["changes"] = "is missing"
+        if not may_change and self.changes is not None:
+            wrong["changes"] = "is of no use without do: update, do: solve or again: update"
+        for name in ("again", "on_solved"):
+            if getattr(self, name) is not None and self.do != "create":
+                wrong[name] = "goes with do: create"
+        if self.missing is not None and self.do not in _CHANGING:
+            wrong["missing"] = "goes with do: update or do: solve"
+        if self.do == "ignore" and self.on_closed is not None:
+            wrong["on_closed"] = "goes with what has a ticket"
+        if wrong:
+            raise _wrong(wrong)
+        return self
+
+
+_CHANGING = frozenset({"update", "solve"})
+_POLICIES = ("again", "on_solved", "on_closed", "missing")
+
+
+class PartnerDefinition(_Definition):
+    """A partner: how it signs, and what becomes of its events, by JSON-e templates.
+
+    Either `events`, cases of which the first that fits decides; or, in short, the `ticket` that each event becomes for
+    which `when` holds. An event for which nothing holds is ignored. `correlate` names the thing that an event is about:
+    a text or a number, or null where it is about nothing else. `split` is a list in the event, each item of which is an
+    event with the `id`.
+
+    All templates see `event` (the parsed body), `item` (if it is split), `delivery` (`id`, `timestamp` in epoch
+    seconds) and `now`, which is the delivery's time. `sample` is the path, from the repository's root, of an event that
+    becomes a ticket. The schemes `hmac`, `bearer` and `basic` have their settings under their own names.
     """
 
     partner: Name
     scheme: Scheme
+    hmac: schemes.Hmac | None = None
+    bearer: schemes.Bearer | None = None
+    basic: schemes.Basic | None = None
     sample: str
+    split: JsonValue | None = None
+    id: str | None = None
+    correlate: JsonValue | None = None
     when: Expression | None = None
-    ticket: Annotated[dict[str, JsonValue], _fields_of(TicketCreate)]
+    ticket: TicketTemplate | None = None
+    events: Annotated[tuple[Case, ...], Field(min_length=1)] | None = None
+
+    @property
+    def cases(self) -> Sequence[Case]:
+        """The short form is one case."""
+        return self.events or (Case(when=self.when, do="create", ticket=self.ticket),)
+
+    @model_validator(mode="after")
+    def _holds_together(self) -> Self:
+        wrong = {}
+        if self.ticket is None and self.events is None:
+            wrong["ticket"] = "is missing: or give events"
+        for name in ("when", "ticket"):
+            if getattr(self, name) is not None and self.events is not None:
+                wrong[name] = "belongs into one of the events"
+        if (self.split is None) != (self.id is None):
+            wrong["id"] = "goes with split, and split with it"
+        if self.correlate is None and any(
+            case.do in _CHANGING or any(getattr(case, name) is not None for name in _POLICIES)
+            for case in self.events or ()
+        ):
+            wrong["correlate"] = "is missing: it says which ticket a later event is for"
+        if wrong:
+            raise _wrong(wrong)
+        return self
+
+    @model_validator(mode="after")
+    def _settings_are_those_of_the_scheme(self) -> Self:
+        given = {"hmac": self.hmac, "bearer": self.bearer, "basic": self.basic}
+        wrong = {name: f"is for scheme {name}" for name, way in given.items() if way and name != self.scheme}
+        if self.scheme == "hmac" and self.hmac is None:
+            wrong["hmac"] = "is missing"
+        if wrong:
+            raise _wrong(wrong)
+        return self
+
+    @property
+    def signature(self) -> schemes.Scheme:
+        """How its deliveries are signed."""
+        way = self.hmac or self.bearer or self.basic
+        return schemes.Scheme((way,)) if way else PRESETS[self.scheme]
 
 
 class RuleSample(_Definition):
@@ -109,7 +251,7 @@ class UpdateRule(_Policies):
     rule: Name
     sample: RuleSample
     when: Expression | None = None
-    changes: Annotated[dict[str, JsonValue], _fields_of(TicketChanges), AfterValidator(_with_small_metadata)]
+    changes: ChangesTemplate
 
 
 class LiteralChanges(_Policies):

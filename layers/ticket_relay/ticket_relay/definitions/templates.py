@@ -64,7 +64,9 @@ def _failing(template: object, context: dict[str, Any], path: list[str | int]) -
 
 
 def validated[Model: BaseModel](model: type[Model], value: object, *, template: object, name: str) -> Model:
-    """The rendered value as a model. Raises MappingFailed `{name}_invalid`, naming up to three of the wrong fields."""
+    """The rendered value as a model. Raises MappingFailed, naming up to three of the wrong fields; its code is the last
+    part of the name and `_invalid`.
+    """
     try:
         return model.model_validate(value)
     except ValidationError as error:
@@ -76,7 +78,7 @@ def validated[Model: BaseModel](model: type[Model], value: object, *, template: 
             place = _place([name, *(step for step in problem["loc"] if isinstance(step, int) or step in known)])
             reasons.setdefault(place, []).append(reason.removeprefix("Value error, "))
         sentences = [f"{place}: {' or '.join(dict.fromkeys(of_place))}" for place, of_place in reasons.items()]
-        raise MappingFailed(f"{name}_invalid", f"{'; '.join(sentences[:3])}.") from None
+        raise MappingFailed(f"{name.rpartition('.')[2]}_invalid", f"{'; '.join(sentences[:3])}.") from None
 
 
 def _keys(template: object) -> Iterator[str]:

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import batched, takewhile
 
-from ticket_relay.create_ticket import submit
+from ticket_relay.create_ticket import correlated, submit
 from ticket_relay.create_ticket.candidate_jobs import CandidateJobs
 from ticket_relay.poll_jobs.poll_run import CALL_TIME, Run, is_due
 from ticket_relay.rate_limits.permit import Deadline
@@ -54,7 +54,9 @@ class Sender:
     def _send_alone(self, group: Sequence[Row]) -> None:
         by = Deadline.after(CALL_TIME)
         row = group[0]
-        if isinstance(row, TicketRow):
+        if isinstance(row, TicketRow) and row.in_line:
+            correlated.resume(self._run.services, row, by)
+        elif isinstance(row, TicketRow):
             submit.resume(self._run.services, row, by, self._jobs)
         elif isinstance(row, UpdateRow):
             of_ticket = [each for each in group if isinstance(each, UpdateRow)]

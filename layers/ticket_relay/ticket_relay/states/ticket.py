@@ -11,7 +11,16 @@ Whatever happens, a row is either over, or has a time at which it is due. The wh
 from ticket_relay.errors import MappingFailed, RelayError
 from ticket_relay.states.backoff import LEASE, TOGETHER_PAUSE, YOUNG_JOB, growing, jitter, poll_pause
 from ticket_relay.states.waiting import still_waiting
-from ticket_relay.storage.rows import DAY, UNFINISHED_RETENTION, Step, TicketRow, TicketState, body_digest, ticket_pk
+from ticket_relay.storage.rows import (
+    DAY,
+    UNFINISHED_RETENTION,
+    Joining,
+    Step,
+    TicketRow,
+    TicketState,
+    body_digest,
+    ticket_pk,
+)
 from ticket_relay.zendesk.client import Submission
 from ticket_relay.zendesk.errors import OutcomeUnknown, Rejected, Throttled, ZendeskError
 from ticket_relay.zendesk.jobs import Job
@@ -36,7 +45,13 @@ _OWN_FAULT = frozenset({"TicketCreateFailed", "RecordInvalid"})
 
 
 def claimed(
-    partner: str, event_id: str, request: bytes, now: float, *, closed_until: float | None, digest: bytes | None = None
+    partner: str,
+    event_id: str,
+    request: bytes | None,
+    now: float,
+    *,
+    closed_until: float | None,
+    digest: bytes | None = None,
 ) -> TicketRow:
     """A new request: leased to the worker that wins the claim, or waiting where the gate is closed."""
     return TicketRow(
@@ -53,6 +68,11 @@ def claimed(
         expires_at=now + UNFINISHED_RETENTION,
         history=(Step(state=TicketState.ACCEPTED, at=now),),
     )
+
+
+def about(row: TicketRow, correlation: str, joining: Joining, changes: bytes | None) -> TicketRow:
+    """The same new row, as one of several events about the same thing."""
+    return row.model_copy(update={"correlation": correlation, "joining": joining, "changes": changes})
 
 
 def unmapped(partner: str, event_id: str, event: bytes, error: MappingFailed, now: float) -> TicketRow:
@@ -89,13 +109,16 @@ def held(row: TicketRow, now: float, lease: float = LEASE) -> TicketRow:
 
 
 def redriven(row: TicketRow, now: float) -> TicketRow:
-    """Redriven by an operator. What was sent before has a key of its own, and is looked for."""
+    """Redriven by an operator. What was sent before has a key of its own, and is looked for. Another event may lead by
+    now.
+    """
     return row.moved(
         now,
         state=TicketState.ACCEPTED,
         attempt=row.attempt + (row.request is not None),
         failures=0,
         retries=0,
+        leads=False,
         sent_at=None,
         candidate_jobs=None,
         job_id=None,
@@ -107,7 +130,7 @@ def redriven(row: TicketRow, now: float) -> TicketRow:
     )
 
 
-def mapped(row: TicketRow, request: bytes, now: float) -> TicketRow:
+def mapped(row: TicketRow, request: bytes | None, now: float) -> TicketRow:
     """Redriven from unmapped, and now understood: due at once."""
     return row.moved(now, request=request, event=None, due_at=now)
 
@@ -116,9 +139,22 @@ def still_unmapped(row: TicketRow, error: RelayError, now: float) -> TicketRow:
     return row.moved(now, state=TicketState.UNMAPPED, error_code=error.code, error_sentence=error.sentence)
 
 
-def ignored(row: TicketRow, now: float) -> TicketRow:
-    """The end of an event that was redriven from unmapped, and that its partner's `when` does not want."""
-    return row.moved(now, state=TicketState.IGNORED, event=None, error_code=None, error_sentence=None)
+def ignored(row: TicketRow, now: float, reason: str | None = None) -> TicketRow:
+    """The end of an event that its partner's definition does not want: it was redriven from unmapped, or waited."""
+    return row.moved(
+        now,
+        state=TicketState.IGNORED,
+        event=None,
+        request=None,
+        changes=None,
+        error_code=reason,
+        error_sentence=None,
+    )
+
+
+def split(row: TicketRow, now: float) -> TicketRow:
+    """The end of a delivery that was redriven from unmapped: its events have rows of their own."""
+    return row.moved(now, state=TicketState.SPLIT, event=None, error_code=None, error_sentence=None)
 
 
 def submitted(
@@ -146,7 +182,13 @@ def submitted(
 def created(row: TicketRow, ticket_id: int, now: float) -> TicketRow:
     """The end. The request, which holds a customer's words, has done its work."""
     return row.moved(
-        now, state=TicketState.CREATED, ticket_id=ticket_id, request=None, error_code=None, error_sentence=None
+        now,
+        state=TicketState.CREATED,
+        ticket_id=ticket_id,
+        request=None,
+        changes=None,
+        error_code=None,
+        error_sentence=None,
     )
 
 
@@ -214,7 +256,8 @@ def on_batch_error(row: TicketRow, error: ZendeskError, now: float, *, doubtful_
 
 def may_go_together(row: TicketRow) -> bool:
     """Whether it may be sent with others. What is in doubt is looked for, and sent with its own key."""
-    return row.request is not None and not row.after_lease().in_doubt and row.error_code != REFUSED_TOGETHER
+    ready = row.request is not None and not row.in_line
+    return ready and not row.after_lease().in_doubt and row.error_code != REFUSED_TOGETHER
 
 
 def new_attempt(row: TicketRow, code: str, sentence: str, now: float) -> TicketRow:

@@ -24,11 +24,19 @@ LONGEST_PAUSE = 300.0
 SETTLED = 1.0
 """Seconds after which the second of an update is over, so that the next can be decided on it."""
 REFUSED_TOGETHER = "refused_together"
+NO_TICKET = "ticket_not_found"
 TICKET_CHANGED = ("ticket_changed", "Others changed the ticket since the stamp, and the rule's policy is to skip.")
 
 
 def claimed(
-    pk: str, ticket_id: int, invocation_id: str, event: bytes, now: float, *, closed_until: float | None
+    pk: str,
+    ticket_id: int,
+    invocation_id: str,
+    event: bytes,
+    now: float,
+    *,
+    closed_until: float | None,
+    of_event: str | None = None,
 ) -> UpdateRow:
     """A new update: leased to the worker that wins the claim, or waiting where the gate is closed."""
     return UpdateRow(
@@ -37,6 +45,7 @@ def claimed(
         ticket_id=ticket_id,
         invocation_id=invocation_id,
         event=event,
+        of_event=of_event,
         due_at=closed_until or now + LEASE,
         leased_at=None if closed_until else now,
         created_at=now,
@@ -116,8 +125,8 @@ def not_found(row: UpdateRow, now: float) -> UpdateRow:
     """A trigger tells only of tickets that exist, so at first their absence is a copy of the database that lags."""
     sentence = "Zendesk has no such ticket."
     if now - row.retry_window_start > LAG:
-        return failed(row, "ticket_not_found", sentence, now)
-    return on_update_error(row, NotSent("ticket_not_found", sentence), now, conflicts=row.conflicts)
+        return failed(row, NO_TICKET, sentence, now)
+    return on_update_error(row, NotSent(NO_TICKET, sentence), now, conflicts=row.conflicts)
 
 
 def skipped(row: UpdateRow, now: float, reason: str | None = None, sentence: str | None = None) -> UpdateRow:

@@ -26,13 +26,11 @@ BATCH_GET_LIMIT = 100  # BatchGetItem, API reference
 CALLS_AT_ONCE = 16
 """Calls that a caller may have under way in parallel: so many connections are kept."""
 
-# A partner is answered within five seconds, and three calls of DynamoDB are on the way: none may take long to fail.
-CLIENT = Config(
-    connect_timeout=0.5,
-    read_timeout=1.0,
-    retries={"mode": "standard", "total_max_attempts": 2},
-    max_pool_connections=CALLS_AT_ONCE,
-)
+
+def client_config(read_timeout: float) -> Config:
+    """Seconds. Few attempts, so that a call does not take long to fail."""
+    retries: Any = {"mode": "standard", "total_max_attempts": 2}
+    return Config(connect_timeout=0.5, read_timeout=read_timeout, retries=retries, max_pool_connections=CALLS_AT_ONCE)
 
 
 class ConditionFailed(Exception):
@@ -42,9 +40,9 @@ class ConditionFailed(Exception):
 class Table:
     """One table. Values are Python's own; None and "" are left out. Raises StoreUnavailable, ConditionFailed."""
 
-    def __init__(self, name: str, client: "DynamoDBClient | None" = None) -> None:
+    def __init__(self, name: str, client: "DynamoDBClient | None" = None, *, read_timeout: float = 1.0) -> None:
         self.name = name
-        self._client: DynamoDBClient = client or aws_clients.client("dynamodb", CLIENT)
+        self._client: DynamoDBClient = client or aws_clients.client("dynamodb", client_config(read_timeout))
 
     def get(self, pk: str) -> Item | None:
         with _translated():
@@ -98,16 +96,20 @@ class Table:
                 ExpressionAttributeValues=to_wire(given | {f":old_{name}": value for name, value in same.items()}),
             )
 
-    def update(self, pk: str, change: str, *, only_if: str, given: Mapping[str, Any]) -> None:
-        """Change some attributes if the condition holds; an absent item counts as one without attributes."""
+    def update(self, pk: str, change: str, *, only_if: str, given: Mapping[str, Any]) -> Item:
+        """Change some attributes if the condition holds, and return the whole item as it is then. An absent item counts
+        as one without attributes.
+        """
         with _translated():
-            self._client.update_item(
+            changed = self._client.update_item(
                 TableName=self.name,
                 Key=_key(pk),
                 UpdateExpression=change,
                 ConditionExpression=only_if,
                 ExpressionAttributeValues=to_wire(given),
+                ReturnValues="ALL_NEW",
             )
+        return from_wire(changed["Attributes"])
 
     def due(self, shard: str, until: float, limit: int) -> list[tuple[str, float]]:
         """(pk, due_at) of what the index holds as due by then, earliest first. It lags a little behind the items."""

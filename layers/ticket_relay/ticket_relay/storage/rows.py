@@ -4,8 +4,9 @@ A row says how far the work is, and nothing about how it is done. Times are epoc
 """
 
 import hashlib
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
@@ -18,7 +19,7 @@ HISTORY_LENGTH = 20
 
 EXTERNAL_ID_LIMIT = 255
 
-PAYLOAD = frozenset({"request", "event", "rest", "leased_rest"})
+PAYLOAD = frozenset({"request", "changes", "event", "rest", "leased_rest"})
 """The attributes that hold what was sent, or is to be: up to 300 KiB, so they are stored compressed."""
 UNREAD = b""
 """Stands in the place of a payload that was not read, or not kept."""
@@ -30,6 +31,10 @@ class TicketState(StrEnum):
     CREATED = "created"
     UNMAPPED = "unmapped"
     IGNORED = "ignored"
+    JOINED = "joined"
+    """It went to the ticket of another event about the same thing."""
+    SPLIT = "split"
+    """A delivery of many events, each of which has a row of its own."""
     FAILED = "failed"
 
 
@@ -61,6 +66,20 @@ class Step(BaseModel):
     at: float
     attempt: int = 1
     reason: str | None = None
+
+
+class Joining(BaseModel):
+    """What an event wants of the ticket of its correlation: its case's `do` and policies (definitions/models.py)."""
+
+    model_config = ConfigDict(frozen=True, defer_build=True, extra="ignore")
+
+    do: Literal["create", "update", "solve"]
+    again: Literal["comment", "update", "ignore", "create"] = "comment"
+    on_solved: Literal["reopen", "create", "follow_up"] = "reopen"
+    on_closed: Literal["follow_up", "create", "ignore"] = "follow_up"
+    missing: Literal["create", "ignore", "unmapped"] = "unmapped"
+    wait: float = 0.0
+    """Seconds for which an update waits for a ticket, before it is missing."""
 
 
 class Row(BaseModel):
@@ -165,17 +184,20 @@ class Row(BaseModel):
         new |= {
             "version": self.version + 1,
             "updated_at": now,
-            "expires_at": now + (RETENTION if new["state"] in self.over else UNFINISHED_RETENTION),
+            "expires_at": now + self._kept_for(new),
             "history": _with_step(self.history, step),
         }
         return type(self).model_validate(new)
 
+    def _kept_for(self, new: Mapping[str, Any]) -> float:
+        return RETENTION if new["state"] in self.over else UNFINISHED_RETENTION
+
 
 class TicketRow(Row):
-    """One partner event on its way to one ticket."""
+    """One partner event on its way to a ticket: one of its own, or that of its correlation."""
 
     working: ClassVar[frozenset[str]] = frozenset({TicketState.ACCEPTED, TicketState.SUBMITTED})
-    over: ClassVar[frozenset[str]] = frozenset({TicketState.CREATED, TicketState.IGNORED, TicketState.FAILED})
+    over: ClassVar[frozenset[str]] = frozenset(TicketState) - working - {TicketState.UNMAPPED}
 
     state: TicketState
     partner: str
@@ -192,6 +214,24 @@ class TicketRow(Row):
     """Counts the jobs that came to nothing."""
     candidate_jobs: tuple[str, ...] | None = None
     """Unfinished jobs, one of which may be about to make this ticket; None until they are looked for."""
+    correlation: str | None = None
+    """The key of the item that tells which events are about the same thing; None for an event about nothing else."""
+    leads: bool = False
+    """Whether it is known that its ticket is to be that of the correlation."""
+    joining: Joining | None = None
+    changes: bytes | None = None
+    """JSON of the changes that it wants of the correlation's ticket, if they are not its own ticket's comment."""
+    joined_to: str | None = None
+    """The key of the event whose ticket it went to."""
+
+    @property
+    def in_line(self) -> bool:
+        """Whether it must not be sent, since its ticket may be that of another event about the same thing."""
+        return self.correlation is not None and not self.leads
+
+    def _kept_for(self, new: Mapping[str, Any]) -> float:
+        # Later events find the ticket by it, be it months later.
+        return UNFINISHED_RETENTION if new["leads"] else super()._kept_for(new)
 
     @property
     def external_id(self) -> str:
@@ -213,7 +253,7 @@ class TicketRow(Row):
 
 
 class UpdateRow(Row):
-    """One update that a Zendesk trigger asked for."""
+    """One update that a Zendesk trigger asked for, or a partner's event about a ticket that exists."""
 
     working: ClassVar[frozenset[str]] = frozenset({UpdateState.ACCEPTED, UpdateState.SUBMITTED})
     over: ClassVar[frozenset[str]] = frozenset(UpdateState) - working
@@ -231,6 +271,8 @@ class UpdateRow(Row):
     """What `rest` is to be if the request of this lease had its effect."""
     conflicts: int = 0
     """How often another change of the ticket came first."""
+    of_event: str | None = None
+    """The key of the partner's event that asks for it; None where a trigger of Zendesk's does."""
 
     @property
     def if_sent(self) -> dict[str, Any]:
@@ -278,6 +320,11 @@ def body_digest(body: bytes) -> bytes:
 
 def ticket_pk(partner: str, event_id: str) -> str:
     return f"ticket#{partner}#{event_id}"
+
+
+def correlation_pk(partner: str, value: str) -> str:
+    """Of any value, however long and whatever it holds."""
+    return f"correlation#{partner}#{hashlib.sha256(value.encode()).hexdigest()}"
 
 
 def update_pk(ticket_id: int, invocation_id: str) -> str:

@@ -14,16 +14,16 @@ from pydantic import ValidationError
 from ticket_relay import observability
 from ticket_relay.errors import RelayError, StaleRow, StoreUnavailable, WriteRefused
 from ticket_relay.storage.dynamodb import BATCH_GET_LIMIT, ConditionFailed, Item, Table
-from ticket_relay.storage.rows import DAY, PAYLOAD, Row, TicketRow, UpdateRow, Work
+from ticket_relay.storage.rows import DAY, PAYLOAD, RETENTION, UNFINISHED_RETENTION, Row, TicketRow, UpdateRow, Work
 
-SHARDS = range(4)
-"""Each kind of work is spread over so many keys of the due index: one takes 1000 writes a second."""
+SHARDS = range(2)
+"""Each kind of work is spread over so many keys of the due index: one takes 1000 writes a second, which is far beyond
+what the API lets in and Zendesk takes, and each is a query of every turn.
+"""
 MOST_JOBS = 2000
 """Rows read for the jobs that are known to be ours."""
 FAR = 10.0**11
 """A due time after all others, in epoch seconds."""
-SEEN_FOR = DAY
-"""Longer than any signature is accepted."""
 COMPRESSED = b"x\x9c"
 """How zlib's default output begins (RFC 1950), and no text in UTF-8 does."""
 KINDS: dict[str, type[Row]] = {"ticket": TicketRow, "update": UpdateRow}
@@ -148,13 +148,16 @@ class Store:
         except ConditionFailed:
             raise StaleRow(f"The row left {old.state} version {old.version} since it was read.") from None
 
-    def first_sight(self, replay_key: str, pk: str, now: float) -> str:
-        """Remember that this signed content came for this row; the row that it came for first, which may be another."""
+    def first_sight(self, replay_key: str, pk: str, now: float, *, until: float) -> str:
+        """Remember that this signed content came for this row; the row that it came for first, which may be another.
+
+        It can come again `until` then (epoch seconds), with a day for clocks; longer than any row lives, nothing knows
+        what became of it.
+        """
         seen = f"seen#{replay_key}"
+        expires_at = int(min(until + DAY, now + UNFINISHED_RETENTION + RETENTION))
         try:
-            self._table.put(
-                {"pk": seen, "row": pk, "expires_at": int(now + SEEN_FOR)}, only_if="attribute_not_exists(pk)"
-            )
+            self._table.put({"pk": seen, "row": pk, "expires_at": expires_at}, only_if="attribute_not_exists(pk)")
         except ConditionFailed:
             item = self._table.get(seen)
             return str(item["row"]) if item else pk

@@ -16,7 +16,8 @@ from ticket_relay.changes import combine, conflicts, diff, follow_up
 from ticket_relay.errors import MappingFailed, PayloadRefused
 from ticket_relay.states import update as update_states
 from ticket_relay.storage.rows import UpdateRow
-from ticket_relay.update_ticket import rules
+from ticket_relay.update_ticket import joined, rules
+from ticket_relay.update_ticket.joined import Replacement, Skip
 from ticket_relay.update_ticket.request import UpdateRequest, read_request
 from ticket_relay.update_ticket.rules import Decider
 from ticket_relay.webhooks import payload
@@ -58,12 +59,17 @@ class Waiting:
     @cached_property
     def event(self) -> dict[str, Any]:
         """The webhook's parsed body. Raises PayloadRefused."""
-        return payload.parse(self.row.event or b"", None)
+        return payload.parse(self.row.event or b"")
 
     @cached_property
     def request(self) -> UpdateRequest:
         """What the webhook asks for. Raises PayloadRefused."""
         return read_request(self.event)
+
+    @cached_property
+    def of_partner(self) -> joined.EventUpdate:
+        """What a partner's event wants of the ticket that it joins."""
+        return joined.EventUpdate.model_validate(self.event)
 
     @property
     def since(self) -> Stamp | None:
@@ -80,7 +86,8 @@ class Plan:
 
     If it takes `two_requests`, there is one sender, and `update` is the first. `rests` are, by row, what is to be
     remembered of a second request while the first is sent. `over` ends whatever becomes of the request, `after` when it
-    lands. `follow_ups` are tickets to create in place of a closed one. A row in none of these waits for the next turn.
+    lands. `follow_ups` are tickets to create in place of a closed one, `replacements` those in place of one that a
+    partner's event was to join. A row in none of these waits for the next turn.
     """
 
     update: Update = field(default_factory=dict)
@@ -91,6 +98,7 @@ class Plan:
     over: list[tuple[Waiting, UpdateRow]] = field(default_factory=list)
     after: list[tuple[Waiting, UpdateRow]] = field(default_factory=list)
     follow_ups: list[tuple[Waiting, TicketCreate]] = field(default_factory=list)
+    replacements: list[tuple[Waiting, Replacement]] = field(default_factory=list)
 
     def end(self, waiting: Waiting, row: UpdateRow) -> None:
         (self.after if self.update else self.over).append((waiting, row))
@@ -133,10 +141,12 @@ def make_plan(rows: Sequence[Waiting], reading: Reading, now: float) -> Plan:
         match decided:
             case UpdateRow():
                 made.end(waiting, decided)
-            case TicketCreate() if made.update:
+            case TicketCreate() | Replacement() if made.update:
                 break  # It follows up what is closed, not what may be.
             case TicketCreate():
                 made.follow_ups.append((waiting, decided))
+            case Replacement():
+                made.replacements.append((waiting, decided))
             case Send():
                 if not made.take(waiting, decided, reading.ticket):
                     break
@@ -186,7 +196,10 @@ def needs_reading(decider: Decider, since: Stamp | None) -> bool:
     return since is None or not since.precise or decider.on_closed == "follow_up" or rules.needs_ticket(decider)
 
 
-def _decided(waiting: Waiting, ticket: Ticket, reading: Reading, now: float) -> UpdateRow | TicketCreate | Send:
+type Decided = UpdateRow | TicketCreate | Replacement | Send
+
+
+def _decided(waiting: Waiting, ticket: Ticket, reading: Reading, now: float) -> Decided:
     """What becomes of one row, on the `ticket` as it will be when its turn comes."""
     row, actor_id = waiting.row, waiting.request.actor_id
     closed = ticket.get("status") == "closed"
@@ -196,10 +209,24 @@ def _decided(waiting: Waiting, ticket: Ticket, reading: Reading, now: float) -> 
     # A first request in doubt, if it has not landed, is forgotten: the whole update is decided again.
     if row.rest and (row.marker_of_first in markers or not row.in_doubt) and not closed:
         return Send(cast("Update", json.loads(row.rest)), row.rest)
+    if row.of_event is not None:
+        return _of_partner(waiting, ticket, now)
     if actor_id is not None and actor_id == reading.own:
         return update_states.skipped(row, now)
     decide = _on_closed if closed else _on_open
     return decide(waiting, ticket, reading, now)
+
+
+def _of_partner(waiting: Waiting, ticket: Ticket, now: float) -> UpdateRow | Replacement | Send:
+    """A partner's event is true whatever others have changed: it is decided on the ticket as it is."""
+    match joined.decide(waiting.of_partner, ticket):
+        case Skip(reason, sentence):
+            return update_states.skipped(waiting.row, now, reason, sentence)
+        case Replacement() as replacement:
+            return replacement
+        case wanted:
+            update = diff.to_update(wanted, ticket)
+            return Send(update) if update else update_states.applied(waiting.row, now)
 
 
 def _on_open(waiting: Waiting, ticket: Ticket, reading: Reading, now: float) -> UpdateRow | Send:

@@ -20,13 +20,15 @@ from ticket_relay.changes.combine import marked
 from ticket_relay.errors import MappingFailed, RelayError, StaleRow
 from ticket_relay.rate_limits.permit import Permit
 from ticket_relay.services import Services
+from ticket_relay.states import joining as joining_states
 from ticket_relay.states import ticket as ticket_states
 from ticket_relay.states import update as update_states
 from ticket_relay.states.backoff import LEASE
 from ticket_relay.states.waiting import deferred
-from ticket_relay.storage.rows import UpdateRow, UpdateState, external_id
+from ticket_relay.storage.rows import TicketRow, TicketState, UpdateRow, UpdateState, external_id
 from ticket_relay.update_ticket import own_user
 from ticket_relay.update_ticket.fresh_read import TicketReader
+from ticket_relay.update_ticket.joined import Replacement
 from ticket_relay.update_ticket.plan import (
     Audits,
     Plan,
@@ -114,8 +116,10 @@ def _requeue_behind(services: Services, rows: Sequence[Waiting], requeued: Seque
 
 
 def finish_without_request(services: Services, plan: Plan) -> None:
-    """What needs no request: rows that are over, and the follow-ups of a closed ticket."""
+    """What needs no request: rows that are over, and new tickets in place of a closed one."""
     move(services, plan.over)
+    for waiting, replacement in plan.replacements:
+        move(services, [(waiting, _replaced(services, waiting.row, replacement))])
     for waiting, creation in plan.follow_ups:
         row = waiting.row
         event_id = f"{row.ticket_id}/{row.invocation_id}"
@@ -129,6 +133,22 @@ def finish_without_request(services: Services, plan: Plan) -> None:
         created = ticket_states.claimed(FOLLOW_UPS, event_id, request, now, closed_until=now)
         services.store.claim(created)
         move(services, [(waiting, update_states.applied(row, now, "followed_up"))])
+
+
+def _replaced(services: Services, row: UpdateRow, replacement: Replacement) -> UpdateRow:
+    """The end of an update in whose place its event gets a ticket of its own. The event learns of that ticket first; it
+    is created once the event leads (`states.joining`). Raises StaleRow where a worker has moved the event just now.
+    """
+    now = services.now()
+    event = services.store.get(row.of_event or "")
+    if not isinstance(event, TicketRow) or not event.in_line or event.state is not TicketState.ACCEPTED:
+        return update_states.failed(row, "event_not_waiting", "The event no longer waits. Redrive the event.", now)
+    try:
+        request = replacement.request(event)
+    except MappingFailed as error:
+        return update_states.failed(row, error.code, error.sentence, now)
+    services.store.move(event, joining_states.replaced(event, request, now))
+    return update_states.applied(row, now, joining_states.REPLACED)
 
 
 def safe(plan: Plan, updated_stamp: str) -> Ticket:

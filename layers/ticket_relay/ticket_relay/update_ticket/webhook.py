@@ -23,6 +23,8 @@ from ticket_relay.update_ticket.fresh_read import TicketReader
 from ticket_relay.update_ticket.plan import Waiting
 from ticket_relay.update_ticket.request import checked, read_request
 from ticket_relay.webhooks.authenticate import authenticate
+from ticket_relay.webhooks.payload import Request
+from ticket_relay.webhooks.presets import PRESETS
 
 SENDER = "zendesk"
 
@@ -41,8 +43,9 @@ def receive(services: Services, headers: Mapping[str, str], body: bytes, by: Dea
 
     Raises Refused (nothing stored), and Unavailable (nothing decided: Zendesk repeats a 503 with `Retry-After` < 60 s).
     """
+    incoming = Request(headers, body)
     secrets = partial(services.signing_secrets, SENDER)
-    delivery, event = authenticate(SENDER, headers, body, secrets, services.now())
+    delivery, event = authenticate(PRESETS[SENDER], incoming, secrets, services.now())
     request = checked(read_request(event), event)
     if request.actor_id is not None and request.actor_id == own_user.known(services):
         observability.count("UpdateOwnActor")
@@ -50,10 +53,12 @@ def receive(services: Services, headers: Mapping[str, str], body: bytes, by: Dea
 
     # The invocation id is not signed: what was captured, and comes again under another one, finds the row of the first.
     pk = update_pk(request.ticket_id, delivery.id)
-    pk = services.store.first_sight(delivery.replay_key or pk, pk, services.now())
+    pk = services.store.first_sight(delivery.replay_key or pk, pk, services.now(), until=delivery.replayable_until)
     with services.gate.permit(by, UPDATES, ticket_id=request.ticket_id, alone=True) as permit:
         closed_until = permit.closed_until
-        row = update_states.claimed(pk, request.ticket_id, delivery.id, body, services.now(), closed_until=closed_until)
+        row = update_states.claimed(
+            pk, request.ticket_id, delivery.id, incoming.text, services.now(), closed_until=closed_until
+        )
         winner = services.store.claim(row)
         if winner:
             observability.count("UpdateDuplicate")

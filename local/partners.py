@@ -1,0 +1,42 @@
+"""The partners that the stack has, each with a secret made up for this run, in the form that its scheme asks for."""
+
+import base64
+import secrets
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ticket_relay.definitions.models import PartnerDefinition
+from ticket_relay.webhooks.scheme import Basic, Hmac, Scheme
+
+
+def partners(folder: Path) -> dict[str, dict[str, Any]]:
+    """What a sender needs to know for each partner of a folder of definitions: `scheme`, `secret` and `sample`; and,
+    under the scheme's own name, the settings that the definition gives it.
+    """
+    definitions = [yaml.safe_load(file.read_text(encoding="utf-8")) for file in sorted(folder.glob("*.yaml"))]
+    return {
+        definition["partner"]: {
+            "scheme": definition["scheme"],
+            "secret": new_secret(PartnerDefinition.model_validate(definition).signature),
+            "sample": definition["sample"],
+        }
+        | {name: definition[name] for name in ("hmac", "bearer", "basic") if name in definition}
+        for definition in definitions
+    }
+
+
+def new_secret(scheme: Scheme) -> str:
+    """A secret of this scheme that nobody can guess."""
+    match scheme.ways[0]:
+        case Hmac(key="whsec"):
+            return "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
+        case Hmac(key="base64"):
+            return base64.b64encode(secrets.token_bytes(32)).decode()
+        case Hmac(key="hex"):
+            return secrets.token_hex(32)
+        case Basic():
+            return f"relay:{secrets.token_urlsafe(32)}"
+        case _:
+            return secrets.token_urlsafe(32)

@@ -1,0 +1,40 @@
+"""The ready line's partners: any client can sign as each of them with what stands there."""
+
+import yaml
+
+from local.partners import new_secret, partners
+from tests.senders import NOW, SENDERS
+from ticket_relay.definitions.models import PartnerDefinition
+from ticket_relay.webhooks.presets import PRESETS
+from ticket_relay.webhooks.signatures import verify
+
+HMAC = {"header": "X-Sig", "key": "base64", "id": {"header": "X-Id"}}
+
+
+def written(folder, name, **definition):
+    given = {"partner": name, "sample": f"events/{name}.json", "ticket": {"subject": "x"}} | definition
+    (folder / f"{name}.yaml").write_text(yaml.safe_dump(given))
+    return given
+
+
+def test_each_partner_has_its_scheme_a_secret_and_a_sample(tmp_path):
+    for scheme in PRESETS:
+        written(tmp_path, scheme, scheme=scheme)
+    found = partners(tmp_path)
+    assert {name: partner["scheme"] for name, partner in found.items()} == {name: name for name in PRESETS}
+    assert all(partner.keys() == {"scheme", "secret", "sample"} for partner in found.values())
+    assert len({partner["secret"] for partner in found.values()}) == len(PRESETS)
+
+
+def test_settings_of_a_scheme_are_told_with_it_so_that_a_client_can_sign(tmp_path):
+    given = written(tmp_path, "acme", scheme="hmac", hmac=HMAC)
+    known = partners(tmp_path)["acme"]
+    assert known["hmac"] == HMAC
+    assert PartnerDefinition.model_validate(given | {"hmac": known["hmac"]}).signature.ways[0].key == "base64"
+
+
+def test_the_secret_of_every_scheme_signs_what_is_taken():
+    for sender in SENDERS.values():
+        secret = new_secret(sender.scheme)
+        assert verify(sender.scheme, sender.request(secret=secret), secrets=[secret], now=NOW).id
+        assert secret != new_secret(sender.scheme)
