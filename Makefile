@@ -1,10 +1,15 @@
 # Everything that is done here by hand or by CI. `make` alone lists it.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo local test check lint types locks-fresh definitions template build bench lock format clean dynamodb chaos
+.PHONY: help setup demo local test check lint types locks-fresh definitions template checkov build bench docs lock format clean dynamodb chaos
 
 BIN := .venv/bin
 SETUP := .venv/.synced .runtime/.synced
 ARGS ?=
+
+# Definitions of your own, in place of the repository's: a folder with partners/, updates/ and the samples that they name. A folder that
+# is not there must not be taken for none.
+CONFIG ?= $(RELAY_CONFIG)
+definitions build local: export RELAY_CONFIG = $(if $(CONFIG),$(or $(shell cd "$(CONFIG)" && pwd),$(error no folder $(CONFIG))))
 
 # A name on the PATH is no proof: pyenv's shim of a tool that another Python version holds is found and fails.
 UV := $(shell uv --version >/dev/null 2>&1 && echo uv || echo .tools/bin/uv)
@@ -28,7 +33,7 @@ setup: $(SETUP) ## Make .venv (everything) and .runtime (what Lambda gives a fun
 demo: $(SETUP) ## Show the whole relay at work, with every claim checked
 	$(BIN)/python -m local.demo $(ARGS)
 
-local: $(SETUP) ## Keep the whole stack running on this machine
+local: $(SETUP) ## Keep the whole stack running on this machine (CONFIG=folder of definitions)
 	$(BIN)/python -m local $(ARGS)
 
 # Wanted, not needed: the tests that lack the engine are skipped and say why.
@@ -42,7 +47,7 @@ SEED ?= 7
 chaos: $(SETUP) ## Break everything that can break, and count what became of each event (EVENTS=2000 SEED=7)
 	$(BIN)/python -m tests.e2e.chaos --events $(EVENTS) --seed $(SEED) $(ARGS)
 
-check: lint types locks-fresh definitions template ## All that CI asks: lint, types, locks, definitions, template, tests
+check: lint types locks-fresh definitions template checkov ## All that CI asks: lint, types, locks, definitions, template, checkov, tests (CONFIG=)
 	$(MAKE) test
 
 lint: $(SETUP)
@@ -60,21 +65,30 @@ template: export AWS_DEFAULT_REGION = us-east-1
 template: $(SETUP)
 	$(BIN)/sam validate --lint
 	$(BIN)/cfn-lint --append-rules cfn_lint_serverless.rules --template template.yaml
+	$(BIN)/cfn-lint --template docs/events/*.yaml
 
-build: $(SETUP) ## Build what is deployed, into .aws-sam
+# Findings are fixed, or waived with a reason in .checkov.yaml. Nothing is fetched: its own rules are in the package.
+checkov: .checkov/.synced
+	.checkov/bin/checkov --config-file .checkov.yaml
+
+build: $(SETUP) ## Build what is deployed, into .aws-sam (CONFIG=folder of definitions)
 	$(BIN)/sam build
 
 bench: $(SETUP) ## Measure the relay beside its peers, and write docs/performance.md (ARGS=--help)
 	$(BIN)/python -m local.bench $(ARGS)
 
+docs: $(SETUP) ## Write docs/partner-api.md from docs/openapi.yaml
+	$(BIN)/python docs/partner_api.py
+
 # The development lock comes first and constrains the deployed one: what is tested is what is deployed. (The SAM CLI pins boto3.)
 # No addresses: a lock names versions and hashes, and where they come from is the machine's affair.
-LOCKS := requirements-dev.txt layers/dependencies/requirements.txt local/runtime-requirements.txt
+LOCKS := requirements-dev.txt requirements-checkov.txt layers/dependencies/requirements.txt local/runtime-requirements.txt
 COMPILE := $(BIN)/uv pip compile -q --universal --python-version 3.13 --generate-hashes --no-emit-index-url --custom-compile-command "make lock"
 INTO := .
 
 lock: $(SETUP) ## Write the locks again after a change of a .in file (ARGS=--upgrade for newer versions)
 	$(COMPILE) $(ARGS) requirements-dev.in -o $(INTO)/requirements-dev.txt
+	$(COMPILE) $(ARGS) requirements-checkov.in -o $(INTO)/requirements-checkov.txt
 	$(COMPILE) $(ARGS) -c requirements-dev.txt layers/dependencies/requirements.in -o $(INTO)/layers/dependencies/requirements.txt
 	$(COMPILE) $(ARGS) local/runtime-requirements.in -o $(INTO)/local/runtime-requirements.txt
 
@@ -91,7 +105,7 @@ format: $(SETUP) ## Format the code and apply the linter's safe corrections
 	$(BIN)/ruff format
 
 clean: ## Remove everything that make has made
-	rm -rf .aws-sam .venv .runtime .tools .locks .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .aws-sam .local .venv .runtime .checkov .tools .locks .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 # From / because pyenv's python3 fails in a folder whose .python-version it does not hold; any Python can install uv, and uv finds
 # or fetches the right one.
@@ -111,6 +125,10 @@ clean: ## Remove everything that make has made
 
 .runtime/.synced: $(RUNTIME) .runtime/pyvenv.cfg
 	$(UV) pip sync -q --require-hashes --python .runtime $(RUNTIME)
+	touch $@
+
+.checkov/.synced: requirements-checkov.txt .checkov/pyvenv.cfg
+	$(UV) pip sync -q --require-hashes --python .checkov requirements-checkov.txt
 	touch $@
 
 # Amazon's own DynamoDB, on which the tests run as well as on moto. Where the registry is, is the machine's affair; the hash is ours.

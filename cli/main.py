@@ -1,21 +1,21 @@
-"""`relay`: shows events and what is stuck, starts rows again, previews update rules, and checks the set-up."""
+"""`relay`: shows events and what is stuck, starts rows again, restores lost ones, and helps to write definitions."""
 
-import json
 import time
 from dataclasses import asdict, replace
-from typing import Any, BinaryIO, override
+from typing import Any, override
 
 import click
 
-from cli import checkout, previewing, reading, shown
+from cli import authoring, reading, restoring, shown
 from cli.doctor.examination import examine
 from cli.doctor.finding import Status
 from cli.failures import told
-from cli.options import STATES, a_row, a_stack, json_too, pk_of, selecting, somewhere
+from cli.options import STATES, a_row, a_stack, configured, json_too, pk_of, selecting, somewhere
 from cli.reading import Record, Wanted
 from cli.redriving import STATES as REDRIVABLE
 from cli.redriving import Outcome, again
 from cli.where import Place, Where
+from layers.config.compile import Config
 from ticket_relay.storage.dynamodb import Table
 from ticket_relay.storage.store import Store
 
@@ -39,7 +39,7 @@ class _Relay(click.Group):
 
 @click.group(cls=_Relay, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 def main() -> None:
-    """Show Ticket Relay's rows, start failed rows again, preview update rules, and check the set-up.
+    """Show Ticket Relay's rows, start failed rows again, check the set-up, and write and try definitions.
 
     Give the options after the command. They say where the table is: in AWS by the stack's name, with your usual
     profile and region, or on this machine by the `dynamodb_url` that `make local` prints:
@@ -47,10 +47,19 @@ def main() -> None:
     \b
         relay stats --endpoint-url http://127.0.0.1:5000
 
-    RELAY_STACK, RELAY_ENDPOINT_URL and RELAY_TABLE stand for the options of these names.
+    Or they say where the definitions are, if not in this checkout:
+
+    \b
+        relay check --config ../our-relay
+
+    RELAY_STACK, RELAY_ENDPOINT_URL, RELAY_TABLE and RELAY_CONFIG stand for the options of these names.
 
     Exit status: 0 done, 1 not found, refused or not reached, 2 wrong usage.
     """
+
+
+for command in authoring.COMMANDS:
+    main.add_command(command)
 
 
 @main.command()
@@ -149,6 +158,34 @@ def redrive(row: tuple[str, ...], where: Where, wanted: Wanted, *, state: str | 
 
 
 @main.command()
+@click.argument("copy", metavar="COPY")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+@somewhere
+@json_too
+def restore(copy: str, where: Where, *, yes: bool, machine: bool) -> None:
+    """Put the rows that the table has lost, from a restored COPY of it.
+
+    COPY is the name of a table in the same account and region, as point-in-time recovery makes it. A row that the
+    table has stays as it is. An unfinished row is looked for in Zendesk before anything is sent for it.
+
+    Scans the whole copy, and writes with conditions, so that it may be run beside workers, and again.
+    """
+    place = where.place()
+    of_copy = replace(place, table=copy)
+    records, _ = reading.oldest(of_copy, Wanted())
+    if not yes:
+        question = f"Put those of the {len(records)} rows of {copy} that {place.table} does not have?"
+        click.confirm(question, abort=True, err=True)
+    found = restoring.restore(_store(place), _store(of_copy), (it["pk"] for it in records), time.time())
+    if machine:
+        shown.as_json(found)
+    else:
+        shown.as_fields(found)
+    if found["unreadable"]:
+        raise click.exceptions.Exit(1)
+
+
+@main.command()
 @somewhere
 @json_too
 def stats(where: Where, *, machine: bool) -> None:
@@ -181,18 +218,19 @@ def stats(where: Where, *, machine: bool) -> None:
 
 @main.command()
 @a_stack
+@configured
 @json_too
-def doctor(where: Where, *, machine: bool) -> None:
+def doctor(where: Where, config: Config, *, machine: bool) -> None:
     """Check each step of the set-up, and say what to do.
 
     Checks the stack in AWS, or the local one by its `aws_url`, and calls Zendesk from this machine. Prints a line for
     each step, with a mark: good, good for now, wrong, or cannot be checked from here. Exit status 1 if one is wrong.
 
     Changes nothing, except that Zendesk makes a token for it. Reads the three secrets, and prints nothing of them. The
-    definitions of this checkout say which partners need a key.
+    definitions say which partners need a key.
     """
     findings = []
-    for finding in examine(where):
+    for finding in examine(where, config):
         findings.append(finding)
         if not machine:
             shown.as_sentence(*_MARKS[finding.status], f"{finding.check}:", finding.finding, finding.advice)
@@ -201,32 +239,6 @@ def doctor(where: Where, *, machine: bool) -> None:
         shown.as_json({"healthy": healthy, "checks": [asdict(finding) for finding in findings]})
     if not healthy:
         raise click.exceptions.Exit(1)
-
-
-@main.command("preview-update")
-@click.argument("name", metavar="RULE")
-@click.option("--ticket", type=click.File("rb"), metavar="FILE", help="What Show Ticket answers. Default: the sample.")
-@click.option("--event", type=click.File("rb"), metavar="FILE", help="The webhook's body. Default: the sample.")
-@json_too
-def preview_update(name: str, ticket: BinaryIO | None, event: BinaryIO | None, *, machine: bool) -> None:
-    """Show what an update rule would send for a ticket.
-
-    Takes the rule from this checkout, in layers/config/updates, with the checks of the build. Calls neither AWS nor
-    Zendesk. `-` as a FILE is stdin.
-
-    The output holds what the ticket and the rule hold, including customers' data.
-    """
-    rule = checkout.rules().get(name)
-    if rule is None:
-        raise click.ClickException(f"There is no rule {shown.harmless(name)} in layers/config/updates.")
-    preview = previewing.preview(rule, *previewing.told(rule, ticket, event))
-    if machine:
-        shown.as_json(asdict(preview))
-        return
-    shown.as_fields(preview.summary())
-    for request in preview.requests:
-        click.echo(f"\n{request['method']} {request['path']}")
-        shown.as_text(json.dumps(request["body"], indent=2, ensure_ascii=False))
 
 
 def _found(where: Where, pk: str, *, payload: bool = False) -> Record:
@@ -238,8 +250,7 @@ def _found(where: Where, pk: str, *, payload: bool = False) -> Record:
 
 def _redriven(place: Place, pks: list[str], state: str | None, *, machine: bool) -> bool:
     """Redrive the rows and print the outcome of each, even if a later one raises; whether all were redriven."""
-    # Without the relay's metrics and log lines: stdout is for the answers.
-    store = Store(Table(place.table, place.client), report=lambda *_: None)
+    store = _store(place)
     outcomes: list[Outcome] = []
     try:
         for pk in pks:
@@ -250,6 +261,11 @@ def _redriven(place: Place, pks: list[str], state: str | None, *, machine: bool)
         else:
             shown.as_table(("outcome", "pk", "state", "attempt", "reason"), map(asdict, outcomes))
     return all(outcome.outcome == "redriven" for outcome in outcomes)
+
+
+def _store(place: Place) -> Store:
+    """Without the relay's metrics and log lines: stdout is for the answers."""
+    return Store(Table(place.table, place.client), report=lambda *_: None)
 
 
 def _brief(record: Record) -> Record:

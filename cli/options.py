@@ -4,12 +4,14 @@ import re
 import time
 from collections.abc import Callable
 from functools import wraps
+from pathlib import Path
 from typing import Any, override
 
 import click
 
 from cli.reading import FIELDS, Wanted
 from cli.where import DEFAULT_STACK, Where
+from layers.config.compile import FOLDER, VARIABLE, Config, shown
 from ticket_relay.storage.rows import TicketState, UpdateState, ticket_pk
 
 STATES = list(dict.fromkeys(map(str, [*TicketState, *UpdateState])))
@@ -95,6 +97,24 @@ def selecting(*, limit: int | None) -> Callable[[Callable[..., None]], Callable[
         return selected
 
     return with_options
+
+
+def configured(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the option that says where the definitions are; the command gets it as `config`."""
+
+    @click.option(
+        "--config",
+        "folder",
+        type=click.Path(file_okay=False, path_type=Path),
+        default=FOLDER,
+        envvar=VARIABLE,
+        help=f"Folder of partners/, updates/ and their samples. Default: {shown(FOLDER)} in this checkout.",
+    )
+    @wraps(command)
+    def with_config(*, folder: Path, **options: Any) -> None:
+        command(config=Config(folder), **options)
+
+    return with_config
 
 
 a_row = click.argument("row", nargs=-1, metavar="PARTNER EVENT | KEY")

@@ -53,7 +53,7 @@ class Where:
                 "RELAY_ENDPOINT_URL). Which one is meant?"
             )
         for url in (self.endpoint_url, self.dynamodb_url):
-            if url and not _is_url(url):
+            if url and not is_url(url):
                 raise click.BadParameter(f"{url!r} is not an address like http://127.0.0.1:5000.")
 
     def place(self) -> Place:
@@ -61,7 +61,7 @@ class Where:
         client: DynamoDBClient = self.client("dynamodb")
         if self.table:
             return Place(self.table, client)
-        return Place(_only_table(client) if self.endpoint_url else self._table_of_stack(), client)
+        return Place(_only_table(client) if self.endpoint_url else self.output(OUTPUT), client)
 
     def client(self, service: str) -> Any:
         """A client of an AWS service there. Raises botocore's errors where the profile or the region is missing."""
@@ -84,11 +84,27 @@ class Where:
             raise
         return stack
 
+    def output(self, key: str) -> str:
+        """An output of the stack. Raises ClickException where there is no such stack, or no such output."""
+        stack = self.described()
+        for output in stack.get("Outputs", []):
+            if output["OutputKey"] == key:
+                return str(output["OutputValue"])
+        name = stack["StackName"]
+        raise click.ClickException(f"The stack {name} has no output {key}: it is not a relay, or not yet made.")
+
+    def resource(self, logical_id: str) -> str:
+        """The physical id of a part of the stack. Raises as `client`, and ClientError where there is none."""
+        found = self.client("cloudformation").describe_stack_resource(
+            StackName=self.stack or DEFAULT_STACK, LogicalResourceId=logical_id
+        )
+        return str(found["StackResourceDetail"]["PhysicalResourceId"])
+
     def _at(self, url: str | None) -> dict[str, Any]:
         """For a loopback address, the local stack's made-up credentials, never the operator's real ones."""
         if not url:
             return {}
-        if not _on_loopback(url):
+        if not on_loopback(url):
             return {"endpoint_url": url}
         return {
             "endpoint_url": url,
@@ -96,14 +112,6 @@ class Where:
             "aws_access_key_id": ACCESS_KEY,
             "aws_secret_access_key": SECRET_KEY,
         }
-
-    def _table_of_stack(self) -> str:
-        stack = self.described()
-        for output in stack.get("Outputs", []):
-            if output["OutputKey"] == OUTPUT:
-                return str(output["OutputValue"])
-        name = stack["StackName"]
-        raise click.ClickException(f"The stack {name} has no output {OUTPUT}: it is not a relay, or not yet made.")
 
 
 def _only_table(client: "DynamoDBClient") -> str:
@@ -114,7 +122,8 @@ def _only_table(client: "DynamoDBClient") -> str:
     return names[0]
 
 
-def _is_url(text: str) -> bool:
+def is_url(text: str) -> bool:
+    """Whether it is an address of HTTP."""
     try:
         parts = urlsplit(text)
     except ValueError:
@@ -122,7 +131,8 @@ def _is_url(text: str) -> bool:
     return parts.scheme in ("http", "https") and bool(parts.hostname)
 
 
-def _on_loopback(url: str) -> bool:
+def on_loopback(url: str) -> bool:
+    """Whether an address is of this machine."""
     host = urlsplit(url).hostname or ""
     try:
         return ipaddress.ip_address(host).is_loopback

@@ -4,14 +4,17 @@ import asyncio
 import json
 import signal
 import sys
+from pathlib import Path
 from types import FrameType
 
 import click
 from botocore.exceptions import BotoCoreError, ClientError
 
+from layers.config.compile import VARIABLE
 from local.aws.cloud import forget_aws_profile
 from local.hint import how_to_send
 from local.processes import log
+from local.ready import announced
 from local.runtimes.runtime import InitError
 from local.stack import DEFAULT_RUNTIME, Options, running
 
@@ -40,6 +43,13 @@ from local.stack import DEFAULT_RUNTIME, Options, running
     metavar="URL",
     show_envvar=True,
     help="A DynamoDB to use in place of moto's: region us-east-1, access key `testing`.",
+)
+@click.option(
+    "--config",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    envvar=["LOCAL_CONFIG", VARIABLE],
+    show_envvar=True,
+    help="A folder with partners/, updates/ and their samples, in place of the repository's.",
 )
 @click.option(
     "--concurrency", type=click.IntRange(1), default=2, show_envvar=True, help="Runtimes for each HTTP function."
@@ -82,10 +92,11 @@ async def _serve(options: Options) -> None:
         signal.signal(signal_number, stop)
     try:
         async with running(options) as stack:
-            print(json.dumps(stack.ready), flush=True)  # noqa: T201 - the contract's one line
-            if sys.stderr.isatty():
-                print(how_to_send(stack.ready), file=sys.stderr, flush=True)  # noqa: T201 - a person is watching
-            await asyncio.Event().wait()
+            with announced(stack.ready):
+                print(json.dumps(stack.ready), flush=True)  # noqa: T201 - the contract's one line
+                if sys.stderr.isatty():
+                    print(how_to_send(stack.ready, options.config), file=sys.stderr, flush=True)  # noqa: T201 - a person is watching
+                await asyncio.Event().wait()
     except asyncio.CancelledError:
         if not stopped.is_set():
             raise

@@ -9,10 +9,12 @@ from pathlib import Path
 
 from filelock import AsyncFileLock
 
+from layers.config import compile as compiler
 from local.processes import log, spawned
 
 ROOT = Path(__file__).resolve().parent.parent
-BUILD = ROOT / ".aws-sam" / "build"
+BUILD = ROOT / ".aws-sam" / "local"
+"""Not where `sam deploy` looks: what runs here holds the repository's own definitions, whatever is to be deployed."""
 
 _SOURCES = ("template.yaml", "functions", "layers")
 _STAMP = ROOT / ".aws-sam" / "local-stack.sha256"
@@ -33,13 +35,22 @@ async def build() -> Path:
 
 async def _sam_build() -> None:
     log("build", "the artefacts are missing or older than their sources: sam build")
-    environment = os.environ | {"SAM_CLI_TELEMETRY": "0", "AWS_DEFAULT_REGION": "us-east-1"}
+    environment = os.environ | {"SAM_CLI_TELEMETRY": "0", "AWS_DEFAULT_REGION": "us-east-1", compiler.VARIABLE: ""}
     sam = shutil.which("sam", path=str(Path(sys.executable).parent))
     if sam is None:
         raise RuntimeError("sam is not installed beside this Python: run `make setup`")
-    async with spawned("build", sam, "build", env=environment, cwd=ROOT) as process:
+    async with spawned("build", sam, "build", "--build-dir", str(BUILD), env=environment, cwd=ROOT) as process:
         if await process.wait():
             raise RuntimeError("sam build failed")
+
+
+def definitions(config: compiler.Config, folder: Path) -> Path:
+    """Make a layer of definitions, in `folder`. Raises RuntimeError that says what is wrong with them."""
+    files, problems = compiler.compiled(config)
+    if problems:
+        raise RuntimeError("\n".join(["the definitions cannot be built:", *map(str, problems)]))
+    compiler.write(files, folder / "python")
+    return folder
 
 
 def _digest() -> str:

@@ -2,25 +2,26 @@
 
 import base64
 import secrets
-from pathlib import Path
 from typing import Any
 
 import yaml
 
+from layers.config.compile import Config, shown
 from ticket_relay.definitions.models import PartnerDefinition
 from ticket_relay.webhooks.scheme import Basic, Hmac, Scheme
 
 
-def partners(folder: Path) -> dict[str, dict[str, Any]]:
-    """What a sender needs to know for each partner of a folder of definitions: `scheme`, `secret` and `sample`; and,
-    under the scheme's own name, the settings that the definition gives it.
+def partners(config: Config) -> dict[str, dict[str, Any]]:
+    """What a sender needs to know for each partner that is defined: `scheme`, `secret` and `sample`; and, under the
+    scheme's own name, the settings that the definition gives it. The sample's path is absolute outside the repository.
     """
-    definitions = [yaml.safe_load(file.read_text(encoding="utf-8")) for file in sorted(folder.glob("*.yaml"))]
+    files = sorted((config.folder / "partners").glob("*.yaml"))
+    definitions = [yaml.safe_load(file.read_text(encoding="utf-8")) for file in files]
     return {
         definition["partner"]: {
             "scheme": definition["scheme"],
             "secret": new_secret(PartnerDefinition.model_validate(definition).signature),
-            "sample": definition["sample"],
+            "sample": shown(config.sample(definition["sample"]).resolve()),
         }
         | {name: definition[name] for name in ("hmac", "bearer", "basic") if name in definition}
         for definition in definitions

@@ -33,6 +33,7 @@ CANARY = "canary-7f3a"
 
 _ROUTES = [
     GatewayRoute("POST /webhooks/{partner}", "create_ticket"),
+    GatewayRoute("GET /webhooks/{partner}/events/{id+}", "create_ticket"),
     GatewayRoute("POST /zendesk/ticket-updates", "update_ticket"),
     GatewayRoute("$default", "create_ticket"),
 ]

@@ -1,5 +1,7 @@
 """How the tests share a machine with one another."""
 
+import os
+
 import pytest
 from hypothesis import settings
 from xdist.remote import Producer
@@ -14,6 +16,11 @@ class OneStack(LoadScopeScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         return "stack" if nodeid.startswith("tests/e2e/") else nodeid
+
+
+def pytest_configure() -> None:
+    """The tests are about the repository's definitions, whatever folder of their own a team has set."""
+    os.environ.pop("RELAY_CONFIG", None)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> OneStack:

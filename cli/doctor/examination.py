@@ -10,6 +10,7 @@ from cli.doctor.finding import Finding, NotGood, Status
 from cli.doctor.setup import CREATE, POLL, UPDATE, Setup
 from cli.failures import told
 from cli.where import Where
+from layers.config.compile import Config
 
 type Check = Callable[[Setup], str]
 """Returns its finding if all is good; otherwise raises NotGood, or an error that `told` translates."""
@@ -35,9 +36,9 @@ CHECKS: dict[str, Check] = {
 }
 
 
-def examine(where: Where) -> Iterator[Finding]:
+def examine(where: Where, config: Config) -> Iterator[Finding]:
     """Yields each finding as soon as its check ends. A part that AWS does not let the operator see counts as wrong."""
-    setup = Setup(where)
+    setup = Setup(where, config)
     for name, check in CHECKS.items():
         try:
             with told():

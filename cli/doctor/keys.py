@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from cli import checkout
+from cli import definitions
 from cli.doctor.finding import NotGood, wrong
 from cli.doctor.setup import CREATE, POLL, UPDATE, Setup
 from ticket_relay.errors import SecretsUnavailable, SignatureRefused
@@ -31,9 +31,10 @@ def client(setup: Setup) -> str:
 
 
 def partners(setup: Setup) -> str:
-    """The keys that partners sign with: at least one for each partner that is defined in this checkout."""
+    """The keys that partners sign with: at least one for each partner that is defined."""
     arn = setup.settings_of(CREATE).signing_secrets_arn or ""
-    schemes = {name: (definition.scheme, definition.signature) for name, definition in checkout.partners().items()}
+    known = definitions.partners(setup.config)
+    schemes = {name: (definition.scheme, definition.signature) for name, definition in known.items()}
     return _signing(setup, arn, schemes, '{"acme": ["whsec_…"]}')
 
 

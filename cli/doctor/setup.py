@@ -7,6 +7,7 @@ from typing import Any
 from cli.doctor.finding import unchecked
 from cli.doctor.line import Line
 from cli.where import Where
+from layers.config.compile import Config
 from ticket_relay.config import Settings
 from ticket_relay.secrets_manager import Secrets
 from ticket_relay.zendesk.transport import Auth
@@ -20,6 +21,7 @@ class Setup:
     """An attribute is None or empty if the check that fills it failed."""
 
     where: Where
+    config: Config = field(default_factory=Config)
     resources: dict[str, str] | None = None
     """Physical ids by logical ones."""
     settings: dict[str, Settings] = field(default_factory=dict)

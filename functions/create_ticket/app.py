@@ -1,12 +1,11 @@
-"""`POST /webhooks/{partner}`: a partner's signed event becomes a ticket request, answered 202 once it is durable."""
+"""A partner delivers an event, answered 202 once it is durable; or asks what became of one."""
 
-from dataclasses import replace
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from ticket_relay import api_gateway, config, observability
-from ticket_relay.create_ticket.webhook import Receipt, receive
+from ticket_relay.create_ticket.webhook import receive
 from ticket_relay.definitions.loader import partners
 from ticket_relay.rate_limits.permit import Deadline
 from ticket_relay.services import services
@@ -17,35 +16,26 @@ ANSWER_WITHIN = 3.0
 """Seconds for Zendesk's share, so that the partner is answered within five."""
 
 
-@api_gateway.route("POST /webhooks/{partner}")
-def webhook(event: api_gateway.Event) -> api_gateway.Answer:
+def deliver(event: api_gateway.Event) -> api_gateway.Answer:
     by = Deadline.after(ANSWER_WITHIN)
     partner = event["pathParameters"]["partner"]
     receipt = receive(services(), partner, event["headers"], api_gateway.raw_body(event), by)
-    if receipt.challenge is not None:
-        return api_gateway.answer(200, {"challenge": receipt.challenge})
-    receipt = _joined(receipt, by)
-    return api_gateway.answer(200 if receipt.state == "ignored" else 202, _told(receipt))
+    if receipt.may_join:
+        from ticket_relay.update_ticket import at_once  # noqa: PLC0415 - most events join no other's ticket
+
+        receipt = at_once.join(services(), receipt, by)
+    stored = receipt.challenge is None and receipt.state != "ignored"
+    return api_gateway.answer(202 if stored else 200, receipt.told)
 
 
-def _joined(receipt: Receipt, by: Deadline) -> Receipt:
-    """After an event that is first in line for its ticket has joined it, if there is time."""
-    if receipt.events:
-        return replace(receipt, events=tuple(_joined(event, by) for event in receipt.events))
-    if receipt.first_in_line is None:
-        return receipt
-    from ticket_relay.update_ticket import at_once  # noqa: PLC0415 - most events join no other's ticket
+def tell(event: api_gateway.Event) -> api_gateway.Answer:
+    from ticket_relay.create_ticket import status  # noqa: PLC0415 - no delivery waits for it
 
-    return at_once.join(services(), receipt.first_in_line, by)
+    path = event["pathParameters"]
+    return api_gateway.answer(200, status.of(services(), path["partner"], path["id"], event["headers"]).told)
 
 
-def _told(receipt: Receipt) -> dict[str, Any]:
-    told: dict[str, Any] = {"state": receipt.state, "id": receipt.event_id}
-    if receipt.ticket_id is not None:
-        told["ticket_id"] = receipt.ticket_id
-    if receipt.events:
-        told["events"] = [_told(event) for event in receipt.events]
-    return told
+webhook = api_gateway.router({"POST /webhooks/{partner}": deliver, "GET /webhooks/{partner}/events/{id+}": tell})
 
 
 @observability.lambda_handler
@@ -53,8 +43,7 @@ def handler(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
     return webhook(event)
 
 
-# At the end of the module, so that Lambda's init phase pays for it and not the first partner.
-if config.in_lambda():
+if config.in_lambda():  # at the end, so that Lambda's init phase pays for it and not the first partner
     services()
     partners()
     TicketCreate.model_rebuild()

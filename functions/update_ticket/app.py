@@ -16,12 +16,14 @@ ANSWER_WITHIN = 3.0
 """Seconds. Zendesk waits for twelve, but counts slow answers against the webhook."""
 
 
-@api_gateway.route("POST /zendesk/ticket-updates")
-def webhook(event: api_gateway.Event) -> api_gateway.Answer:
+def update(event: api_gateway.Event) -> api_gateway.Answer:
     by = Deadline.after(ANSWER_WITHIN)
     receipt = receive(services(), event["headers"], api_gateway.raw_body(event), by)
     body = {"state": receipt.state, "id": receipt.invocation_id, "ticket_id": receipt.ticket_id}
     return api_gateway.answer(200 if receipt.state == "ignored" else 202, body)
+
+
+webhook = api_gateway.router({"POST /zendesk/ticket-updates": update})
 
 
 @observability.lambda_handler

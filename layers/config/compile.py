@@ -2,14 +2,16 @@
 """Check the definitions, and turn them into the package `ticket_relay_config`: at run time nobody parses YAML.
 
     compile.py OUTPUT_DIR    write the package into OUTPUT_DIR (`sam build`, through layers/Makefile)
-    compile.py --check       also render every definition on its sample, which lies in events/ and is not in a build
+    compile.py --check       also render every definition on its sample, which is not in a build
 
-Every problem of every file is printed as `file:line: reason`, and the exit status is 1. Runs with `ticket_relay` on the
-path, PyYAML, pydantic and json-e.
+The definitions are the repository's own, or those in the folder that --config or RELAY_CONFIG names. Every problem of
+every file is printed as `file:line: reason`, and the exit status is 1. Runs with `ticket_relay` on the path, PyYAML,
+pydantic and json-e.
 """
 
 import argparse
 import json
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -44,6 +46,9 @@ _PLAIN = {
     "dataclass_type": "is not a map of properties",
 }
 
+VARIABLE = "RELAY_CONFIG"
+"""Of the environment: a folder of definitions in place of the repository's own."""
+
 type Place = tuple[str | int, ...]
 """Where in a definition: ("ticket", "custom_fields", 0, "id")."""
 
@@ -54,6 +59,17 @@ class SampleError(Exception):
     def __init__(self, place: Place, reason: str) -> None:
         super().__init__(reason)
         self.place = place
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """A folder of definitions: `partners/*.yaml`, `updates/*.yaml`, and the samples that they name."""
+
+    folder: Path = FOLDER
+
+    def sample(self, name: str) -> Path:
+        """A sample's path is relative to the folder; the repository's own definitions have theirs in its `events/`."""
+        return (FOLDER.parents[1] if self.folder.resolve() == FOLDER else self.folder) / name
 
 
 @dataclass(frozen=True, order=True)
@@ -100,9 +116,7 @@ class Source:
         self._report(self._lines.get(around, 1), f"{shown}: {reason}" if shown else reason)
 
     def _report(self, line: int, reason: str) -> None:
-        root = FOLDER.parents[1]
-        path = self.path.relative_to(root) if self.path.is_relative_to(root) else self.path
-        self.problems.append(Problem(str(path), line, reason))
+        self.problems.append(Problem(shown(self.path), line, reason))
 
     def _index(self, node: yaml.Node, place: Place) -> None:
         self._lines.setdefault(place, node.start_mark.line + 1)
@@ -130,42 +144,73 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Check the definitions and turn them into JSON.")
     parser.add_argument("output", nargs="?", type=Path, metavar="OUTPUT_DIR", help="write the package into it")
     parser.add_argument("--check", action="store_true", help="also render every definition on its sample")
-    parser.add_argument("--samples", type=Path, default=FOLDER.parents[1], metavar="DIR", help="where events/ lies")
     parser.add_argument(
-        "--definitions", type=Path, default=FOLDER, metavar="DIR", help="where partners/ and updates/ lie"
+        "--config",
+        type=Path,
+        default=os.environ.get(VARIABLE) or FOLDER,
+        metavar="DIR",
+        help=f"where partners/ and updates/ lie (or {VARIABLE}; default: the repository's own)",
     )
     options = parser.parse_args(arguments)
     if options.output is None and not options.check:
         parser.error("give OUTPUT_DIR or --check")
-    if not (options.definitions / "partners").is_dir():
-        parser.error(f"there is no folder {options.definitions / 'partners'}")
-
-    samples = options.samples if options.check else None
-    built = {
-        "partners.json": _read_all(options.definitions / "partners", PartnerDefinition, samples),
-        "updates.json": _read_all(options.definitions / "updates", UpdateRule, samples),
-    }
-    problems = sorted(problem for _, of_folder in built.values() for problem in of_folder)
+    try:
+        files, problems = compiled(Config(options.config), on_samples=options.check)
+    except NotADirectoryError as error:
+        parser.error(str(error))
     if problems:
         sys.stderr.writelines(f"{problem}\n" for problem in problems)
         return 1
     if options.output is not None:
-        _write(options.output / PACKAGE, {name: definitions for name, (definitions, _) in built.items()})
+        write(files, options.output)
     return 0
 
 
+def compiled(config: Config, *, on_samples: bool = False) -> tuple[dict[str, dict[str, Any]], list[Problem]]:
+    """The package's files, each with its definitions by name, and all that is wrong, by file and line.
+
+    With `on_samples`, every definition that has the right form is rendered on its sample as well; so are the partners
+    in `examples/`, which are there to be copied, and never built. Raises NotADirectoryError where there is no folder of
+    partners: that is a wrong path, not a relay without partners.
+    """
+    if not (config.folder / "partners").is_dir():
+        raise NotADirectoryError(f"there is no folder {config.folder / 'partners'}")
+    files, problems = {}, []
+    for name, model in (("partners", PartnerDefinition), ("updates", UpdateRule)):
+        files[f"{name}.json"], wrong = _read_all(config, name, model, on_samples=on_samples)
+        problems += wrong
+    if on_samples:
+        problems += _read_all(config, "examples", PartnerDefinition, on_samples=True)[1]
+    return files, sorted(problems)
+
+
+def write(files: dict[str, dict[str, Any]], output: Path) -> None:
+    """Write the package into the folder `output`. The same definitions give the same bytes."""
+    package = output / PACKAGE
+    package.mkdir(parents=True, exist_ok=True)
+    (package / "__init__.py").write_text("")
+    for name, definitions in files.items():
+        (package / name).write_text(json.dumps(definitions, indent=1) + "\n")
+
+
+def shown(path: Path) -> str:
+    """As seen from the repository, if it lies there."""
+    root = FOLDER.parents[1]
+    return str(path.relative_to(root) if path.is_relative_to(root) else path)
+
+
 def _read_all(
-    folder: Path, model: type[PartnerDefinition | UpdateRule], samples: Path | None
+    config: Config, folder: str, model: type[PartnerDefinition | UpdateRule], *, on_samples: bool
 ) -> tuple[dict[str, Any], list[Problem]]:
     """The folder's definitions by name, as they will be written, and what is wrong with them."""
     definitions: dict[str, Any] = {}
     problems: list[Problem] = []
-    for path in sorted(folder.glob("[!.]*")):
+    for path in sorted((config.folder / folder).glob("[!.]*")):
         source = Source(path)
         if not source.problems:
             definition = _checked(source, model)
-            if definition is not None and samples is not None and not source.problems:
-                _render_sample(definition, samples, source)
+            if definition is not None and on_samples and not source.problems:
+                _render_sample(definition, config, source)
             definitions[path.stem] = source.value
         problems += source.problems
     return definitions, problems
@@ -240,13 +285,13 @@ def _code(template: object, place: Place) -> Iterator[tuple[Place, str, str | No
                 yield from _code(part, inside)
 
 
-def _render_sample(definition: PartnerDefinition | UpdateRule, samples: Path, source: Source) -> None:
+def _render_sample(definition: PartnerDefinition | UpdateRule, config: Config, source: Source) -> None:
     try:
         if isinstance(definition, PartnerDefinition):
-            _try_cases(definition, samples, source)
+            _try_cases(definition, config, source)
         else:
-            event = _sample(samples, definition.sample.event, ("sample", "event"))
-            ticket = _sample(samples, definition.sample.ticket, ("sample", "ticket"), inside="ticket")
+            event = _sample(config, definition.sample.event, ("sample", "event"))
+            ticket = _sample(config, definition.sample.ticket, ("sample", "ticket"), inside="ticket")
             decided = rules.decide(definition, ticket, event)
             if decided is None:
                 source.wrong(("when",), "does not hold for the sample")
@@ -271,9 +316,9 @@ def _look_for_id_and_time(partner: PartnerDefinition, event: dict[str, Any], sou
             source.wrong(where, f"{partner.sample} has no {name} at {place.body}")
 
 
-def _try_cases(partner: PartnerDefinition, samples: Path, source: Source) -> None:
+def _try_cases(partner: PartnerDefinition, config: Config, source: Source) -> None:
     """Map the sample, and those of the cases: the first must become a ticket, the others find their own case."""
-    event = _sample(samples, partner.sample, ("sample",))
+    event = _sample(config, partner.sample, ("sample",))
     _look_for_id_and_time(partner, event, source)
     fitted = _fitting(partner, event)
     if not any(partner.cases[number].do == "create" for number in fitted):
@@ -281,7 +326,7 @@ def _try_cases(partner: PartnerDefinition, samples: Path, source: Source) -> Non
     for number, case in enumerate(partner.events or ()):
         place: Place = ("events", number)
         if case.sample is not None:
-            if number not in _fitting(partner, _sample(samples, case.sample, (*place, "sample"))):
+            if number not in _fitting(partner, _sample(config, case.sample, (*place, "sample"))):
                 source.wrong((*place, "when"), "does not hold for its sample, or an earlier case does")
         elif case.do != "ignore" and number not in fitted:
             source.wrong(place, "has no sample: none of the others is for it")
@@ -296,10 +341,10 @@ def _fitting(partner: PartnerDefinition, event: dict[str, Any]) -> set[int]:
     return {each.case for each in mapped if each is not None}
 
 
-def _sample(samples: Path, name: str, place: Place, inside: str | None = None) -> dict[str, Any]:
+def _sample(config: Config, name: str, place: Place, inside: str | None = None) -> dict[str, Any]:
     """The object in a file or, as Show Ticket answers `{"ticket": {...}}`, the one `inside` it."""
     try:
-        parsed = payload.parse((samples / name).read_bytes())
+        parsed = payload.parse(config.sample(name).read_bytes())
     except OSError:
         raise SampleError(place, f"there is no file {name}") from None
     except PayloadRefused as refused:
@@ -308,14 +353,6 @@ def _sample(samples: Path, name: str, place: Place, inside: str | None = None) -
     if not isinstance(value, dict):
         raise SampleError(place, f"{name}: has no object named {inside}")
     return value
-
-
-def _write(package: Path, files: dict[str, dict[str, Any]]) -> None:
-    """The same definitions give the same bytes."""
-    package.mkdir(parents=True, exist_ok=True)
-    (package / "__init__.py").write_text("")
-    for name, definitions in files.items():
-        (package / name).write_text(json.dumps(definitions, indent=1) + "\n")
 
 
 if __name__ == "__main__":

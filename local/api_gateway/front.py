@@ -72,7 +72,7 @@ def front(routes: Sequence[events.Route], pools: Mapping[str, Pool]) -> web.Appl
         return await _invoked(pools[route.function], payload)
 
     app = web.Application(client_max_size=_LARGEST_BODY)
-    app.router.add_route("*", "/{path:.*}", serve)
+    app.router.add_route("*", "/{path:(?s:.*)}", serve)  # also a path with a line break
     return app
 
 

@@ -22,6 +22,7 @@ from mypy_boto3_secretsmanager import SecretsManagerClient
 
 from local.api_gateway.events import Route
 from local.aws import template
+from local.aws.pipe import Definition, Pipe
 from local.processes import free_port, listening, spawned
 from local.runtimes.runtime import ACCESS_KEY, REGION, SECRET_KEY, Function
 
@@ -32,11 +33,41 @@ _TABLE = "Table"
 # schedule are served by this package, and secrets are made first, through their own API.
 _MADE_BY_MOTO = {
     "AWS::DynamoDB::Table",
+    "AWS::Events::EventBus",
+    "AWS::IAM::Policy",
     "AWS::IAM::Role",
     "AWS::Lambda::Function",
     "AWS::Lambda::LayerVersion",
     "AWS::Logs::LogGroup",
     "AWS::SQS::Queue",
+}
+
+# What watches a deployed stack, or replaces its versions, has nothing to do here. Any other kind of resource is refused
+# until somebody has decided which of these it is.
+_NOT_HERE = {
+    "AWS::CloudWatch::Alarm",
+    "AWS::CloudWatch::CompositeAlarm",
+    "AWS::CloudWatch::Dashboard",
+    "AWS::CodeDeploy::Application",
+    "AWS::CodeDeploy::DeploymentGroup",
+    "AWS::KMS::Key",
+    "AWS::Logs::QueryDefinition",
+    "AWS::SNS::Subscription",
+    "AWS::SNS::Topic",
+    "AWS::SNS::TopicPolicy",
+}
+
+# Served by this package, or made through their own API. Whoever calls an alias gets the function's one version.
+_SERVED_HERE = {
+    "AWS::ApiGatewayV2::Api",
+    "AWS::ApiGatewayV2::Stage",
+    "AWS::Lambda::Alias",
+    "AWS::Lambda::EventInvokeConfig",
+    "AWS::Lambda::Permission",
+    "AWS::Lambda::Version",
+    "AWS::Pipes::Pipe",
+    "AWS::Scheduler::Schedule",
+    "AWS::SecretsManager::Secret",
 }
 
 # Compiled for Lambda's Linux. Elsewhere `.runtime` holds the same dependencies, built for the system.
@@ -48,12 +79,14 @@ _ON_LINUX = sys.platform == "linux"
 class Cloud:
     """What was made. `functions` by name; each route's function, and `scheduled`, are such names.
 
-    `deployed_name` is what the scheduled one is called in AWS.
+    `deployed_name` is what the scheduled one is called in AWS. `pipe` is None in a stack that has none.
     """
 
     aws_url: str
     dynamodb_url: str
     table: str
+    bus: str | None
+    pipe: Pipe | None
     functions: dict[str, Function]
     routes: list[Route]
     scheduled: str
@@ -106,9 +139,14 @@ def _made(
     others: Mapping[str, str],
 ) -> Cloud:
     plain = template.translated(folder, parameters)
+    if unknown := template.kinds(plain) - _MADE_BY_MOTO - _SERVED_HERE - _NOT_HERE:
+        raise RuntimeError(f"local/aws does not know what to do with {', '.join(sorted(unknown))}")
     _put_artefacts(plain, aws_url)
-    secret_arns = _put_secrets(plain, secrets, aws_url)
-    physical = _create_stack(template.only(plain, _MADE_BY_MOTO, secret_arns), parameters, aws_url)
+    known = _put_secrets(plain, secrets, aws_url) | {
+        name: f"{properties['FunctionName']['Ref']}:{properties['Name']}"
+        for name, properties in template.resources(plain, "AWS::Lambda::Alias")
+    }
+    physical = _create_stack(template.only(plain, _MADE_BY_MOTO, known), parameters, aws_url)
     endpoints = {"AWS_ENDPOINT_URL": aws_url, **others}
     table = dict(template.resources(plain, "AWS::DynamoDB::Table"))[_TABLE]
     if dynamodb_url:
@@ -118,16 +156,20 @@ def _made(
     lifetime = table["TimeToLiveSpecification"]
     dynamodb = _client("dynamodb", dynamodb_url or aws_url)
     dynamodb.update_time_to_live(TableName=physical[_TABLE], TimeToLiveSpecification=lifetime)
+    stream = dynamodb.describe_table(TableName=physical[_TABLE])["Table"].get("LatestStreamArn")
     functions = _functions(plain, physical, folder, endpoints, aws_url)
+    bus = _bus(plain)
     (scheduled,) = template.scheduled(plain)
     return Cloud(
         aws_url=aws_url,
         dynamodb_url=dynamodb_url or aws_url,
         table=physical[_TABLE],
+        bus=bus,
+        pipe=_pipe(plain, stream, bus, dynamodb_url or aws_url, aws_url),
         functions={function.name: function for function in functions.values()},
         routes=[Route(route.key, functions[route.function].name) for route in template.routes(plain)],
         scheduled=functions[scheduled].name,
-        deployed_name=physical[scheduled],
+        deployed_name=_alias(plain, known, scheduled) or physical[scheduled],
     )
 
 
@@ -199,6 +241,26 @@ def _functions(
     return functions
 
 
+def _alias(plain: template.Template, known: Mapping[str, str], function: str) -> str | None:
+    """What callers call in its place, if it has an alias."""
+    aliases = template.resources(plain, "AWS::Lambda::Alias")
+    return next((known[name] for name, alias in aliases if alias["FunctionName"] == {"Ref": function}), None)
+
+
+def _bus(plain: template.Template) -> str | None:
+    """The template names it after the stack."""
+    return next((_STACK for _ in template.resources(plain, "AWS::Events::EventBus")), None)
+
+
+def _pipe(plain: template.Template, stream: str | None, bus: str | None, dynamodb_url: str, url: str) -> Pipe | None:
+    """From the table's stream to the bus, as the template has it."""
+    for _, properties in template.resources(plain, "AWS::Pipes::Pipe"):
+        if stream and bus:
+            streams, events = _client("dynamodbstreams", dynamodb_url), _client("events", url)
+            return Pipe(Definition.of(properties), stream, bus, streams, events)
+    return None
+
+
 def _plain_name(logical_id: str) -> str:
     """`create_ticket` of `CreateTicketFunction`."""
     return re.sub(r"(?<!^)(?=[A-Z])", "_", logical_id.removesuffix("Function")).lower()
@@ -207,7 +269,10 @@ def _plain_name(logical_id: str) -> str:
 def _put_table(properties: Mapping[str, Any], name: str, url: str) -> None:
     """Make the table in a DynamoDB that may be years older than the template: only with what every version knows."""
     dynamodb = cast("DynamoDBClient", _client("dynamodb", url))
-    known = ("KeySchema", "AttributeDefinitions", "GlobalSecondaryIndexes", "BillingMode")
+    known = ("KeySchema", "AttributeDefinitions", "GlobalSecondaryIndexes", "BillingMode", "StreamSpecification")
+    if "StreamSpecification" in properties:
+        # CloudFormation enables a stream by naming what it shows; DynamoDB is told both.
+        properties = {**properties, "StreamSpecification": {"StreamEnabled": True, **properties["StreamSpecification"]}}
     with contextlib.suppress(dynamodb.exceptions.ResourceInUseException):
         dynamodb.create_table(TableName=name, **{key: properties[key] for key in known if key in properties})
     dynamodb.get_waiter("table_exists").wait(TableName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 30})

@@ -37,6 +37,11 @@ def resources(template: Template, kind: str) -> Iterator[tuple[str, dict[str, An
             yield name, resource.get("Properties", {})
 
 
+def kinds(template: Template) -> set[str]:
+    """The kinds of all resources."""
+    return {resource["Type"] for resource in template["Resources"].values()}
+
+
 def only(template: Template, kinds: set[str], known: Mapping[str, str]) -> Template:
     """The template with resources of these kinds only and no outputs; a `Ref` to a `known` one becomes its value."""
     cut = copy.deepcopy({key: value for key, value in template.items() if key != "Outputs"})
@@ -52,14 +57,15 @@ def artefact(properties: Mapping[str, Any]) -> str:
 
 
 def layers(template: Template, function: Mapping[str, Any]) -> list[str]:
-    """The names of the built folders of a function's layers, in their order."""
-    return [artefact(template["Resources"][layer["Ref"]]["Properties"]) for layer in function.get("Layers", [])]
+    """The names of the built folders of a function's layers, in their order; without those that a parameter adds."""
+    ours = [layer["Ref"] for layer in function.get("Layers", []) if "Ref" in layer]
+    return [artefact(template["Resources"][layer]["Properties"]) for layer in ours]
 
 
 def routes(template: Template) -> list[Route]:
     """The HTTP API's routes, each with the logical id of its function, as the OpenAPI document made by SAM has them."""
     return [
-        Route(_route_key(path, method), _invoked(operation["x-amazon-apigateway-integration"]["uri"]))
+        Route(_route_key(path, method), _invoked(template, operation["x-amazon-apigateway-integration"]["uri"]))
         for _, api in resources(template, "AWS::ApiGatewayV2::Api")
         for path, methods in api["Body"]["paths"].items()
         for method, operation in methods.items()
@@ -68,8 +74,8 @@ def routes(template: Template) -> list[Route]:
 
 def scheduled(template: Template) -> list[str]:
     """Logical ids of the functions that a schedule calls."""
-    schedules = resources(template, "AWS::Scheduler::Schedule")
-    return [properties["Target"]["Arn"]["Fn::GetAtt"][0] for _, properties in schedules]
+    targets = [properties["Target"]["Arn"] for _, properties in resources(template, "AWS::Scheduler::Schedule")]
+    return [_function(template, target.get("Ref") or target["Fn::GetAtt"][0]) for target in targets]
 
 
 def _route_key(path: str, method: str) -> str:
@@ -78,12 +84,18 @@ def _route_key(path: str, method: str) -> str:
     return f"{'ANY' if method == 'x-amazon-apigateway-any-method' else method.upper()} {path}"
 
 
-def _invoked(uri: Mapping[str, str]) -> str:
-    # An Fn::Sub of arn:${AWS::Partition}:apigateway:…/functions/${CreateTicketFunction.Arn}/invocations.
-    found = re.search(r"\$\{(\w+)\.Arn\}", uri["Fn::Sub"])
+def _invoked(template: Template, uri: Mapping[str, str]) -> str:
+    # An Fn::Sub of arn:${AWS::Partition}:apigateway:…/functions/${CreateTicketFunction.Arn}/invocations, or an alias's.
+    found = re.search(r"/functions/\$\{(\w+)(\.Arn)?\}/", uri["Fn::Sub"])
     if found is None:
         raise ValueError(f"no function in the integration {uri}")
-    return found[1]
+    return _function(template, found[1])
+
+
+def _function(template: Template, called: str) -> str:
+    """The function itself, where one of its aliases is called."""
+    resource = template["Resources"][called]
+    return str(resource["Properties"]["FunctionName"]["Ref"] if resource["Type"] == "AWS::Lambda::Alias" else called)
 
 
 def _known(node: Any, known: Mapping[str, str]) -> Any:

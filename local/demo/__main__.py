@@ -19,6 +19,7 @@ from local.demo.claims import Claim
 from local.demo.partner import Partner
 from local.demo.screen import Screen
 from local.demo.stage import Stage
+from local.demo.subscriber import Subscriber
 from local.runtimes.runtime import ACCESS_KEY, SECRET_KEY
 from local.stack import Options, Stack, running
 
@@ -67,13 +68,14 @@ async def _play(screen: Screen) -> Stage:
         aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as http,
     ):
         screen.say(f"Up after {time.monotonic() - began:.0f} s. A poller's run begins every second, not every minute.")
-        stage = _stage(stack, http, screen)
+        subscriber = await asyncio.to_thread(Subscriber, stack.ready)
+        stage = _stage(stack, http, screen, subscriber)
         await scenes.play(stage)
     screen.say(f"\n{time.monotonic() - began:.0f} s in all.")
     return stage
 
 
-def _stage(stack: Stack, http: aiohttp.ClientSession, screen: Screen) -> Stage:
+def _stage(stack: Stack, http: aiohttp.ClientSession, screen: Screen, subscriber: Subscriber) -> Stage:
     assert stack.zendesk is not None  # noqa: S101 - no other Zendesk was asked for
     ready = stack.ready
     table = _table(ready)
@@ -85,6 +87,7 @@ def _stage(stack: Stack, http: aiohttp.ClientSession, screen: Screen) -> Stage:
         webhook_secret=ready["zendesk_webhook_secret"],
         partners={name: Partner.of(name, ready) for name in ready["partners"]},
         read=lambda: {item["pk"]: item for item in table.scan(ConsistentRead=True)["Items"] if "state" in item},
+        listen=subscriber.heard,
     )
 
 

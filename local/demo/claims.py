@@ -154,6 +154,66 @@ def loop_was_cut(outcomes: Sequence[int | str]) -> Claim:
     )
 
 
+def all_told(rows: Rows, outcomes: Sequence[Mapping[str, str]]) -> Claim:
+    """`outcomes` are what a subscriber of the event bus has heard; it may hear the same twice."""
+    stored = {
+        (pk, str(row["version"]), f"{pk.partition('#')[0]}.{_end(row)}", str(row.get("ticket_id", "none")))
+        for pk, row in rows.items()
+        if "due_at" not in row and "of_event" not in row
+    }
+    told = {(it["id"], it["revision"], it["type"], it["ticket_id"]) for it in outcomes}
+    return Claim(
+        "the event bus heard how each of them ended, with its ticket, and of nothing that did not happen",
+        bool(stored) and told == stored,
+        f"{len(told & stored)} of {len(stored)}, and {len(told - stored)} others",
+    )
+
+
+def _end(row: Mapping[str, Any]) -> str:
+    solved = row["state"] == "joined" and row.get("joining", {}).get("do") == "solve"
+    return "solved" if solved else str(row["state"])
+
+
+def one_ticket_for_all(events: Sequence[Event], rows: Rows, tickets: Sequence[Ticket]) -> Claim:
+    """The rows of all events name the one ticket that there is; the first made it, and the others joined."""
+    states = [str(rows.get(event.pk, {}).get("state")) for event in events]
+    numbers = {rows.get(event.pk, {}).get("ticket_id") for event in events}
+    return Claim(
+        "there is one ticket for all of these events, and their rows name it",
+        len(tickets) == 1
+        and numbers == {tickets[0]["id"]}
+        and states[:1] == ["created"]
+        and set(states[1:]) == {"joined"},
+        f"{len(tickets)} tickets; {', '.join(states)}",
+    )
+
+
+def solved_and_reopened(statuses: Sequence[str]) -> Claim:
+    """`statuses` of the ticket after each event."""
+    return Claim(
+        "it was solved when the alert had resolved, and is open again",
+        statuses[-2:] == ["solved", "open"],
+        ", ".join(statuses),
+    )
+
+
+def each_said_once(ids: Sequence[str], audits: Iterable[Mapping[str, Any]]) -> Claim:
+    """`ids` of the events, each of whose comments holds it, or the time in it."""
+    bodies = [event["body"] for audit in audits for event in audit["events"] if event["type"] == "Comment"]
+    said = [[event_id for event_id in ids if _told(event_id, body)] for body in bodies]
+    return Claim(
+        "each event left its comment there once, in their order",
+        bool(ids) and said == [[event_id] for event_id in ids],
+        f"{len(bodies)} comments on {len(ids)} events",
+    )
+
+
+def _told(event_id: str, body: str) -> bool:
+    """A resolution leaves its time only."""
+    _, at = event_id.removesuffix("-firing").removesuffix("-resolved").split("-", 1)
+    return event_id in body if event_id.endswith("-firing") else f"Resolved at {at}." in body
+
+
 def nothing_waits(rows: Rows) -> Claim:
     waiting = sum("due_at" in row for row in rows.values())
     return Claim("no work is left over", bool(rows) and waiting == 0, f"{waiting} of {len(rows)} rows")

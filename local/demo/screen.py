@@ -21,12 +21,14 @@ class Line(NamedTuple):
     row: str = ""
     zendesk: str = ""
     ticket: str = ""
+    told: str = ""
+    """On the event bus."""
 
 
 type Show = Callable[[Iterable[Line]], None]
 """Takes all lines of a scene as they are now."""
 
-_HEADINGS = ("event", "answered", "row in the table", "at Zendesk", "ticket")
+_HEADINGS = ("event", "answered", "row in the table", "at Zendesk", "ticket", "told on the bus")
 _COLOURS = {"created": "green", "applied": "green", "skipped": "green", "submitted": "cyan", "failed": "red"}
 
 
@@ -74,7 +76,8 @@ def _beside(left: Text, right: Text) -> Table:
 def _table(lines: Iterable[Line]) -> Table:
     table = Table(*_HEADINGS, box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="dim")
     for line in lines:
-        table.add_row(line.what, line.answer, Text(line.row, _COLOURS.get(line.row, "")), line.zendesk, line.ticket)
+        row = Text(line.row, _COLOURS.get(line.row, ""))
+        table.add_row(line.what, line.answer, row, line.zendesk, line.ticket, line.told)
     return table
 
 

@@ -13,13 +13,15 @@ from local import zendesk_simulator
 from local.demo.claims import Claim, Rows
 from local.demo.partner import Event, Partner
 from local.demo.screen import Line, Screen
+from local.demo.subscriber import Outcome
 
 LOOK_SECONDS = 0.1
 
 
 @dataclass
 class Stage:
-    """`account` is the simulated Zendesk; `read` reads all rows of the relay's table, and blocks.
+    """`account` is the simulated Zendesk. `read` reads all rows of the relay's table, `listen` what a subscriber of the
+    event bus has heard so far; both block.
 
     `events` are those that must become tickets, and `claims` what has been claimed so far, by scene.
     """
@@ -31,7 +33,9 @@ class Stage:
     webhook_secret: str
     partners: dict[str, Partner]
     read: Callable[[], Rows]
+    listen: Callable[[], list[Outcome]]
     rows: Rows = field(default_factory=dict)
+    outcomes: list[Outcome] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     claims: dict[str, list[Claim]] = field(default_factory=dict)
 
@@ -48,10 +52,12 @@ class Stage:
 
     @contextlib.asynccontextmanager
     async def watched(self, look: Callable[[], Iterable[Line]]) -> AsyncIterator[None]:
-        """Keep the rows fresh and the lines that `look` makes of them on the screen."""
+        """Keep rows and outcomes fresh and the lines that `look` makes of them on the screen."""
 
         async def refresh() -> None:
-            self.rows = await asyncio.to_thread(self.read)
+            self.rows, self.outcomes = await asyncio.gather(
+                asyncio.to_thread(self.read), asyncio.to_thread(self.listen)
+            )
             show(look())
 
         async def watch() -> None:
@@ -95,6 +101,10 @@ class Stage:
     def ticket_id(self, event: Event) -> int:
         """The number in the event's row, which is there once the row is `created`."""
         return int(self.rows[event.pk]["ticket_id"])
+
+    def told(self, pk: str) -> str:
+        """What the event bus has heard of a row."""
+        return ", ".join(dict.fromkeys(it["type"] for it in self.outcomes if it["id"] == pk))
 
     def job(self, row: Mapping[str, Any]) -> str:
         """The state of a row's job."""

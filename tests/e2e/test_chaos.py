@@ -11,7 +11,7 @@ from local.aws import dynamodb
 from local.demo.partner import Event
 from tests.e2e.chaos.gate_watch import ONE_ROWS_WORK, GateWatch
 from tests.e2e.chaos.senders import Sent
-from tests.e2e.chaos.verdict import Ended, Evidence, judged, leaks
+from tests.e2e.chaos.verdict import WORKING, Ended, Evidence, judged, leaks
 from tests.e2e.conftest import ROOT
 
 EVENT = Event("acme", b"{}", "msg_1")
@@ -36,19 +36,22 @@ def test_whatever_breaks_no_event_is_lost_or_becomes_two_tickets() -> None:
 
 
 def evidence(row: dict[str, Any] | None, *tickets: int, sent: Sent | None = None, **changes: Any) -> Evidence:
+    told = {"id": KEY, "revision": "4", "type": f"ticket.{row['state']}"} if row else {}
     seen = Evidence(
         sent=[sent or Sent(EVENT, maps=True, answers=[503, 202])],
-        items={KEY: {"pk": KEY, "attempt": 1} | row} if row else {},
+        items={KEY: {"pk": KEY, "attempt": 1, "version": 4} | row} if row else {},
         indexed=(),
         tickets={EVENT.external_id: tickets} if tickets else {},
         jobs={"V3-1": Ended("failed", "TicketCreateFailed", "Description: cannot be blank")},
         refusals={},
+        outcomes=[told] if row and row["state"] not in WORKING else [],
         now=NOW,
     )
     return replace(seen, **changes)
 
 
 CREATED = {"state": "created", "ticket_id": 7}
+TOLD = {"id": KEY, "revision": "4", "type": "ticket.created"}
 FAILED = {
     "state": "failed",
     "job_id": "V3-1",
@@ -70,6 +73,7 @@ UNMAPPABLE = Sent(EVENT, maps=False, answers=[202])
         evidence(UNMAPPED, sent=UNMAPPABLE),
         evidence(CREATED, 7, sent=REFUSED),
         evidence(None, sent=REFUSED),
+        evidence(CREATED, 7, outcomes=[TOLD, TOLD]),
     ],
 )
 def test_a_promise_that_was_kept_is_no_violation(seen: Evidence) -> None:
@@ -97,6 +101,10 @@ def test_a_promise_that_was_kept_is_no_violation(seen: Evidence) -> None:
         evidence(UNMAPPED | {"event": b"[]"}, sent=UNMAPPABLE),
         evidence(UNMAPPED, 7, sent=UNMAPPABLE),
         evidence(CREATED, 7, indexed={KEY}),
+        evidence(CREATED, 7, outcomes=[]),
+        evidence(CREATED, 7, outcomes=[TOLD, TOLD | {"type": "ticket.failed"}]),
+        evidence(CREATED, 7, outcomes=[TOLD, TOLD | {"id": "ticket#acme#msg_2"}]),
+        evidence(CREATED, 7, outcomes=[TOLD, TOLD | {"revision": "3"}]),
         evidence(CREATED, 7, tickets={EVENT.external_id: [7], "acme:msg_2": [8]}),
         evidence(CREATED, 7, items={KEY: {"pk": KEY} | CREATED, "gate": {"pk": "gate", "closed_until": NOW + 9}}),
         evidence(CREATED, 7, items={KEY: {"pk": KEY} | CREATED, "token": {"pk": "token", "renewing_until": NOW + 5}}),

@@ -5,6 +5,7 @@ import json
 import marshal
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -119,6 +120,24 @@ def test_the_definitions_are_shipped_as_json(built: Path) -> None:
     assert "acme" in package.joinpath("partners.json").read_text()
 
 
+def test_the_config_layer_may_hold_a_teams_own_definitions(tmp_path: Path) -> None:
+    """`sam build` hands its environment on to the layer's Makefile."""
+    (tmp_path / "partners").mkdir()
+    (tmp_path / "partners" / "initech.yaml").write_text(
+        "partner: initech\nscheme: github\nsample: it.json\nticket: {subject: x, comment: {body: x}}\n"
+    )
+    make = shutil.which("make")
+    assert make
+    subprocess.run(
+        [make, "-s", "build-ConfigLayer", f"ARTIFACTS_DIR={tmp_path}/made"],
+        cwd=ROOT / "layers",
+        env=os.environ | {"RELAY_CONFIG": str(tmp_path)},
+        check=True,
+    )
+    package = tmp_path / "made" / "python" / "ticket_relay_config"
+    assert json.loads((package / "partners.json").read_text()).keys() == {"initech"}
+
+
 def test_every_compiled_part_is_there_for_both_architectures(built: Path) -> None:
     parts: dict[str, set[str]] = {}
     for path in (built / "DependenciesLayer").rglob("*.so"):
@@ -153,16 +172,25 @@ def test_a_scheme_is_data_and_no_module_of_its_own(built: Path) -> None:
     }
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="the layer's compiled parts are for Linux")
+def test_a_delivery_does_not_wait_for_what_a_question_needs(built: Path) -> None:
+    assert "ticket_relay.create_ticket.status" not in loaded(built, "CreateTicketFunction")
+
+
 def test_the_layer_describes_every_service_that_the_functions_may_call(
     built: Path, stack: dict[str, dict[str, Any]]
 ) -> None:
-    """The build drops the rest of botocore's descriptions. Lambda itself writes logs and reports failed runs."""
+    """The build drops the rest of botocore's descriptions. Lambda itself writes logs and reports failed runs, and the
+    pipe tells the bus.
+    """
     roles = [resource["Properties"] for resource in stack.values() if resource["Type"] == "AWS::IAM::Role"]
-    allowed = {service for role in roles for service in re.findall(r'"([a-z]+):[A-Z]', json.dumps(role["Policies"]))}
+    allowed = {
+        service for role in roles for service in re.findall(r'"([a-z]+):[A-Z]', json.dumps(role.get("Policies", [])))
+    }
     described = {
         path.name for path in (built / "DependenciesLayer" / "python" / "botocore" / "data").iterdir() if path.is_dir()
     }
-    assert described == allowed - {"logs", "sqs"}
+    assert described == allowed - {"logs", "sqs", "events"}
 
 
 @pytest.mark.parametrize("name", ["dynamodb", "lambda", "secretsmanager"])

@@ -1,15 +1,22 @@
 """Rules of the house that no linter knows."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
 
 from local.artefacts import ROOT
+from ticket_relay import __version__
 
 DOMAIN = sorted((ROOT / "layers" / "ticket_relay").rglob("*.py"))
 HANDLERS = sorted(ROOT.glob("functions/*/app.py"))
-LOCKS = ["requirements-dev.txt", "layers/dependencies/requirements.txt", "local/runtime-requirements.txt"]
+LOCKS = [
+    "requirements-dev.txt",
+    "requirements-checkov.txt",
+    "layers/dependencies/requirements.txt",
+    "local/runtime-requirements.txt",
+]
 
 
 def length(path: Path) -> int:
@@ -48,6 +55,12 @@ def test_only_the_settings_read_the_environment() -> None:
 @pytest.mark.parametrize("lock", LOCKS)
 def test_a_lock_holds_no_address(lock: str) -> None:
     assert "://" not in (ROOT / lock).read_text()
+
+
+def test_the_changelog_begins_with_the_version_that_the_logs_name() -> None:
+    """Or with what is unreleased since."""
+    headings = re.findall(r"^## \[(.+?)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert next(heading for heading in headings if heading != "Unreleased") == __version__
 
 
 def test_what_is_deployed_is_what_is_tested() -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,7 +23,7 @@ def functions(stack: Stack) -> list[dict[str, Any]]:
 def statements(stack: Stack) -> Iterator[tuple[str, dict[str, Any]]]:
     """Each statement of each role's own policies, with the role's name."""
     for name, role in properties(stack, "AWS::IAM::Role").items():
-        for policy in role["Policies"]:
+        for policy in role.get("Policies", []):
             for statement in policy["PolicyDocument"]["Statement"]:
                 yield name, statement
 
@@ -40,10 +41,14 @@ def test_no_statement_holds_a_star(stack: Stack) -> None:
     assert [statement for _, statement in statements(stack) if "*" in json.dumps(statement)] == []
 
 
-def test_the_only_policy_of_somebody_else_is_the_one_for_traces(stack: Stack) -> None:
-    roles = properties(stack, "AWS::IAM::Role").values()
-    policies = {json.dumps(arn) for role in roles for arn in role.get("ManagedPolicyArns", [])}
-    assert policies == {json.dumps({"Fn::Sub": "arn:${AWS::Partition}:iam::aws:policy/AWSXRayDaemonWriteAccess"})}
+def test_policies_of_somebody_else_are_for_traces_and_for_codedeploy_alone(stack: Stack) -> None:
+    policies = {
+        name: [arn["Fn::Sub"].rpartition("/")[2] for arn in role["ManagedPolicyArns"]]
+        for name, role in properties(stack, "AWS::IAM::Role").items()
+        if role.get("ManagedPolicyArns")
+    }
+    functions = {f"{name}Role": ["AWSXRayDaemonWriteAccess"] for name in ("CreateTicket", "PollJobs", "UpdateTicket")}
+    assert policies == functions | {"DeploymentRole": ["AWSCodeDeployRoleForLambdaLimited"]}
 
 
 def test_each_function_has_a_role_of_its_own(stack: Stack) -> None:
@@ -77,7 +82,21 @@ def test_no_function_is_told_what_nobody_reads(stack: Stack) -> None:
     for function in functions(stack):
         unknown = function["Environment"]["Variables"].keys() - known
         powertools = {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE", "POWERTOOLS_LOG_LEVEL"}
-        assert unknown == powertools | {"PYDANTIC_DISABLE_PLUGINS"}
+        assert unknown == powertools | {"PYDANTIC_DISABLE_PLUGINS", "AWS_LAMBDA_EXEC_WRAPPER"}
+
+
+def test_a_tracer_is_loaded_only_where_a_parameter_names_its_layer(
+    stack: Stack, template: dict[str, Any], built: Path
+) -> None:
+    """No function imports one by itself, so that it costs nothing where it is off."""
+    assert template["Parameters"]["TracingLayerArn"]["Default"] == ""
+    for function in functions(stack):
+        layer = {"Fn::If": ["HasTracingLayer", {"Ref": "TracingLayerArn"}, {"Ref": "AWS::NoValue"}]}
+        assert function["Layers"][-1] == layer
+        wrapper = function["Environment"]["Variables"]["AWS_LAMBDA_EXEC_WRAPPER"]
+        assert wrapper == {"Fn::If": ["HasTracingLayer", "/opt/otel-instrument", {"Ref": "AWS::NoValue"}]}
+    installed = {path.name for path in (built / "DependenciesLayer" / "python").iterdir()}
+    assert {name for name in installed if name.startswith(("opentelemetry", "aws_xray_sdk"))} == set()
 
 
 @pytest.mark.parametrize(
@@ -128,7 +147,7 @@ def test_the_schedule_has_no_name_that_a_second_stack_would_want(stack: Stack) -
 
 def test_queues_are_encrypted_and_keep_their_messages_for_two_weeks(stack: Stack) -> None:
     for queue in properties(stack, "AWS::SQS::Queue").values():
-        assert queue["SqsManagedSseEnabled"] is True
+        assert queue["SqsManagedSseEnabled"] == {"Fn::If": ["HasKmsKey", {"Ref": "AWS::NoValue"}, True]}
         assert queue["MessageRetentionPeriod"] == 14 * 24 * 3600
 
 
@@ -136,13 +155,14 @@ def test_queues_are_encrypted_and_keep_their_messages_for_two_weeks(stack: Stack
     ("path", "method", "function"),
     [
         ("/webhooks/{partner}", "post", "CreateTicketFunction"),
+        ("/webhooks/{partner}/events/{id+}", "get", "CreateTicketFunction"),
         ("/zendesk/ticket-updates", "post", "UpdateTicketFunction"),
         ("$default", "x-amazon-apigateway-any-method", "CreateTicketFunction"),
     ],
 )
 def test_a_route_leads_to_its_function(stack: Stack, path: str, method: str, function: str) -> None:
     integration = stack["RelayHttpApi"]["Properties"]["Body"]["paths"][path][method]["x-amazon-apigateway-integration"]
-    assert f"${{{function}.Arn}}" in integration["uri"]["Fn::Sub"]
+    assert f"${{{function}Aliaslive}}" in integration["uri"]["Fn::Sub"]
     assert integration["payloadFormatVersion"] == "2.0"
 
 
@@ -186,7 +206,7 @@ def test_the_table_survives_the_stack_and_its_own_mistakes(stack: Stack) -> None
     table = stack["Table"]
     assert (table["DeletionPolicy"], table["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
     assert table["Properties"]["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
-    assert table["Properties"]["SSESpecification"] == {"SSEEnabled": True}
+    assert table["Properties"]["SSESpecification"]["SSEEnabled"] is True
 
 
 def test_the_index_of_what_is_due_holds_keys_and_the_age_only(stack: Stack) -> None:
@@ -198,4 +218,4 @@ def test_the_index_of_what_is_due_holds_keys_and_the_age_only(stack: Stack) -> N
 
 def test_no_secret_gets_its_value_from_the_template(stack: Stack) -> None:
     for secret in properties(stack, "AWS::SecretsManager::Secret").values():
-        assert secret.keys() == {"Name", "Description"}
+        assert secret.keys() == {"Name", "Description", "KmsKeyId"}

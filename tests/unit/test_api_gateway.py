@@ -16,11 +16,10 @@ def _powertools(lambda_environment):
 def answered(error, event):
     """Status, body and headers of a webhook that raises."""
 
-    @api_gateway.route("POST /webhooks/{partner}")
     def webhook(event):
         raise error
 
-    answer = webhook(event)
+    answer = api_gateway.router({"POST /webhooks/{partner}": webhook})(event)
     return answer["statusCode"], json.loads(answer["body"]), answer["headers"]
 
 
@@ -57,6 +56,19 @@ def test_a_bug_tells_nobody_what_it_met(capsys):
 def test_other_paths_and_methods_are_not_found(method, path):
     status, body, _ = answered(UnknownPartner(), http_event(b"", {}, path=path, method=method))
     assert (status, body["error"]) == (404, "not_found")
+
+
+def test_each_route_has_its_function():
+    router = api_gateway.router(
+        {
+            "POST /webhooks/{partner}": lambda event: api_gateway.answer(202, event["pathParameters"]),
+            "GET /webhooks/{partner}/events/{id+}": lambda event: api_gateway.answer(200, event["pathParameters"]),
+        }
+    )
+    delivered = router(http_event(b"", {}))
+    asked = router(http_event(b"", {}, path="/webhooks/acme/events/a%2Fb%25%3F", method="GET"))
+    assert (delivered["statusCode"], json.loads(delivered["body"])) == (202, {"partner": "acme"})
+    assert (asked["statusCode"], json.loads(asked["body"])) == (200, {"partner": "acme", "id": "a/b%?"})
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", "ü".encode(), b"\xff\x00", b'{"a":  1}\r\n'])

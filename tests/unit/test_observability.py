@@ -3,7 +3,7 @@ import json
 import pytest
 
 from tests.builders import CANARY
-from ticket_relay import observability
+from ticket_relay import __version__, observability
 
 
 @pytest.fixture(autouse=True)
@@ -40,6 +40,23 @@ def test_a_refusal_is_counted_by_its_reason(capsys):
     assert (metric["RequestRefused"], metric["reason"]) == ([1.0], "stale_timestamp")
 
 
+def test_an_outcome_is_one_metric_whichever_function_counts_it(capsys):
+    @observability.lambda_handler
+    def handler(_event, _context):
+        observability.count("TicketCreated")
+
+    handler({}, Context())
+    (metric,) = lines(capsys)
+    assert metric["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [[]]
+
+
+def test_a_dimension_makes_a_metric_of_its_own(capsys, counted):
+    observability.count("TicketCreated", partner="acme")
+    (metric,) = lines(capsys)
+    assert metric["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["partner", "service"]]
+    assert counted("TicketCreated") == 0
+
+
 def test_metrics_go_out_even_when_the_handler_fails(capsys):
     @observability.lambda_handler
     def handler(_event, _context):
@@ -70,5 +87,6 @@ def test_lines_carry_the_invocation_and_nothing_of_the_one_before(capsys):
     handler({}, Context())
     first, second = lines(capsys)
     assert first["function_request_id"] == "request-1"
+    assert first["version"] == second["version"] == __version__
     assert "pk" in first
     assert "pk" not in second

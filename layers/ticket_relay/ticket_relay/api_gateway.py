@@ -9,8 +9,7 @@ already routed. Powertools' event handler would do that again, and is the larges
 import base64
 import json
 import math
-from collections.abc import Callable
-from functools import wraps
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ticket_relay import observability
@@ -34,28 +33,27 @@ def answer(status: int, body: dict[str, Any], retry_after: float | None = None) 
     return {"statusCode": status, "headers": headers, "body": json.dumps(body), "isBase64Encoded": False}
 
 
-def route(key: str) -> Callable[[Callable[[Event], Answer]], Callable[[Event], Answer]]:
-    """Answer all errors of the tree, and all routes but `key`, as `{"error": code, "message": sentence}`."""
+def router(routes: Mapping[str, Callable[[Event], Answer]]) -> Callable[[Event], Answer]:
+    """Answers each route, by its key, with its function; all errors of the tree, and all other routes, as
+    `{"error": code, "message": sentence}`.
+    """
 
-    def decorate(webhook: Callable[[Event], Answer]) -> Callable[[Event], Answer]:
-        @wraps(webhook)
-        def answered(event: Event) -> Answer:
-            if event["routeKey"] != key:
-                return _error(404, "not_found", "There is nothing at this path for this method.")
-            try:
-                return webhook(event)
-            except RelayError as error:
-                _report(error)
-                return _error(error.status, error.code, error.sentence, error.retry_after)
-            # The last resort: a bug. Its message could quote a payload, so neither the log nor the sender gets it.
-            except Exception as error:  # noqa: BLE001
-                observability.unexpected(error)
-                sentence = "Something went wrong on our side; please send again."
-                return _error(RelayError.status, "internal_error", sentence, RelayError.retry_after)
+    def answered(event: Event) -> Answer:
+        function = routes.get(event["routeKey"])
+        if function is None:
+            return _error(404, "not_found", "There is nothing at this path for this method.")
+        try:
+            return function(event)
+        except RelayError as error:
+            _report(error)
+            return _error(error.status, error.code, error.sentence, error.retry_after)
+        # The last resort: a bug. Its message could quote a payload, so neither the log nor the sender gets it.
+        except Exception as error:  # noqa: BLE001
+            observability.unexpected(error)
+            sentence = "Something went wrong on our side; please send again."
+            return _error(RelayError.status, "internal_error", sentence, RelayError.retry_after)
 
-        return answered
-
-    return decorate
+    return answered
 
 
 def _report(error: RelayError) -> None:

@@ -26,6 +26,8 @@ class Settings(BaseModel):
     """The function that sends what waits; the poller itself starts none."""
     doubtful_pause_seconds: float = Field(gt=0)
     job_forgotten_after_seconds: float = Field(gt=0)
+    metrics_by_partner: bool = False
+    """Whether what becomes of events is counted for each partner as well."""
 
 
 @cache

@@ -4,7 +4,8 @@
     ├── Refused                 the sender's request is not one we take: 4xx, nothing stored
     │   ├── SignatureRefused    401
     │   ├── PayloadRefused      400, 413 or 415
-    │   └── UnknownPartner      404
+    │   ├── UnknownPartner      404
+    │   └── UnknownEvent        404
     ├── MappingFailed           authentic, but no valid ticket (or change) comes out of it
     ├── DefinitionError         a partner or rule definition is wrong
     ├── Unavailable             a service of ours cannot be reached: 503, nothing half-done
@@ -70,6 +71,15 @@ class UnknownPartner(Refused):
 
     def __init__(self) -> None:
         super().__init__("unknown_partner", "There is no partner of this name.")
+
+
+class UnknownEvent(Refused):
+    """No event of the partner's has this id: none came, its definition did not want it, or its row is gone."""
+
+    status = 404
+
+    def __init__(self) -> None:
+        super().__init__("unknown_event", "There is no event of yours with this id.")
 
 
 class MappingFailed(RelayError):

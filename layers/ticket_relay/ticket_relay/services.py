@@ -13,7 +13,7 @@ from ticket_relay.rate_limits.pressure import Pace
 from ticket_relay.rate_limits.update_limits import UpdateLimits
 from ticket_relay.secrets_manager import Secrets
 from ticket_relay.storage.dynamodb import Table
-from ticket_relay.storage.store import Store
+from ticket_relay.storage.store import Store, count_and_log
 from ticket_relay.zendesk.auth import Credentials
 from ticket_relay.zendesk.client import Zendesk
 from ticket_relay.zendesk.transport import Timeouts, Transport
@@ -67,4 +67,5 @@ def services() -> Services:
         pace=Pace(FAST_EVENTS, FAST_SECONDS),
         on_pressure=partial(poller_start.start, poller) if poller else lambda: None,
     )
-    return Services(settings, table, Store(table), gate, zendesk, secrets, update_limits)
+    store = Store(table, partial(count_and_log, by_partner=settings.metrics_by_partner))
+    return Services(settings, table, store, gate, zendesk, secrets, update_limits)

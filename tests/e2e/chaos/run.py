@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import parse_qsl
 
-from tests.e2e.chaos import incidents, senders, verdict
+from local.demo.subscriber import Outcome as Told
+from local.zendesk_simulator.audits import comments_of
+from tests.e2e.chaos import alerts, incidents, senders, verdict
+from tests.e2e.chaos.alerts import Story
 from tests.e2e.chaos.senders import Sent
 from tests.e2e.chaos.verdict import Ended, Evidence, Violation
 from tests.e2e.chaos.world import World, broken_world
@@ -17,6 +20,8 @@ from tests.e2e.chaos.zendesk import CREATE, CREATE_MANY
 
 DRAINED_WITHIN = 240.0
 """Seconds: pauses grow while the trouble lasts, and a lease takes twenty of them to end."""
+TOLD_WITHIN = 15.0
+"""Seconds after the last row has ended."""
 FOR_EACH_EVENT = 0.1
 """Seconds more: two of these runs may share a small machine."""
 
@@ -73,26 +78,28 @@ async def run(task: Task, upstream: str, progress: Progress, starting: asyncio.L
                 broken_world(upstream, key_honoured=task.key_honoured, seed=task.seed, concurrency=task.concurrency)
             )
         began = time.monotonic()
-        sent = await _send(world, task, progress)
+        stories = alerts.stories(max(3, task.events // 20), _dice(f"{task.seed}, stories"))
+        sent = await _send(world, task, stories, progress)
         mended = time.monotonic()
         world.repair(incidents.STUCK)
         slow = asyncio.create_task(incidents.catching_up(world))
         await _drain(world, progress, DRAINED_WITHIN + FOR_EACH_EVENT * task.events)
         slow.cancel()
         drained = time.monotonic()
-        evidence = _evidence(sent, world, await world.items(), await world.index())
+        outcomes = await _heard(world, TOLD_WITHIN)
+        evidence = _evidence(sent, world, await world.items(), await world.index(), outcomes)
         late_calls = [
             Violation("gate", f"called although Zendesk asked callers to wait: {it}")
             for it in world.gate_watch.late_calls
         ]
         return Outcome(
             task=task,
-            violations=verdict.judged(evidence) + late_calls,
+            violations=verdict.judged(evidence) + alerts.judged(stories, evidence.items, _tickets(world)) + late_calls,
             injected=world.injected(),
-            answers=Counter(str(answer) for it in sent for answer in it.answers),
+            answers=Counter(str(answer) for it in [*sent, *_alerts(stories)] for answer in it.answers),
             states=Counter(
-                str(evidence.items[it.event.pk]["state"]) if it.event.pk in evidence.items else "not taken"
-                for it in sent
+                str(evidence.items.get(pk, {}).get("state", "not taken"))
+                for pk in [*(it.event.pk for it in sent), *(it.pk for it in _alerts(stories))]
             ),
             calls=_calls(world),
             gate=world.gate_watch.seen,
@@ -102,7 +109,7 @@ async def run(task: Task, upstream: str, progress: Progress, starting: asyncio.L
         )
 
 
-async def _send(world: World, task: Task, progress: Progress) -> list[Sent]:
+async def _send(world: World, task: Task, stories: list[Story], progress: Progress) -> list[Sent]:
     seconds = max(incidents.LEAST_SECONDS, task.events / task.rate)
     done = 0
 
@@ -121,6 +128,11 @@ async def _send(world: World, task: Task, progress: Progress) -> list[Sent]:
                 canary=task.canary,
                 dice=_dice(f"{task.seed}, senders"),
                 done=count,
+            )
+        )
+        group.create_task(
+            alerts.send(
+                world.monitoring, stories, seconds=seconds, canary=task.canary, dice=_dice(f"{task.seed}, alerts")
             )
         )
         group.create_task(incidents.trouble(world, _dice(f"{task.seed}, incidents"), seconds))
@@ -142,9 +154,36 @@ async def _drain(world: World, progress: Progress, within: float) -> None:
         await asyncio.sleep(0.5)
 
 
-def _evidence(sent: list[Sent], world: World, items: dict[str, Any], indexed: set[str]) -> Evidence:
+async def _heard(world: World, within: float) -> list[Told]:
+    """What the subscriber knows when it knows all, or when the time is over."""
+    end = time.monotonic() + within
+    while True:
+        heard = await asyncio.to_thread(world.subscriber.heard)
+        if not verdict.untold(await world.items(), heard) or time.monotonic() > end:
+            return heard
+        await asyncio.sleep(0.5)
+
+
+def _alerts(stories: list[Story]) -> list[alerts.Alert]:
+    return [alert for story in stories for alert in story.alerts]
+
+
+def _tickets(world: World) -> list[dict[str, Any]]:
+    """With their comments."""
+    tickets = world.account.tickets
+    return [
+        ticket | {"comments": [comment["body"] for comment in comments_of(tickets.audits(ticket["id"]))]}
+        for ticket in tickets.all()
+    ]
+
+
+def _evidence(
+    sent: list[Sent], world: World, items: dict[str, Any], indexed: set[str], outcomes: list[Told]
+) -> Evidence:
     tickets: dict[str, list[int]] = defaultdict(list)
     for ticket in world.account.tickets.all():
+        if ticket["external_id"].startswith(f"{alerts.PARTNER}:"):
+            continue  # They are judged by what they are about.
         tickets[str(ticket["external_id"])].append(ticket["id"])
     jobs = {}
     for job in world.account.jobs:
@@ -155,7 +194,7 @@ def _evidence(sent: list[Sent], world: World, items: dict[str, Any], indexed: se
         for entry in world.account.journal.calls("POST", CREATE, 422)
         if entry.idempotency_key
     }
-    return Evidence(sent, items, indexed, tickets, jobs, refusals, time.time())
+    return Evidence(sent, items, indexed, tickets, jobs, refusals, outcomes, time.time())
 
 
 def _calls(world: World) -> Counter[str]:
@@ -173,6 +212,10 @@ def _calls(world: World) -> Counter[str]:
                 calls["creates of many"] += 1
             case "GET", path if path == CREATE and "external_id" in dict(parse_qsl(entry.query)):
                 calls["look-ups by external_id"] += 1
+            case "PUT", _:
+                calls["updates"] += 1
+            case "GET", path if path.endswith("/audits"):
+                calls["looks at audits"] += 1
             case "GET", path if path.startswith(CREATE):
                 calls["look-ups by id"] += 1
             case "GET", path if path.startswith("/api/v2/job_statuses"):

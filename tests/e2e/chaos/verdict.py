@@ -37,7 +37,8 @@ class Ended:
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """`items` is the whole table, `indexed` what its index of due rows holds. `tickets` are numbers by external id,
-    `jobs` by id, `refusals` Zendesk's final words by idempotency key.
+    `jobs` by id, `refusals` Zendesk's final words by idempotency key. `outcomes` is what a subscriber of the event bus
+    has heard.
     """
 
     sent: Sequence[Sent]
@@ -46,12 +47,27 @@ class Evidence:
     tickets: Mapping[str, Sequence[int]]
     jobs: Mapping[str, Ended]
     refusals: Mapping[str, str]
+    outcomes: Sequence[Mapping[str, str]]
     now: float
 
 
 def judged(seen: Evidence) -> list[Violation]:
-    """Nothing lost, nothing twice, nothing stuck, no lease left."""
-    return [*_events(seen), *_strangers(seen), *_left_over(seen)]
+    """Nothing lost, nothing twice, nothing stuck, no lease left, and all of it told."""
+    return [*_events(seen), *_strangers(seen), *_left_over(seen), *untold(seen.items, seen.outcomes)]
+
+
+def untold(items: Mapping[str, Item], outcomes: Sequence[Mapping[str, str]]) -> list[Violation]:
+    """The bus hears how each row ended, at least once, and nothing else. No row is started again here."""
+    ended = {
+        (pk, str(item.get("version")), f"{pk.partition('#')[0]}.{item['state']}")
+        for pk, item in items.items()
+        if "state" in item and item["state"] not in WORKING and "of_event" not in item
+    }
+    heard = {(it["id"], it["revision"], it["type"]) for it in outcomes}
+    return [
+        *(Violation(pk, f"nobody was told of {kind}") for pk, _, kind in sorted(ended - heard)),
+        *(Violation(pk, f"others were told of {kind}, which did not happen") for pk, _, kind in sorted(heard - ended)),
+    ]
 
 
 def leaks(log: Iterable[str], secrets: Collection[str], canary: str) -> list[Violation]:

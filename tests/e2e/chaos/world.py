@@ -16,11 +16,13 @@ from local import zendesk_simulator
 from local.api_gateway.front import served
 from local.aws.schedule import ticking
 from local.demo.partner import Partner
+from local.demo.subscriber import Subscriber
 from local.runtimes.pool import serving
 from local.runtimes.runtime import ACCESS_KEY, SECRET_KEY
 from local.runtimes.worker_process import started
 from local.stack import Options, Stack, running
 from local.zendesk_simulator import Fault, JobPlan
+from tests.e2e.chaos import alerts
 from tests.e2e.chaos.gate_watch import GateWatch
 from tests.e2e.chaos.proxy import Proxy
 from tests.e2e.chaos.runtimes import Runtimes
@@ -50,8 +52,10 @@ class World:
     traps: Traps
     gate_watch: GateWatch
     partner: Partner
+    monitoring: Partner
     table: Any
     secrets: set[str]
+    subscriber: Subscriber
     planned: dict[str, list[Fault | JobPlan]] = field(default_factory=lambda: defaultdict(list))
     happened: Counter[str] = field(default_factory=Counter)
 
@@ -127,8 +131,10 @@ async def broken_world(upstream: str, *, key_honoured: bool, seed: int, concurre
             traps=traps,
             gate_watch=gate_watch,
             partner=Partner.of(PARTNER, stack.ready),
+            monitoring=Partner.of(alerts.PARTNER, stack.ready),
             table=_table(upstream, stack.ready),
             secrets=hidden,
+            subscriber=await asyncio.to_thread(Subscriber, stack.ready),
         )
 
 

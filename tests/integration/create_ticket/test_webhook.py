@@ -323,4 +323,6 @@ def test_importing_the_function_loads_neither_x_ray_nor_openapi_models():
     ).stdout.split()
     assert "ticket_relay.create_ticket.webhook" in loaded
     assert not [name for name in loaded if name.startswith(("aws_xray_sdk", "yaml", "moto"))]
+    few = ("create_ticket.correlated", "create_ticket.split", "states.joining", "storage.correlations", "update_ticket")
+    assert not [name for name in loaded if name.removeprefix("ticket_relay.").startswith(few)]
     assert not [name for name in loaded if name.startswith("aws_lambda_powertools") and name.endswith("openapi.models")]

@@ -238,6 +238,16 @@ def test_the_age_of_what_waits_longest_is_measured(services, accepted, clock, ru
     assert counted("OldestUnfinished") >= 500
 
 
+@pytest.mark.parametrize(("seconds", "closed"), [(300, 1), (0, 0)])
+def test_each_run_says_whether_it_leaves_the_gate_closed(
+    services, accepted, clock, run_poller, counted, seconds, closed
+):
+    accepted(1)
+    services.gate.close(clock() + seconds)
+    run_poller(services)
+    assert counted("GateClosed") == closed
+
+
 def test_a_lease_keeps_others_away(services, accepted, clock, run_poller, zendesk):
     (row,) = accepted(1)
     services.store.move(row, row.moved(clock(), due_at=clock() + LEASE + 60, sent_at=clock()))

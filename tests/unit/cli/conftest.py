@@ -15,7 +15,7 @@ from tests.fakes import Dynamo
 from ticket_relay.storage.dynamodb import Table
 from ticket_relay.storage.store import Store
 
-VARIABLES = ("RELAY_STACK", "RELAY_ENDPOINT_URL", "RELAY_TABLE", "AWS_PROFILE")
+VARIABLES = ("RELAY_STACK", "RELAY_ENDPOINT_URL", "RELAY_TABLE", "RELAY_CONFIG", "AWS_PROFILE")
 
 
 @pytest.fixture(autouse=True)

@@ -155,7 +155,7 @@ def test_without_the_functions_it_is_not_known_which_secrets_are_meant(setup, ch
 )
 def test_a_partners_keys_must_be_of_its_own_scheme(setup, secret, monkeypatch, scheme, settings, good, bad):
     given = {"partner": "acme", "scheme": scheme, "sample": "x", "ticket": {"subject": "x"}} | settings
-    monkeypatch.setattr(keys.checkout, "partners", lambda: {"acme": PartnerDefinition.model_validate(given)})
+    monkeypatch.setattr(keys.definitions, "partners", lambda _: {"acme": PartnerDefinition.model_validate(given)})
     secret({"acme": [good, bad]})
     assert flaw(keys.partners, setup).finding == f"acme: key 2 of 2 is not one of {scheme}."
     setup.secrets.read = lambda _arn: {"acme": [good]}

@@ -9,6 +9,7 @@ from cli.doctor.examination import examine
 from cli.doctor.finding import NotGood, Status
 from cli.doctor.setup import CREATE, POLL, TABLE, UPDATE, Setup
 from cli.where import Where
+from layers.config.compile import Config
 from tests import builders, fixtures
 from ticket_relay.rate_limits.gate import Gate
 from ticket_relay.rate_limits.update_limits import UpdateLimits
@@ -196,7 +197,7 @@ def test_without_the_stack_nothing_of_it_is_looked_at(setup, check):
 
 
 def test_a_stack_that_is_not_there_is_wrong_and_the_rest_not_looked_at(aws):
-    first, *rest = examine(Where(stack="other"))
+    first, *rest = examine(Where(stack="other"), Config())
     assert (first.check, first.status) == ("stack", Status.WRONG)
     assert first.finding == "There is no stack other in eu-central-1 in this account."
     assert {finding.status for finding in rest} == {Status.UNCHECKED}
@@ -218,6 +219,6 @@ def test_what_aws_does_not_let_us_see_is_wrong_and_said_without_its_words(aws, m
         raise ClientError({"Error": {"Code": "AccessDenied", "Message": "quotes the request"}}, "DescribeStacks")
 
     monkeypatch.setattr(Where, "described", denied)
-    first = next(examine(Where()))
+    first = next(examine(Where(), Config()))
     assert first.status is Status.WRONG
     assert first.finding == "These credentials are not allowed to do that. (DescribeStacks: AccessDenied)"

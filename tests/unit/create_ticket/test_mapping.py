@@ -251,7 +251,7 @@ def test_each_item_is_an_event_that_finds_its_first_case():
     assert (first.event_id, first.case, first.correlate) == ("1", 0, "disk")
     assert first.ticket.given() == {"comment": {"body": "g: It burns"}}
     assert (second.event_id, second.case, second.ticket) == ("2", 1, None)
-    assert (second.joining.do, second.joining.on_closed, second.joining.wait) == ("solve", "follow_up", 3600)
+    assert (second.joining.do, second.joining.on_closed, second.joining.wait) == ("solve", "follow_up", 600)
 
 
 @pytest.mark.parametrize(("name", "correlate"), [(7, "7"), (1.5, "1.5"), ("x" * 100_000, "x" * 100_000), ("é", "é")])
@@ -287,6 +287,7 @@ def test_an_id_that_a_header_could_hold_is_kept(id):
         ([alert(), alert(id="")], {}, "id: of item 2 is neither a text nor a number."),
         ([{}], {}, 'id: object has no property "id".'),
         ([alert()] * 101, {}, "split: has more than 100 items."),
+        ([alert()], {"id": "${delivery.id}"}, "id: is that of the delivery itself."),
         ([alert()], {"split": "${event.group}"}, "split: is not a list."),
         ([alert()], {"split": "event.alerts"}, "split: is not a list."),
         ([alert()], {"split": {"$eval": "event.none"}}, 'split: object has no property "none".'),

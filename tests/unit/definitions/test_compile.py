@@ -51,7 +51,7 @@ class Tree:
         self.write(f"partners/{name}.yaml", text)
 
     def run(self, *arguments):
-        return main([*arguments, "--definitions", str(self.root), "--samples", str(self.root)])
+        return main([*arguments, "--config", str(self.root)])
 
     def problems(self, *arguments):
         """What is printed for a failing check, with paths as seen from the tree."""
@@ -73,7 +73,7 @@ def test_the_shipped_definitions_are_right(capsys):
 
 def test_a_folder_without_partners_is_not_taken_for_no_partners(tmp_path):
     with pytest.raises(SystemExit) as exited:
-        main(["--check", "--definitions", str(tmp_path)])
+        main(["--check", "--config", str(tmp_path)])
     assert exited.value.code == 2
 
 
@@ -300,4 +300,4 @@ def test_a_file_of_another_kind_is_not_silently_left_out(tree, name):
 def test_a_file_of_the_repository_is_named_from_its_root():
     source = Source(FOLDER / "partners" / "acme.yaml")
     source.wrong(("partner",), "is odd")
-    assert str(source.problems[0]) == "layers/config/partners/acme.yaml:2: partner: is odd"
+    assert str(source.problems[0]) == "layers/config/partners/acme.yaml:3: partner: is odd"

@@ -47,7 +47,7 @@ def problems(tmp_path, capsys):
         (tmp_path / "partners/alerts.yaml").write_text(text)
         for name, statuses in ({"firing": ["firing"], "resolved": ["resolved"]} | samples).items():
             (tmp_path / f"events/{name}.json").write_text(json.dumps({"alerts": [alert(each) for each in statuses]}))
-        main(["--check", "--definitions", str(tmp_path), "--samples", str(tmp_path)])
+        main(["--check", "--config", str(tmp_path)])
         return capsys.readouterr().err.replace(f"{tmp_path}/partners/", "").splitlines()
 
     return check
@@ -148,8 +148,8 @@ def test_without_a_choice_nothing_is_lost():
         Case.model_validate({"do": "solve", "missing": "wait"}),
     )
     assert create.policies == {}
-    assert update.policies == {"missing": "unmapped", "wait": 3600}
-    assert solve.policies == {"missing": "unmapped", "wait": 3600, "on_closed": "ignore"}
+    assert update.policies == {"missing": "unmapped", "wait": 600}
+    assert solve.policies == {"missing": "unmapped", "wait": 600, "on_closed": "ignore"}
 
 
 def test_the_short_form_is_one_case():

@@ -25,6 +25,15 @@ def test_a_new_state_is_one_metric_and_one_line(capsys, counted):
     assert (line["message"], line["pk"], line["state"]) == ("row moved", "ticket#acme#evt_1", "created")
 
 
+def test_a_new_state_is_counted_by_partner_only_on_demand(capsys):
+    row = ticket_row()
+    count_and_log(row, None)
+    assert [line for line in lines(capsys) if "partner" in line] == []
+    count_and_log(row, None, by_partner=True)
+    (metric,) = [line for line in lines(capsys) if "partner" in line]
+    assert (metric["TicketAccepted"], metric["partner"]) == ([1.0], "acme")
+
+
 def test_the_same_state_is_neither(capsys, counted):
     row = ticket_row()
     count_and_log(ticket_states.held(row, NOW), row)

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from tests.senders import ID_SIGNED_BESIDE_THE_BODY, NOW, SENDERS, SIGNED, TIMED
 from ticket_relay.errors import PayloadRefused, SignatureRefused
+from ticket_relay.webhooks.authenticate import authenticate
 from ticket_relay.webhooks.payload import Request
 from ticket_relay.webhooks.presets import NAMES
-from ticket_relay.webhooks.signatures import sign, verify
+from ticket_relay.webhooks.signatures import sign, verify, verify_sender
 
 REASONS = {
     "no_secret",
@@ -185,6 +186,55 @@ def test_whatever_comes_is_refused_with_a_known_reason(attack):
     with pytest.raises(SignatureRefused) as refused:
         verify(scheme, request, secrets=secrets, now=now)
     assert refused.value.status == 401
+    assert refused.value.code in REASONS
+
+
+def asked(name, headers, *, secrets=None, now=NOW):
+    sender = SENDERS[name]
+    verify_sender(sender.scheme, headers, secrets=secrets or [sender.other, sender.secret], now=now)
+
+
+@every_sender
+def test_a_sender_asks_with_the_signature_of_an_empty_body(name):
+    sender = SENDERS[name]
+    headers = sign(sender.scheme, id="any", timestamp=NOW, body=b"", secret=sender.secret)
+    asked(name, headers)
+    with pytest.raises(SignatureRefused) as refused:
+        asked(name, headers, secrets=[sender.other])
+    assert refused.value.code in {"wrong_signature", "wrong_credentials"}
+
+
+@pytest.mark.parametrize("name", [name for name in TIMED if not SENDERS[name].way.timestamp.body])
+def test_a_question_grows_old_where_its_time_is_in_a_header(name):
+    sender = SENDERS[name]
+    headers = sign(sender.scheme, id="any", timestamp=NOW, body=b"", secret=sender.secret)
+    with pytest.raises(SignatureRefused) as refused:
+        asked(name, headers, now=NOW + sender.way.timestamp.tolerance + 1)
+    assert refused.value.code == "stale_timestamp"
+
+
+@every_signer
+def test_a_delivery_that_was_captured_is_no_question(name):
+    with pytest.raises(SignatureRefused) as refused:
+        asked(name, SENDERS[name].request().headers)
+    assert refused.value.code == "wrong_signature"
+
+
+@every_sender
+def test_a_question_that_was_captured_is_no_delivery(name):
+    sender = SENDERS[name]
+    headers = sign(sender.scheme, id="evt_1", timestamp=NOW, body=b"", secret=sender.secret)
+    for packed in ({}, {"content-encoding": "gzip"}, {"content-type": "application/x-www-form-urlencoded"}):
+        request = Request(headers | packed, b"")
+        with pytest.raises(PayloadRefused):
+            authenticate(sender.scheme, request, lambda: [sender.secret], NOW)
+
+
+@given(attacks())
+def test_whoever_asks_without_a_secret_is_refused_with_a_known_reason(attack):
+    scheme, request, secrets, now = attack
+    with pytest.raises(SignatureRefused) as refused:
+        verify_sender(scheme, request.headers, secrets=secrets, now=now)
     assert refused.value.code in REASONS
 
 

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from tests.builders import CANARY
-from ticket_relay.zendesk.transport import report_answer
+from ticket_relay.zendesk.transport import report_answer, report_call
 
 
 @pytest.fixture(autouse=True)
@@ -42,3 +42,15 @@ def test_dropped_fields_are_named_without_their_values(capsys, counted):
 def test_other_warnings_are_not_told_of(capsys, warning):
     report_answer("POST", 202, {"x-zendesk-api-warn": warning})
     assert lines(capsys) == []
+
+
+@pytest.mark.parametrize("status", [202, 404, 422, 429])
+def test_a_call_that_zendesk_understood_has_not_failed(counted, status):
+    report_call(0.25, status)
+    assert (counted("ZendeskFailed"), counted("ZendeskLatency")) == (0, 250)
+
+
+@pytest.mark.parametrize("status", [0, 301, 401, 500, 503])
+def test_a_call_without_an_answer_of_use_has_failed(counted, status):
+    report_call(0.25, status)
+    assert counted("ZendeskFailed") == 1

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from urllib3.exceptions import MaxRetryError, NewConnectionError, ProtocolError
 
 from tests.fakes import ZENDESK, Wire, answered, transport_over
+from ticket_relay import observability
 from ticket_relay.rate_limits.headers import DEFAULT_RETRY_AFTER, LONGEST_RETRY_AFTER, UPDATES, Limit, retry_after
 from ticket_relay.rate_limits.permit import Deadline, Permit
 from ticket_relay.zendesk.errors import Conflict, NotSent, OutcomeUnknown, Rejected, Throttled, ZendeskError
@@ -16,6 +17,11 @@ from ticket_relay.zendesk.transport import (
     MAX_ANSWER,
     error_of,
 )
+
+
+@pytest.fixture(autouse=True)
+def _powertools(lambda_environment):
+    pass
 
 
 class Token:
@@ -110,6 +116,13 @@ REFUSED = requests.ConnectionError(MaxRetryError(None, "/", NewConnectionError(N
 )
 def test_an_accident_says_whether_the_request_may_have_arrived(accident, kind):
     assert type(error(accident)) is kind
+
+
+@pytest.mark.parametrize(("answer", "failed"), [(requests.ReadTimeout(), 1), (answered(500), 1), (answered(422), 0)])
+def test_each_request_is_measured_whatever_comes_of_it(answer, failed):
+    assert error(answer)
+    metrics = observability.metrics().metric_set
+    assert (len(metrics["ZendeskLatency"]["Value"]), metrics["ZendeskFailed"]["Value"]) == (1, [failed])
 
 
 @pytest.mark.parametrize("body", [b"{", b"<html>", b"\xff", b"[" * 100_000])

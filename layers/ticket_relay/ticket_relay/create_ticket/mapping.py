@@ -63,6 +63,9 @@ def events_of(definition: PartnerDefinition, event: dict[str, Any], delivery: De
     ids = [_text(templates.render(definition.id, each, name="id")) for each in of_items]
     if None in ids:
         raise MappingFailed("split_failed", f"id: of item {ids.index(None) + 1} is neither a text nor a number.")
+    if delivery.id in ids:
+        # That row is the delivery's: kept while unmapped, it would be taken for the event's, which would be lost.
+        raise MappingFailed("split_failed", "id: is that of the delivery itself.")
     return [Event(_safe(id), each) for id, each in zip(ids, of_items, strict=True) if id is not None]
 
 
@@ -73,10 +76,18 @@ def map_event(definition: PartnerDefinition, event: Event) -> Mapped | None:
     `changes_invalid` if the outcome is not a ticket or changes, `correlate_missing` if an update is about nothing. The
     sentence names the place and holds no value of the event.
     """
+    number = fitting(definition, event)
+    if number is None or definition.cases[number].do == "ignore":
+        return None
+    return _mapped(definition, definition.cases[number], number, _place(definition, number), event)
+
+
+def fitting(definition: PartnerDefinition, event: Event) -> int | None:
+    """The number of the first case that fits the event. Raises MappingFailed where a condition cannot be read."""
     for number, case in enumerate(definition.cases):
-        place = f"events[{number}]." if definition.events else ""
-        if case.when is None or templates.render({"$eval": case.when}, event.context, name=f"{place}when"):
-            return _mapped(definition, case, number, place, event) if case.do != "ignore" else None
+        name = f"{_place(definition, number)}when"
+        if case.when is None or templates.render({"$eval": case.when}, event.context, name=name):
+            return number
     return None
 
 
@@ -105,6 +116,10 @@ def written(mapped: Mapped, external_id: str) -> tuple[bytes | None, bytes | Non
 
 def too_slow() -> MappingFailed:
     return MappingFailed("mapping_too_slow", f"split: takes more than {MAX_SECONDS:g} seconds.")
+
+
+def _place(definition: PartnerDefinition, number: int) -> str:
+    return f"events[{number}]." if definition.events else ""
 
 
 def _mapped(definition: PartnerDefinition, case: Case, number: int, place: str, event: Event) -> Mapped:

@@ -9,6 +9,7 @@ From the claim on the row is durable, so the answer is 202 whatever Zendesk, or 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 from ticket_relay import observability
 from ticket_relay.create_ticket import mapping, submit
@@ -43,6 +44,22 @@ class Receipt:
     """What a sender that only tries the address out wants back."""
     events: tuple["Receipt", ...] = ()
     first_in_line: TicketRow | None = None
+
+    @property
+    def may_join(self) -> bool:
+        return self.first_in_line is not None or any(event.may_join for event in self.events)
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """As JSON: `docs/openapi.yaml` has its schemas."""
+        if self.challenge is not None:
+            return {"challenge": self.challenge}
+        told: dict[str, Any] = {"state": self.state, "id": self.event_id}
+        if self.ticket_id is not None:
+            told["ticket_id"] = self.ticket_id
+        if self.events:
+            told["events"] = [event.told for event in self.events]
+        return told
 
 
 def receive(services: Services, partner: str, headers: Mapping[str, str], body: bytes, by: Deadline) -> Receipt:
@@ -132,5 +149,6 @@ def claim(services: Services, row: TicketRow) -> TicketRow | None:
 
 
 def receipt(row: TicketRow) -> Receipt:
+    """What the partner is told of a row, now and when it asks again."""
     promised = row.state in {TicketState.SUBMITTED, TicketState.CREATED, TicketState.JOINED}
     return Receipt(row.state, row.event_id, row.ticket_id if promised else None)

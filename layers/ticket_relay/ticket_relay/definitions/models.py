@@ -1,4 +1,4 @@
-"""What a definition of `layers/config` holds: a partner, or an update rule."""
+"""What a definition holds: a partner, or an update rule."""
 
 import json
 from collections.abc import Sequence
@@ -71,7 +71,10 @@ def _with_small_metadata(template: dict[str, JsonValue]) -> dict[str, JsonValue]
     return template
 
 
-type Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
+NAME = r"^[a-z][a-z0-9-]{0,62}$"
+"""Of partners and rules: they are names of files and parts of addresses."""
+
+type Name = Annotated[str, StringConstraints(pattern=NAME)]
 type Scheme = Annotated[str, AfterValidator(_known_scheme)]
 type Expression = Annotated[str, StringConstraints(pattern=r"\S")]
 type OnConflict = Literal["reapply", "merge", "skip"]
@@ -88,9 +91,9 @@ type ChangesTemplate = Annotated[dict[str, JsonValue], _fields_of(TicketChanges)
 
 
 class Missing(_Definition):
-    """How many seconds an update waits for a ticket to be created, and what becomes of it then."""
+    """How many seconds an update waits for the event that makes its ticket, and what becomes of it then."""
 
-    wait: Annotated[float, Field(ge=0, le=7 * 24 * 3600)] = 3600
+    wait: Annotated[float, Field(ge=0, le=7 * 24 * 3600)] = 600
     then: Literal["create", "ignore", "unmapped"] = "unmapped"
 
 
@@ -166,8 +169,8 @@ class PartnerDefinition(_Definition):
     event with the `id`.
 
     All templates see `event` (the parsed body), `item` (if it is split), `delivery` (`id`, `timestamp` in epoch
-    seconds) and `now`, which is the delivery's time. `sample` is the path, from the repository's root, of an event that
-    becomes a ticket. The schemes `hmac`, `bearer` and `basic` have their settings under their own names.
+    seconds) and `now`, which is the delivery's time. `sample` is the path, from the definitions' folder, of an event
+    that becomes a ticket. The schemes `hmac`, `bearer` and `basic` have their settings under their own names.
     """
 
     partner: Name
@@ -225,7 +228,7 @@ class PartnerDefinition(_Definition):
 
 
 class RuleSample(_Definition):
-    """Paths, from the repository's root, of a webhook's body and of a ticket, for which the rule's condition holds."""
+    """Paths, from the definitions' folder, of a webhook's body and of a ticket, for which the condition holds."""
 
     event: str
     ticket: str

@@ -33,6 +33,8 @@ def run(services: Services, time_left: Callable[[], float], nap: Callable[[float
     _measure_backlog(services)
     this = Run(services, time_left)
     _advance(this, nap)
+    # Last, when what is due has been tried: a trial that succeeded has opened the gate.
+    observability.measure("GateClosed", MetricUnit.Count, services.gate.closed_until() is not None)
     if this.broken:
         raise Unfinished(f"{this.broken} rows could not be advanced.")
 

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from ticket_relay import observability
 from ticket_relay.errors import RelayError, StaleRow, StoreUnavailable, WriteRefused
 from ticket_relay.storage.dynamodb import BATCH_GET_LIMIT, ConditionFailed, Item, Table
+from ticket_relay.storage.outcomes import outcome
 from ticket_relay.storage.rows import DAY, PAYLOAD, RETENTION, UNFINISHED_RETENTION, Row, TicketRow, UpdateRow, Work
 
 SHARDS = range(2)
@@ -50,16 +51,19 @@ def in_turn[Given, Result](function: Callable[[Given], Result], given: Iterable[
     return map(function, given)
 
 
-def count_and_log(row: Row, before: Row | None) -> None:
+def count_and_log(row: Row, before: Row | None, *, by_partner: bool = False) -> None:
     """A new state is one metric and one line; a change within a state only a line of DEBUG.
 
-    Zendesk's own sentence stays in the row.
+    `by_partner` counts an event's new state for its partner as well. Zendesk's own sentence stays in the row.
     """
     about = {"pk": row.pk, "state": row.state, "attempt": row.attempt, "retries": row.retries, "reason": row.error_code}
     if before and before.state == row.state:
         observability.logger().debug("row kept", extra=about)
         return
-    observability.count(("Ticket" if isinstance(row, TicketRow) else "Update") + row.state.capitalize())
+    outcome = ("Ticket" if isinstance(row, TicketRow) else "Update") + row.state.capitalize()
+    observability.count(outcome)
+    if by_partner and isinstance(row, TicketRow):
+        observability.count(outcome, partner=row.partner)
     observability.logger().info("row moved", extra=about)
 
 
@@ -233,6 +237,8 @@ def _item(row: Row) -> Item:
     item["state"] = str(row.state)
     if row.due_at is not None:
         item["due_shard"] = f"{row.work}{hashlib.sha256(row.pk.encode()).digest()[0] % len(SHARDS)}"
+    if (told := outcome(row)) is not None:
+        item["outcome"] = told
     # TTL takes whole seconds (DynamoDB developer guide, "Time to live").
     item["expires_at"] = int(row.expires_at)
     return item
@@ -240,8 +246,8 @@ def _item(row: Row) -> Item:
 
 def _row(item: Item, *, without_payload: bool = False) -> Row:
     kind = KINDS[item["pk"].partition("#")[0]]
-    # The shard is the index's affair, worked out anew with each write.
-    attributes = {name: value for name, value in item.items() if name != "due_shard"}
+    # For the index and for others, and worked out anew with each write.
+    attributes = {name: value for name, value in item.items() if name not in {"due_shard", "outcome"}}
     attributes |= {name: unpacked(attributes[name]) for name in PAYLOAD & attributes.keys()}
     row = kind.model_validate(attributes)
     return row.stripped() if without_payload else row

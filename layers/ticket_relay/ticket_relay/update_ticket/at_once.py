@@ -1,5 +1,7 @@
 """An event that is first in line joins its ticket while its partner waits for the answer; else the poller does it."""
 
+from dataclasses import replace
+
 from ticket_relay.create_ticket import correlated
 from ticket_relay.create_ticket.webhook import Receipt, receipt
 from ticket_relay.errors import StaleRow, StoreUnavailable, WriteRefused
@@ -13,11 +15,17 @@ from ticket_relay.update_ticket.fresh_read import TicketReader
 from ticket_relay.update_ticket.plan import Waiting
 
 
-def join(services: Services, row: TicketRow, by: Deadline) -> Receipt:
-    """Send the update of a row that is first in line, if its ticket is there. What the partner is told then.
+def join(services: Services, told: Receipt, by: Deadline) -> Receipt:
+    """The receipt after each event that is first in line has joined its ticket, if that is there.
 
-    Raises nothing that the relay knows: the row has its place.
+    Raises nothing that the relay knows: the rows have their places.
     """
+    if told.first_in_line is not None:
+        return _joined(services, told.first_in_line, by)
+    return replace(told, events=tuple(join(services, event, by) for event in told.events))
+
+
+def _joined(services: Services, row: TicketRow, by: Deadline) -> Receipt:
     try:
         update = correlated.hand_over(services, row, by)
         if update is not None and _sent(services, update, by):

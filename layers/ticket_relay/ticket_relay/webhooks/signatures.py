@@ -7,12 +7,13 @@ import hashlib
 import hmac
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from ticket_relay.errors import PayloadRefused
 from ticket_relay.webhooks import payload, proofs
 from ticket_relay.webhooks.payload import Request
-from ticket_relay.webhooks.proofs import refused
+from ticket_relay.webhooks.proofs import Claim, refused
 from ticket_relay.webhooks.scheme import Hmac, Scheme, Timestamp, Way, headers_of
 
 
@@ -37,16 +38,7 @@ def verify(scheme: Scheme, request: Request, *, secrets: Sequence[str], now: flo
     Raises SignatureRefused, its code one of a small fixed set, for every defect of headers and secrets. Where id or
     time stand in the body, the body of a request that is proven may be refused too: PayloadRefused.
     """
-    if not secrets:
-        raise refused("no_secret")
-    way = _way(scheme, request)
-    claim = proofs.shown(way, request.headers, request.body)
-    if way.timestamp and claim.timestamp is not None:
-        _check_near(way.timestamp, claim.timestamp, now)
-    expected = _made(way, secrets, claim.content)
-    # A list, not a generator: the time taken does not tell which key or which signature came close.
-    if not any([hmac.compare_digest(ours, theirs) for ours in expected for theirs in claim.proofs]):  # noqa: C419
-        raise refused("wrong_signature" if isinstance(way, Hmac) else "wrong_credentials")
+    way, claim = _proven(scheme, request, secrets, now)
     timestamp = now if claim.timestamp is None else claim.timestamp
     if way.timestamp and way.timestamp.body:
         timestamp = _time_in_body(way.timestamp, way.timestamp.body, request, now)
@@ -56,6 +48,16 @@ def verify(scheme: Scheme, request: Request, *, secrets: Sequence[str], now: flo
         return Delivery(message_id, timestamp, None)
     until = timestamp + way.timestamp.tolerance if way.timestamp else math.inf
     return Delivery(message_id, timestamp, hashlib.sha256(claim.content).hexdigest(), until)
+
+
+def verify_sender(scheme: Scheme, headers: Mapping[str, str], *, secrets: Sequence[str], now: float) -> None:
+    """Check a request of a sender that asks, and delivers nothing: signed like a delivery with an empty body.
+
+    What its body holds is not looked at, so a captured delivery is no proof; and this proof is good for no delivery,
+    whose body is never empty. A header's id may be any. Where the time stands in the body there is none: such a
+    signature does not grow old. Raises SignatureRefused, as `verify` does.
+    """
+    _proven(scheme, Request(headers, b""), secrets, now)
 
 
 def sign(scheme: Scheme, *, id: str, timestamp: float, body: bytes, secret: str) -> dict[str, str]:
@@ -75,7 +77,7 @@ def sign(scheme: Scheme, *, id: str, timestamp: float, body: bytes, secret: str)
 def filled(scheme: Scheme, *, id: str, timestamp: float, body: bytes) -> bytes:
     """The body of a new event: with this id and this time, where the scheme has them in the body.
 
-    The objects around them must be there. Raises PayloadRefused for a body that is no event.
+    Raises PayloadRefused for a body that is no event, or has not the objects around them.
     """
     way = scheme.ways[0]
     values: dict[str, str | int] = {}
@@ -89,8 +91,26 @@ def filled(scheme: Scheme, *, id: str, timestamp: float, body: bytes) -> bytes:
     event = payload.parse(body)
     for pointer, value in values.items():
         around, _, name = pointer.rpartition("/")
-        payload.find(event, around)[name] = value
+        place = payload.find(event, around)
+        if not isinstance(place, dict):
+            raise PayloadRefused("body_incomplete", f"The body has no object at {around}.")
+        place[name] = value
     return json.dumps(event).encode()
+
+
+def _proven(scheme: Scheme, request: Request, secrets: Sequence[str], now: float) -> tuple[Way, Claim]:
+    """What headers and raw body prove; nothing within the body is read."""
+    if not secrets:
+        raise refused("no_secret")
+    way = _way(scheme, request)
+    claim = proofs.shown(way, request.headers, request.body)
+    if way.timestamp and claim.timestamp is not None:
+        _check_near(way.timestamp, claim.timestamp, now)
+    expected = _made(way, secrets, claim.content)
+    # A list, not a generator: the time taken does not tell which key or which signature came close.
+    if not any([hmac.compare_digest(ours, theirs) for ours in expected for theirs in claim.proofs]):  # noqa: C419
+        raise refused("wrong_signature" if isinstance(way, Hmac) else "wrong_credentials")
+    return way, claim
 
 
 def _way(scheme: Scheme, request: Request) -> Way:

@@ -126,6 +126,7 @@ class Transport:
         if time.time() - self._last_used > LONGEST_IDLE:
             self._session.close()
         self._last_used = time.time()
+        began, status = time.monotonic(), 0
         try:
             # The adapter itself: `Session.send` reads the body and the target of a redirect that it is told to ignore.
             response = self._session.get_adapter(self._base_url).send(
@@ -135,7 +136,9 @@ class Transport:
                 stream=True,
             )
             with response:
-                return response, self._read(response, by)
+                content = self._read(response, by)
+                status = response.status_code
+                return response, content
         except ConnectTimeout:
             raise NotSent("zendesk_unreachable", "Zendesk could not be connected to in time.") from None
         except (requests.Timeout, ReadTimeoutError):
@@ -144,6 +147,8 @@ class Transport:
             if _never_connected(error):
                 raise NotSent("zendesk_unreachable", "Zendesk could not be connected to.") from None
             raise OutcomeUnknown("zendesk_connection_broken", "The connection to Zendesk broke.") from None
+        finally:
+            report_call(time.monotonic() - began, status)
 
     def _read(self, response: requests.Response, by: Deadline) -> bytes:
         """The whole body, but neither for ever nor without end: the read time-out alone starts anew with every byte."""
@@ -160,6 +165,15 @@ class Transport:
             if len(content) > MAX_ANSWER:
                 raise OutcomeUnknown("zendesk_answer_too_large", "Zendesk's answer was too large to read.")
         raise OutcomeUnknown("zendesk_timeout", "Zendesk's answer took too long to read.")
+
+
+def report_call(seconds: float, status: int) -> None:
+    """How Zendesk is. `ZendeskFailed` is 0 or 1 for each request, so that its average is the share of those that came
+    to nothing: no answer (status 0), a redirect, credentials that are refused, or an error of the server's.
+    """
+    observability.measure("ZendeskLatency", MetricUnit.Milliseconds, round(1000 * seconds))
+    understood = 200 <= status < 300 or (400 <= status < 500 and status != 401)
+    observability.measure("ZendeskFailed", MetricUnit.Count, not understood)
 
 
 def report_answer(method: str, status: int, headers: Mapping[str, str]) -> None:

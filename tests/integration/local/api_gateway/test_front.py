@@ -95,7 +95,9 @@ def test_a_function_that_does_not_answer_is_the_apis_error(error: InvocationErro
     run(FakePool(error), test)
 
 
-@pytest.mark.parametrize(("method", "path"), [("GET", "/orders/a"), ("POST", "/orders"), ("POST", "/")])
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/orders/a"), ("POST", "/orders"), ("POST", "/"), ("GET", "/a%0Ab")]
+)
 def test_a_request_without_a_route_is_not_found(method: str, path: str) -> None:
     async def test(http: aiohttp.ClientSession) -> None:
         async with http.request(method, path) as answer:

@@ -28,6 +28,7 @@ Resources:
       Runtime: python3.13
       Handler: app.handler
       CodeUri: TakeOrderFunction
+      AutoPublishAlias: live
       Timeout: !Ref Seconds
       MemorySize: 512
       ReservedConcurrentExecutions: !If [Reserves, !Ref Reserved, !Ref AWS::NoValue]
@@ -41,6 +42,7 @@ Resources:
       Runtime: python3.13
       Handler: sweep.handler
       CodeUri: SweepFunction
+      AutoPublishAlias: live
       ReservedConcurrentExecutions: 1
       LoggingConfig: {LogFormat: JSON}
       Environment: {Variables: {TABLE: !Ref Table}}
@@ -102,6 +104,18 @@ def test_the_functions_are_told_what_the_template_says(folder: Path) -> None:
             secret = client("secretsmanager", url).get_secret_value(SecretId=order.environment["KEYS"])
             assert json.loads(secret["SecretString"]) == {"a": 1}
             assert made.table in client("dynamodb", url).list_tables()["TableNames"]
+
+    asyncio.run(main())
+
+
+def test_a_kind_of_resource_that_nobody_has_thought_of_is_refused(folder: Path) -> None:
+    more = TEMPLATE + "  Surprise:\n    Type: AWS::Kinesis::Stream\n"
+    (folder / "template.yaml").write_text(more, encoding="utf-8")
+
+    async def main() -> None:
+        async with cloud.moto() as url:
+            with pytest.raises(RuntimeError, match="AWS::Kinesis::Stream"):
+                await cloud.made(folder, url, None, {"Address": "http://somewhere"}, {"Keys": "{}"})
 
     asyncio.run(main())
 

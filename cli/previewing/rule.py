@@ -1,10 +1,11 @@
-"""What an update rule would do to a ticket. Uses the relay's own decision, and stores nothing of ticket and event."""
+"""What an update rule would do to a ticket. Uses the relay's own decision, and nothing is sent."""
 
 import json
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from cli import checkout
+from cli.previewing import sample
+from layers.config.compile import Config
 from ticket_relay.changes import combine, diff, follow_up
 from ticket_relay.definitions.models import UpdateRule
 from ticket_relay.errors import PayloadRefused
@@ -121,21 +122,21 @@ def _creation(decided: TicketChanges, ticket: Json) -> Json:
     return {"method": "POST", "path": "/api/v2/tickets?async=true", "body": body}
 
 
-def told(rule: UpdateRule, ticket: BinaryIO | None, event: BinaryIO | None) -> tuple[Json, Json]:
-    """The ticket and the event for a preview, from files or from the rule's samples.
+def told(rule: UpdateRule, config: Config, ticket: BinaryIO | None, event: BinaryIO | None) -> tuple[Json, Json]:
+    """The ticket and the event for a preview, from files or from the rule's samples in `config`.
 
     If only a ticket is given, the sample event gets its id and time. Raises PayloadRefused, with a sentence that quotes
     neither.
     """
-    about = _ticket(ticket.read() if ticket else _sample(rule.sample.ticket))
+    about = _ticket(ticket.read() if ticket else sample(config, rule.sample.ticket))
     if event:
         given = payload.parse(event.read())
         _fitting(rule, about, given)
         return about, given
-    sample = payload.parse(_sample(rule.sample.event))
+    known = payload.parse(sample(config, rule.sample.event))
     if ticket:
-        sample |= {"ticket_id": str(about["id"]), "updated_at": about["updated_at"]}
-    return about, sample
+        known |= {"ticket_id": str(about["id"]), "updated_at": about["updated_at"]}
+    return about, known
 
 
 def _fitting(rule: UpdateRule, ticket: Json, event: Json) -> None:
@@ -158,10 +159,3 @@ def _ticket(content: bytes) -> Json:
     if isinstance(ticket, dict) and isinstance(ticket.get("id"), int) and isinstance(ticket.get("updated_at"), str):
         return ticket
     raise PayloadRefused("not_a_ticket", "That is no ticket as Show Ticket answers it: it lacks id or updated_at.")
-
-
-def _sample(name: str) -> bytes:
-    try:
-        return (checkout.ROOT / name).read_bytes()
-    except OSError:
-        raise PayloadRefused("no_sample", f"There is no sample {name}.") from None

@@ -4,8 +4,10 @@ import boto3
 import pytest
 from click.testing import CliRunner
 
-from cli import checkout, previewing
+from cli import definitions
 from cli.main import main
+from cli.previewing import rule as previewing
+from layers.config.compile import Config
 from tests.builders import CANARY, ROOT
 from ticket_relay.definitions.models import UpdateRule
 
@@ -15,7 +17,7 @@ RULE = "escalate-vip"
 
 
 def preview(*words, typed=None):
-    return CliRunner(mix_stderr=False).invoke(main, ["preview-update", *words], input=typed)
+    return CliRunner(mix_stderr=False).invoke(main, ["preview", *words], input=typed)
 
 
 def answer(*words, typed=None):
@@ -76,8 +78,8 @@ def test_without_files_the_rule_is_shown_on_its_samples():
     }
 
 
-def test_every_rule_of_the_checkout_can_be_shown():
-    assert all(answer(name)["requests"] for name in checkout.rules())
+def test_every_rule_can_be_shown():
+    assert all(answer(name)["requests"] for name in definitions.rules(Config()))
 
 
 def test_people_see_the_request_below_what_was_decided():
@@ -108,7 +110,7 @@ def test_the_sample_event_is_told_of_the_ticket_that_is_given(file):
 
 
 def test_what_the_event_says_is_seen_by_the_rule(file):
-    shown = answer(RULE, "--event", file(EVENT | {"updated_at": "2026-11-21T21:59Z"}))
+    shown = answer(RULE, file(EVENT | {"updated_at": "2026-11-21T21:59Z"}))
     assert shown["changed"]
     assert shown["requests"][0]["body"]["ticket"]["updated_stamp"] == TICKET["updated_at"]
 
@@ -193,15 +195,15 @@ def test_a_ticket_that_changed_since_is_left_to_the_rules_policy(on_conflict, ou
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["nobody"], "There is no rule nobody in layers/config/updates."),
+        (["nobody"], "There is no partner or rule nobody in layers/config."),
         ([RULE, "--ticket", "{"], "The ticket is not JSON."),
         ([RULE, "--ticket", "[]"], "it lacks id or updated_at"),
         ([RULE, "--ticket", '{"ticket": {"id": 1}}'], "it lacks id or updated_at"),
-        ([RULE, "--event", "[]"], "not an object"),
-        ([RULE, "--event", ""], "The body is empty."),
-        ([RULE, "--event", json.dumps({"rule": RULE})], "look at: ticket_id"),
-        ([RULE, "--event", json.dumps(EVENT | {"rule": "other"})], "not one for the rule escalate-vip"),
-        ([RULE, "--event", json.dumps(EVENT | {"ticket_id": 1})], "about ticket 1, and the ticket is 35436"),
+        ([RULE, "[]"], "not an object"),
+        ([RULE, ""], "The body is empty."),
+        ([RULE, json.dumps({"rule": RULE})], "look at: ticket_id"),
+        ([RULE, json.dumps(EVENT | {"rule": "other"})], "not one for the rule escalate-vip"),
+        ([RULE, json.dumps(EVENT | {"ticket_id": 1})], "about ticket 1, and the ticket is 35436"),
     ],
 )
 def test_what_cannot_be_shown_is_an_error_in_a_sentence(file, words, sentence):
@@ -228,13 +230,11 @@ def test_what_the_ticket_holds_goes_to_stdout_alone(file):
     assert result.stderr == ""
 
 
-def test_a_definition_that_the_build_would_refuse_is_refused_with_its_place(tmp_path, monkeypatch):
-    folder = tmp_path / "layers" / "config"
+def test_a_definition_that_the_build_would_refuse_is_refused_with_its_place(tmp_path):
     for kind in ("partners", "updates"):
-        (folder / kind).mkdir(parents=True)
-    (folder / "updates" / f"{RULE}.yaml").write_text(f"rule: {RULE}\nchanges: {{prioritty: high}}\n")
-    monkeypatch.setattr(checkout.compiler, "FOLDER", folder)
-    result = preview(RULE)
+        (tmp_path / kind).mkdir()
+    (tmp_path / "updates" / f"{RULE}.yaml").write_text(f"rule: {RULE}\nchanges: {{prioritty: high}}\n")
+    result = preview(RULE, "--config", str(tmp_path))
     assert (result.exit_code, result.stdout) == (1, "")
-    assert f"layers/config/updates/{RULE}.yaml:2: changes.prioritty: unknown field" in result.stderr
-    assert result.stderr.endswith("Error: The definitions in layers/config cannot be built.\n")
+    assert f"{tmp_path}/updates/{RULE}.yaml:2: changes.prioritty: unknown field" in result.stderr
+    assert result.stderr.endswith(f"Error: The definitions in {tmp_path} cannot be built.\n")

@@ -1,0 +1,122 @@
+"""What a partner's events would become, and why."""
+
+import json
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from ticket_relay.create_ticket import mapping
+from ticket_relay.create_ticket.mapping import Event, Mapped
+from ticket_relay.definitions.models import PartnerDefinition
+from ticket_relay.errors import MappingFailed
+from ticket_relay.storage.rows import Joining, TicketState, external_id
+from ticket_relay.webhooks import payload
+from ticket_relay.webhooks.signatures import Delivery
+
+type Json = dict[str, Any]
+
+IGNORED = "ignored"
+ID = "(the delivery's id)"
+TICKET = "(its ticket)"
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What one event would become."""
+
+    event_id: str
+    outcome: str
+    """What its case does (`create`, `update`, `solve`); `ignored`, or `unmapped` if the definition does not fit it."""
+    case: str | None = None
+    """The case that fitted, as `relay check` names it; None in the short form, or if none did."""
+    reason: str | None = None
+    """Why nothing is sent."""
+    about: str | None = None
+    """What `correlate` names."""
+    policies: Json = field(default_factory=dict)
+    """What happens if that has a ticket, or has none."""
+    requests: list[Json] = field(default_factory=list)
+    """`method`, `path` and `body`: the create, if there is no ticket yet, then the changes of the one that there is."""
+
+    def summary(self) -> Json:
+        """All except the requests, for people."""
+        fields = {
+            "event": self.event_id,
+            "case": self.case,
+            "outcome": f"{self.outcome}: {self.reason}" if self.reason else self.outcome,
+            "about": self.about,
+            "policies": ", ".join(f"{name}: {value}" for name, value in self.policies.items()),
+        }
+        return {name: value for name, value in fields.items() if value}
+
+
+def preview(definition: PartnerDefinition, event: Json) -> list[Preview]:
+    """Of each event in the body `event`, as if it were delivered now."""
+    delivery = Delivery(_id_in(definition, event) or ID, time.time(), None)
+    probe = definition.signature.probe
+    if probe and probe.fits(event):
+        return [Preview(delivery.id, IGNORED, reason="it only tries the address out")]
+    try:
+        events = mapping.events_of(definition, event, delivery)
+    except MappingFailed as failed:
+        return [Preview(delivery.id, TicketState.UNMAPPED, reason=failed.sentence)]
+    if not events:
+        return [Preview(delivery.id, IGNORED, reason="split: the list is empty")]
+    return [_of(definition, each) for each in events]
+
+
+def _of(definition: PartnerDefinition, event: Event) -> Preview:
+    case = None
+    try:
+        number = mapping.fitting(definition, event)
+        if number is None:
+            return Preview(event.id, IGNORED, reason=_why_none(definition))
+        case = f"events[{number}]" if definition.events else None
+        mapped = mapping.map_event(definition, event)
+        if mapped is None:
+            return Preview(event.id, IGNORED, case, reason="the case ignores it")
+        requests = _requests(mapped, external_id(definition.partner, event.id))
+    except MappingFailed as failed:
+        return Preview(event.id, TicketState.UNMAPPED, case, reason=failed.sentence)
+    return Preview(
+        event.id,
+        definition.cases[mapped.case].do,
+        case,
+        about=mapped.correlate,
+        policies=_policies(mapped.joining) if mapped.joining else {},
+        requests=requests,
+    )
+
+
+def _why_none(definition: PartnerDefinition) -> str:
+    conditions = "; ".join(
+        f"events[{number}]: {case.when}" if definition.events else str(case.when)
+        for number, case in enumerate(definition.cases)
+    )
+    return f"no condition holds ({conditions})" if definition.events else f"when does not hold ({conditions})"
+
+
+def _requests(mapped: Mapped, external_id: str) -> list[Json]:
+    """Raises MappingFailed where they are too large."""
+    create, changes = mapping.written(mapped, external_id)
+    requests = []
+    if create is not None:
+        requests.append({"method": "POST", "path": "/api/v2/tickets?async=true", "body": json.loads(create)})
+    solved = {"status": "solved"} if mapped.joining and mapped.joining.do == "solve" else {}
+    if ticket := solved | json.loads(changes or b"{}"):
+        requests.append({"method": "PUT", "path": f"/api/v2/tickets/{TICKET}", "body": {"ticket": ticket}})
+    return requests
+
+
+def _policies(joining: Joining) -> Json:
+    """Those that this kind of event can come to need."""
+    if joining.do == "create":
+        return joining.model_dump(include={"again", "on_solved", "on_closed"})
+    return joining.model_dump(include={"on_closed", "missing", "wait"})
+
+
+def _id_in(definition: PartnerDefinition, event: Json) -> str | None:
+    """The delivery's id, where the scheme has it in the body."""
+    place = definition.signature.ways[0].id
+    found = payload.find(event, place.body) if place and place.body else None
+    return str(found) if isinstance(found, str | int) and found != "" else None
