@@ -2,9 +2,10 @@
 
 import os
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 
 import psutil
 
@@ -16,18 +17,32 @@ _THIS = "front, partners and Zendesk"
 _OTHERS = "all else on the machine"
 _SHOWN_FROM = 0.005
 
-type Seconds = dict[str, float]
+
+@dataclass(frozen=True, slots=True)
+class _Use:
+    """Seconds of processors until now: of the whole machine, and of each process of ours with its name."""
+
+    machine: float
+    ours: dict[int, tuple[str, float]]
 
 
 def watched(pools: Mapping[str, Pool]) -> Callable[[], str]:
-    """From now on; call it for a sentence: the mean use of processors since, the busiest first."""
+    """From now on; call it for a sentence: the mean use of processors since, the busiest first.
+
+    A process that has ended since, because its function was replaced, counts among all else.
+    """
     before, begin = _used(pools), time.perf_counter()
+    lost = {name: pool.lost for name, pool in pools.items()}
 
     def sentence() -> str:
-        seconds = time.perf_counter() - begin
-        used = {name: (spent - before.get(name, 0.0)) / seconds for name, spent in _used(pools).items()}
-        used[_OTHERS] -= sum(share for name, share in used.items() if name != _OTHERS)
-        return shares(used)
+        seconds, after = time.perf_counter() - begin, _used(pools)
+        spent: defaultdict[str, float] = defaultdict(float)
+        for pid, (name, until_now) in after.ours.items():
+            spent[name] += until_now - before.ours.get(pid, (name, 0.0))[1]
+        spent[_OTHERS] = after.machine - before.machine - sum(spent.values())
+        shared = shares({name: each / seconds for name, each in spent.items()})
+        ended = [f"{name} {number}" for name, pool in pools.items() if (number := pool.lost - lost[name])]
+        return f"{shared} Runtimes that died or overran their time: {', '.join(ended)}." if ended else shared
 
     return sentence
 
@@ -38,18 +53,16 @@ def shares(used: Mapping[str, float]) -> str:
     return f"Processors in use, of {os.cpu_count()}: {', '.join(busy)}."
 
 
-def _used(pools: Mapping[str, Pool]) -> Seconds:
-    """Seconds of a processor that each kind of process has used so far; of all processes as those of the others."""
+def _used(pools: Mapping[str, Pool]) -> _Use:
     functions = {pid: name for name, pool in pools.items() for pid in pool.pids}
-    whole = psutil.cpu_times()
-    spent = {_OTHERS: whole.user + whole.system}
-    this = psutil.Process(os.getpid())
+    whole, this = psutil.cpu_times(), psutil.Process(os.getpid())
+    ours = {}
     for process in [this, *this.children(recursive=True)]:
         with suppress(psutil.Error):
             times = process.cpu_times()
             name = _THIS if process.pid == this.pid else functions.get(process.pid) or _name(process.cmdline())
-            spent[name] = spent.get(name, 0.0) + times.user + times.system
-    return spent
+            ours[process.pid] = name, times.user + times.system
+    return _Use(whole.user + whole.system, ours)
 
 
 def _name(command: list[str]) -> str:

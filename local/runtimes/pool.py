@@ -20,6 +20,8 @@ class Pool:
         """Empty; `serving` fills it."""
         self.function = function
         self.filled = asyncio.Event()
+        self.lost = 0
+        """Runtimes that died, or overran their time, during an invocation."""
         self._free: asyncio.Queue[Runtime] = asyncio.Queue()
         self._runtimes: list[Runtime] = []
 
@@ -40,6 +42,7 @@ class Pool:
         except RuntimeLostError as error:
             log(self.function.name, f"the runtime {runtime.pid} is lost: {error}")
             runtime.gone.set()
+            self.lost += 1
             raise
         finally:
             self._free.put_nowait(runtime)

@@ -97,6 +97,7 @@ def test_one_that_is_lost_during_an_invocation_is_replaced() -> None:
     async def test(relay: Pool, _: FakeStarter) -> None:
         with pytest.raises(RuntimeLostError):
             await relay.invoke(b"x")
+        assert relay.lost == 1
         await replaced(relay, 1)
         assert relay.pids == [2]
 
