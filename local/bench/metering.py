@@ -20,6 +20,7 @@ _STACKS = {"CreateTable", "DescribeTable", "UpdateTimeToLive"}
 """What the stack asks before its functions start."""
 
 _TARGET = "DynamoDB_20120810."
+_STREAMS = "DynamoDBStreams_20120810."
 _KEPT = ("Authorization", "Content-Type", "X-Amz-Date", "X-Amz-Target")
 _PASSED_ON = ("Content-Type", "x-amz-crc32", "x-amzn-RequestId")
 _TIMEOUT = aiohttp.ClientTimeout(60)
@@ -69,7 +70,8 @@ class Meter:
     async def _serve(self, request: web.Request) -> web.Response:
         headers = {name: request.headers[name] for name in _KEPT if name in request.headers}
         operation, body = headers.get("X-Amz-Target", "").removeprefix(_TARGET), await request.read()
-        if operation not in _STACKS:
+        # Those of the stream are the pipe's, which AWS runs, and no request of the table's.
+        if operation not in _STACKS and not operation.startswith(_STREAMS):
             self.requests[operation] += 1
         if operation not in _WRITES:
             return await self._passed_on(headers, body)

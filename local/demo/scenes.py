@@ -239,7 +239,8 @@ def _alert(hooli: Partner, status: str, at: str) -> Event:
     alert = content["alerts"][0] | {"status": status, "startsAt": at, "endsAt": at}
     event_id = f"{alert['fingerprint']}-{at}-{status}"
     alert["annotations"] = {"summary": f"The disk of db-1 is nearly full. ({event_id})"}
-    return Event(hooli.name, json.dumps(content | {"status": status, "alerts": [alert]}).encode(), event_id)
+    body = json.dumps(content | {"status": status, "alerts": [alert]}).encode()
+    return Event(hooli.name, body, event_id, sent_as=f"msg_{status}_{at[:13]}")
 
 
 def _over(stage: Stage, event: Event) -> bool:

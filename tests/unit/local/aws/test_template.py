@@ -26,6 +26,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> template.Template:
 def test_every_route_of_the_api_is_found_with_its_function(plain: template.Template) -> None:
     assert {route.key: route.function for route in template.routes(plain)} == {
         "POST /webhooks/{partner}": "CreateTicketFunction",
+        "GET /webhooks/{partner}/events/{id+}": "CreateTicketFunction",
         "POST /zendesk/ticket-updates": "UpdateTicketFunction",
         "$default": "CreateTicketFunction",
     }
