@@ -23,6 +23,8 @@ from local.processes import log
 LOOK_SECONDS = 0.25
 _PLACEHOLDER = re.compile(r'(?P<quote>"?)<(?P<path>\$[^>]+)>')
 
+_FROM_THE_BEGINNING = {"ShardIteratorType": "TRIM_HORIZON"}
+
 type Json = dict[str, Any]
 
 
@@ -93,6 +95,8 @@ class Pipe:
         self._events = events
         self._places: dict[str, str | None] = {}
         """By shard: the iterator from which to go on; None once it is read to its end."""
+        self._told: dict[str, str] = {}
+        """By shard: the number of the last record that was told of."""
 
     async def carry(self) -> None:
         """Go on for ever. What fails is logged, and tried again from where it failed."""
@@ -114,20 +118,31 @@ class Pipe:
 
     def _carry_shard(self, shard: str) -> None:
         if shard not in self._places:
-            beginning = self._streams.get_shard_iterator(
-                StreamArn=self._stream_arn, ShardId=shard, ShardIteratorType="TRIM_HORIZON"
+            told = self._told.get(shard)
+            where = (
+                {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "SequenceNumber": told} if told else _FROM_THE_BEGINNING
             )
-            self._places[shard] = beginning["ShardIterator"]
+            found = self._streams.get_shard_iterator(StreamArn=self._stream_arn, ShardId=shard, **where)
+            self._places[shard] = found["ShardIterator"]
         while (place := self._places[shard]) is not None:
-            answer = self._streams.get_records(ShardIterator=place)
-            entries = [self._definition.entry(_as_json(record)) for record in answer["Records"]]
-            for entry in filter(None, entries):
-                told = self._events.put_events(Entries=[entry | {"EventBusName": self._bus}])
-                if told["FailedEntryCount"]:
-                    raise PipeError(f"the bus took no entry: {told['Entries'][0].get('ErrorCode')}")
+            try:
+                answer = self._streams.get_records(ShardIterator=place)
+            except ClientError:
+                # An iterator is good for a quarter of an hour, and of those of DynamoDB Local some never are.
+                del self._places[shard]
+                raise
+            for record in answer["Records"]:
+                self._tell(self._definition.entry(_as_json(record)))
+                self._told[shard] = record["dynamodb"]["SequenceNumber"]
             self._places[shard] = answer.get("NextShardIterator")
             if not answer["Records"]:
                 return
+
+    def _tell(self, entry: Json | None) -> None:
+        if entry is not None:
+            told = self._events.put_events(Entries=[entry | {"EventBusName": self._bus}])
+            if told["FailedEntryCount"]:
+                raise PipeError(f"the bus took no entry: {told['Entries'][0].get('ErrorCode')}")
 
 
 def _as_json(record: Json) -> Json:

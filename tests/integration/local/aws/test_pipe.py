@@ -113,6 +113,27 @@ def test_what_the_bus_does_not_take_is_told_again_and_nothing_is_left_out(stream
     assert [it["event_id"] for it in bus.told] == ["msg_1", "msg_9"]
 
 
+def test_an_iterator_that_is_no_good_is_replaced_where_it_failed(
+    stream: Any, bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arn, streams, write = stream
+    pipe = Pipe(definition(), arn, BUS, streams, bus)
+    (created,) = [row for row in stored_rows.examples() if row.state == TicketState.CREATED]
+    write(created)
+    pipe.carry_once()
+    write(created.model_copy(update={"pk": "ticket#acme#msg_9", "event_id": "msg_9"}))
+
+    def refuse(**_: Any) -> None:
+        raise ClientError({"Error": {"Code": "TrimmedDataAccessException", "Message": ""}}, "GetRecords")
+
+    with monkeypatch.context() as once:
+        once.setattr(streams, "get_records", refuse)
+        with pytest.raises(ClientError):
+            pipe.carry_once()
+    pipe.carry_once()
+    assert [it["event_id"] for it in bus.told] == ["msg_1", "msg_9"]
+
+
 def test_a_stream_that_is_gone_is_an_error_of_botocore(bus: Bus, stream: Any) -> None:
     _, streams, _ = stream
     gone = "arn:aws:dynamodb:eu-central-1:123456789012:table/none/stream/2026-11-22T00:00:00.000"
