@@ -14,7 +14,7 @@ from local.runtimes.runtime import ACCOUNT, REGION, InvocationError
 
 class Schedule:
     """Calls a function at an interval, however long a call takes, but one at a time, as reserved concurrency 1 has it:
-    a tick that comes during a call is lost.
+    a tick that comes during a call waits in Lambda's queue for its end, and several do as much as one.
     """
 
     def __init__(self, pool: Pool, every: float | None) -> None:
@@ -40,23 +40,25 @@ class Schedule:
     async def tick(self) -> None:
         """Go on for ever. A run that fails is logged: the next tick is the retry."""
         loop = asyncio.get_running_loop()
-        began = loop.time()
+        last = loop.time()
         while True:
             self._changed.clear()
-            wait = self._every and until_next(self._every, loop.time() - began)
+            every = self._every
+            wait = None if every is None else max(last + every - loop.time(), 0)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._changed.wait(), wait)
-                began = loop.time()
+                last = loop.time()
                 continue
+            last = latest_tick(last, every or 0, loop.time())
             try:
                 await self.run_now()
             except InvocationError as error:
                 log("schedule", f"{self._pool.function.name}: {type(error).__name__}: {error}")
 
 
-def until_next(every: float, elapsed: float) -> float:
-    """Seconds until the next tick, so many seconds after the first interval began: a long call puts none off."""
-    return every - elapsed % every
+def latest_tick(before: float, every: float, now: float) -> float:
+    """When the tick was that is due `now`: a long call puts none off, and of several during it the last one counts."""
+    return before + max(int((now - before) // every), 1) * every
 
 
 @contextlib.asynccontextmanager

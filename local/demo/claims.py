@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from local.demo.partner import Answer, Event
+from local.demo.subscriber import kind_of
 
 type Rows = Mapping[str, Mapping[str, Any]]
 """The relay's rows by their `pk`."""
@@ -157,7 +158,7 @@ def loop_was_cut(outcomes: Sequence[int | str]) -> Claim:
 def all_told(rows: Rows, outcomes: Sequence[Mapping[str, str]]) -> Claim:
     """`outcomes` are what a subscriber of the event bus has heard; it may hear the same twice."""
     stored = {
-        (pk, str(row["version"]), f"{pk.partition('#')[0]}.{_end(row)}", str(row.get("ticket_id", "none")))
+        (pk, str(row["version"]), kind_of(row), str(row.get("ticket_id", "none")))
         for pk, row in rows.items()
         if "due_at" not in row and "of_event" not in row
     }
@@ -167,11 +168,6 @@ def all_told(rows: Rows, outcomes: Sequence[Mapping[str, str]]) -> Claim:
         bool(stored) and told == stored,
         f"{len(told & stored)} of {len(stored)}, and {len(told - stored)} others",
     )
-
-
-def _end(row: Mapping[str, Any]) -> str:
-    solved = row["state"] == "joined" and row.get("joining", {}).get("do") == "solve"
-    return "solved" if solved else str(row["state"])
 
 
 def one_ticket_for_all(events: Sequence[Event], rows: Rows, tickets: Sequence[Ticket]) -> Claim:

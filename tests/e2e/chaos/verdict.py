@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from local.demo.subscriber import kind_of
 from tests.e2e.chaos.senders import Sent
 from ticket_relay.storage.store import unpacked
 
@@ -59,7 +60,7 @@ def judged(seen: Evidence) -> list[Violation]:
 def untold(items: Mapping[str, Item], outcomes: Sequence[Mapping[str, str]]) -> list[Violation]:
     """The bus hears how each row ended, at least once, and nothing else. No row is started again here."""
     ended = {
-        (pk, str(item.get("version")), f"{pk.partition('#')[0]}.{_end(item)}")
+        (pk, str(item.get("version")), kind_of(item))
         for pk, item in items.items()
         if "state" in item and item["state"] not in WORKING and "of_event" not in item
     }
@@ -68,12 +69,6 @@ def untold(items: Mapping[str, Item], outcomes: Sequence[Mapping[str, str]]) -> 
         *(Violation(pk, f"nobody was told of {kind}") for pk, _, kind in sorted(ended - heard)),
         *(Violation(pk, f"others were told of {kind}, which did not happen") for pk, _, kind in sorted(heard - ended)),
     ]
-
-
-def _end(item: Item) -> str:
-    """An event that joined a ticket to solve it has solved it."""
-    solved = item["state"] == "joined" and item.get("joining", {}).get("do") == "solve"
-    return "solved" if solved else str(item["state"])
 
 
 def leaks(log: Iterable[str], secrets: Collection[str], canary: str) -> list[Violation]:

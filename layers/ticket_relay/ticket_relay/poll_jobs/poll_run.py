@@ -12,8 +12,10 @@ from ticket_relay.storage.store import Unreadable
 
 CALL_TIME = 8.0
 """Seconds for the calls about one row, or one batch of jobs."""
-TIME_FOR_MANY = 20.0
-"""Seconds in which a hundred rows are held, sent and told of it."""
+TIME_FOR_MANY = 12.0
+"""Seconds in which a hundred rows are held, sent and told of it: four for two hundred writes, several at once. If the
+time is over before, the rows are in doubt, and looked for.
+"""
 WAIT_SECONDS = 15.0
 """A run waits for what is due within so many seconds; the rest is the next run's."""
 DEFERRED_SECONDS = 600.0
@@ -53,6 +55,7 @@ class Run:
     waiting: dict[str, Submitted] = field(default_factory=dict)
     """Rows that wait for a job, as far as this run knows: those that it sent together, and those that are due soon."""
     batches_polled_at: float = 0.0
+    _looked: bool = False
 
     @property
     def has_time(self) -> bool:
@@ -84,7 +87,8 @@ class Run:
 
     def look(self) -> list[Row]:
         """One look at what is due, or will be while the run waits: the rows to send. The others join `waiting`."""
-        now, first = self.services.now(), not self.waiting
+        now, first = self.services.now(), not self._looked
+        self._looked = True
         wanted = {
             Work.SEND: (now + WAIT_SECONDS, MOST_TO_SEND),
             Work.DOUBT: (now + WAIT_SECONDS, MOST_TO_SEND),

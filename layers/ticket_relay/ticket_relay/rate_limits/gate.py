@@ -52,9 +52,8 @@ class State:
 
 class Gate:
     """`now` is the wall clock in epoch seconds; `left_to_others` is how many requests a minute of the account's others
-    may make. `on_pressure` is called when events begin to go together. Raises StoreUnavailable
-    where it is asked, never where it records: an answer of Zendesk that a worker has in hand is worth more than what
-    others learn from it.
+    may make. `on_pressure` is called when events begin to go together. Raises StoreUnavailable where it is asked, never
+    where it records: an answer of Zendesk that a worker has in hand is worth more than what others learn from it.
     """
 
     def __init__(
@@ -71,7 +70,7 @@ class Gate:
         self._update_limits = update_limits
         self._left_to_others = left_to_others
         self._pace = pace
-        self._on_pressure = on_pressure
+        self.on_pressure = on_pressure
         self.now = now
 
     @contextmanager
@@ -116,6 +115,7 @@ class Gate:
             )
 
     def closed_until(self, *endpoints: str) -> float | None:
+        """None: the gate is open for these endpoints, or its half-open trial may be made."""
         return self.state(*endpoints).closed_until
 
     def go_together(self, read: float, limit: str = ACCOUNT) -> bool:
@@ -166,9 +166,6 @@ class Gate:
     def used_up(self, limits: Iterable[Limit]) -> list[Limit]:
         """Of the account's requests, the share of others counts as used."""
         return [each for each in limits if each.remaining <= (self._left_to_others if each.name == ACCOUNT else 0)]
-
-    def start_poller(self) -> None:
-        self._on_pressure()
 
     def _take(self, item: Item, by: Deadline, endpoints: Iterable[str], ticket_id: int | None, alone: bool) -> Permit:
         now = self.now()
@@ -244,7 +241,7 @@ class _Calls:
             if limit in self.pressed
         ]
         if any(begins):
-            self._gate.start_poller()
+            self._gate.on_pressure()
 
 
 def _latest(item: Item, attributes: Mapping[str, str], limits: Iterable[str]) -> float:

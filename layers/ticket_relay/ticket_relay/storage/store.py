@@ -46,11 +46,6 @@ class Backlog:
     oldest: float | None
 
 
-def in_turn[Given, Result](function: Callable[[Given], Result], given: Iterable[Given]) -> Iterable[Result]:
-    """The plain `map`, which the poller replaces with that of a pool of threads."""
-    return map(function, given)
-
-
 def count_and_log(row: Row, before: Row | None, *, by_partner: bool = False) -> None:
     """A new state is one metric and one line; a change within a state only a line of DEBUG.
 
@@ -77,7 +72,7 @@ class Store:
         self,
         table: Table,
         report: Callable[[Row, Row | None], None] = count_and_log,
-        each: Callable[..., Iterable[Any]] = in_turn,
+        each: Callable[..., Iterable[Any]] = map,
     ) -> None:
         self._table = table
         self._report = report
@@ -147,7 +142,7 @@ class Store:
             else:
                 only_if = "#state = :state AND version = :version"
                 self._table.put(
-                    _packed(_item(new)), only_if=only_if, given={f":{name}": before[name] for name in before}
+                    _packed(_item(new)), only_if=only_if, given={f":{name}": value for name, value in before.items()}
                 )
         except ConditionFailed:
             raise StaleRow(f"The row left {old.state} version {old.version} since it was read.") from None

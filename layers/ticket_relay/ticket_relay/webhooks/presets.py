@@ -2,35 +2,26 @@
 
 from ticket_relay.webhooks.scheme import Basic, Bearer, Hmac, Place, Probe, Scheme, Timestamp
 
-_STANDARD_WEBHOOKS = Hmac(
-    header="webhook-signature",
-    encoding="base64",
-    prefix="v1,",
-    separator=" ",
-    signed="{id}.{timestamp}.{body}",
-    key="whsec",
-    id=Place(header="webhook-id"),
-    timestamp=Timestamp(header="webhook-timestamp"),
-)
+
+def _standard_webhooks(headers: str) -> Hmac:
+    """By how the names of its headers begin."""
+    return Hmac(
+        header=f"{headers}-signature",
+        encoding="base64",
+        prefix="v1,",
+        separator=" ",
+        signed="{id}.{timestamp}.{body}",
+        key="whsec",
+        id=Place(header=f"{headers}-id"),
+        timestamp=Timestamp(header=f"{headers}-timestamp"),
+    )
+
 
 PRESETS = {
     # github.com/standard-webhooks/standard-webhooks, version 1.0.0. Signatures of v1a (Ed25519) are passed over.
-    "standard-webhooks": Scheme((_STANDARD_WEBHOOKS,)),
+    "standard-webhooks": Scheme((_standard_webhooks("webhook"),)),
     # docs.svix.com/receiving/verifying-payloads/how-manual
-    "svix": Scheme(
-        (
-            Hmac(
-                header="svix-signature",
-                encoding="base64",
-                prefix="v1,",
-                separator=" ",
-                signed="{id}.{timestamp}.{body}",
-                key="whsec",
-                id=Place(header="svix-id"),
-                timestamp=Timestamp(header="svix-timestamp"),
-            ),
-        )
-    ),
+    "svix": Scheme((_standard_webhooks("svix"),)),
     # docs.github.com/webhooks/using-webhooks/validating-webhook-deliveries; a new webhook is sent a `ping`.
     "github": Scheme(
         (Hmac(header="x-hub-signature-256", prefix="sha256=", id=Place(header="x-github-delivery")),),
@@ -79,7 +70,7 @@ PRESETS = {
     # it is, with an Idempotency-Key since 17.4.
     "gitlab": Scheme(
         (
-            _STANDARD_WEBHOOKS,
+            _standard_webhooks("webhook"),
             Bearer(header="x-gitlab-token", id=Place(header="idempotency-key")),
             Bearer(header="x-gitlab-token", id=Place(header="x-gitlab-event-uuid")),
         )
