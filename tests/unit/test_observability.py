@@ -40,6 +40,15 @@ def test_a_refusal_is_counted_by_its_reason(capsys):
     assert (metric["RequestRefused"], metric["reason"]) == ([1.0], "stale_timestamp")
 
 
+def test_an_ignored_event_is_counted_by_partner_only_on_demand(capsys, counted):
+    observability.ignored("acme", by_partner=False)
+    assert capsys.readouterr().out == ""
+    observability.ignored("acme", by_partner=True)
+    (metric,) = lines(capsys)
+    assert (metric["EventIgnored"], metric["partner"]) == ([1.0], "acme")
+    assert counted("EventIgnored") == 2
+
+
 def test_an_outcome_is_one_metric_whichever_function_counts_it(capsys):
     @observability.lambda_handler
     def handler(_event, _context):

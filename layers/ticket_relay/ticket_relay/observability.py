@@ -44,10 +44,14 @@ def refused(code: str) -> None:
     count("RequestRefused", reason=code)
 
 
-def ignored(partner: str) -> None:
-    """An event that no case of its partner's definition is for: a partner's new kind of event may be among them."""
+def ignored(partner: str, *, by_partner: bool) -> None:
+    """An event that no case of its partner's definition is for: a partner's new kind of event may be among them.
+
+    `by_partner` counts it for its partner as well.
+    """
     count("EventIgnored")
-    count("EventIgnored", partner=partner)
+    if by_partner:
+        count("EventIgnored", partner=partner)
 
 
 def unexpected(error: Exception) -> None:

@@ -95,7 +95,7 @@ def _made(definition: PartnerDefinition, events: Sequence[Event]) -> tuple[list[
 def _receipts(services: Services, partner: str, made: Sequence[_Made], by: Deadline) -> Iterator[Receipt]:
     for each in made:
         if each.mapped is None or each.make is None:
-            observability.ignored(partner)
+            observability.ignored(partner, by_partner=services.settings.metrics_by_partner)
             yield Receipt(IGNORED, each.id)
         elif len(made) == 1:
             yield take(services, each.mapped, each.make, by)

@@ -91,7 +91,7 @@ def receive(services: Services, partner: str, headers: Mapping[str, str], body: 
     try:
         mapped = mapping.map_event(definition, *mapping.events_of(definition, event, delivery))
         if mapped is None:
-            observability.ignored(partner)
+            observability.ignored(partner, by_partner=services.settings.metrics_by_partner)
             return Receipt("ignored", delivery.id)
         make = maker(partner, mapped, body_digest(request.text))
     except MappingFailed as error:

@@ -1,24 +1,13 @@
 import json
 
 import pytest
-from click.testing import CliRunner
 
-from cli.main import main
 from tests.builders import CANARY, ROOT
+from tests.unit.cli.previewing.command import answer, preview
 from ticket_relay.webhooks.presets import PRESETS
 
 TICKET = {"subject": "${event.title}", "comment": {"body": "x"}}
 EVENT = json.loads((ROOT / "events/globex-refund-requested.json").read_bytes())
-
-
-def preview(*words, typed=None):
-    return CliRunner(mix_stderr=False).invoke(main, ["preview", *words], input=typed)
-
-
-def answer(*words, typed=None):
-    result = preview(*words, "--json", typed=typed)
-    assert result.exit_code == 0, result.stderr
-    return json.loads(result.stdout)
 
 
 @pytest.fixture

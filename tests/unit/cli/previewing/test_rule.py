@@ -2,28 +2,17 @@ import json
 
 import boto3
 import pytest
-from click.testing import CliRunner
 
 from cli import definitions
-from cli.main import main
 from cli.previewing import rule as previewing
 from layers.config.compile import Config
 from tests.builders import CANARY, ROOT
+from tests.unit.cli.previewing.command import answer, preview
 from ticket_relay.definitions.models import UpdateRule
 
 TICKET = json.loads((ROOT / "events/zendesk-ticket-vip-waiting.json").read_bytes())["ticket"]
 EVENT = json.loads((ROOT / "events/zendesk-ticket-update-escalate-vip.json").read_bytes())
 RULE = "escalate-vip"
-
-
-def preview(*words, typed=None):
-    return CliRunner(mix_stderr=False).invoke(main, ["preview", *words], input=typed)
-
-
-def answer(*words, typed=None):
-    result = preview(*words, "--json", typed=typed)
-    assert result.exit_code == 0, result.stderr
-    return json.loads(result.stdout)
 
 
 @pytest.fixture
