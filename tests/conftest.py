@@ -7,14 +7,20 @@ from hypothesis import settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
+BREAKING = ("tests/e2e/test_chaos", "tests/e2e/test_watching")
+"""End-to-end tests that break a stack of their own."""
+
 
 class OneStack(LoadScopeScheduling):
-    """All end-to-end tests in one process, since they share one local stack; any other test wherever there is room.
+    """All end-to-end tests that share one local stack in one process, and those that break one in another; any other
+    test wherever there is room.
 
     The mark `xdist_group` would say it shorter, but pytest 9.2 ignores it (pytest-xdist issue 1386).
     """
 
     def _split_scope(self, nodeid: str) -> str:
+        if nodeid.startswith(BREAKING):
+            return "broken stack"
         return "stack" if nodeid.startswith("tests/e2e/") else nodeid
 
 
