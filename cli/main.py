@@ -7,6 +7,7 @@ from typing import Any, override
 import click
 
 from cli import authoring, reading, restoring, shown
+from cli.console.command import console
 from cli.doctor.examination import examine
 from cli.doctor.finding import Status
 from cli.failures import told
@@ -58,7 +59,7 @@ def main() -> None:
     """
 
 
-for command in authoring.COMMANDS:
+for command in (*authoring.COMMANDS, console):
     main.add_command(command)
 
 

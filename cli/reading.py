@@ -12,7 +12,7 @@ from boto3.dynamodb.types import TypeDeserializer
 
 from cli.where import Place
 from ticket_relay.rate_limits import gate
-from ticket_relay.storage.rows import TicketRow, UpdateRow
+from ticket_relay.storage.rows import TicketRow, TicketState, UpdateRow, UpdateState
 from ticket_relay.storage.store import unpacked
 from ticket_relay.zendesk import auth
 
@@ -80,6 +80,9 @@ FIELDS: dict[str, _Fields] = {"ticket": _TICKET | _ALL, "update": _UPDATE | _ALL
 """By kind: the attributes that are read, and the function that converts each for the operator. No payload is among
 them."""
 
+NOT_OVER = sorted(WORKING | {TicketState.UNMAPPED, TicketState.FAILED, UpdateState.CONFLICT})
+"""The states of rows that wait, and of those that have stopped without a ticket or an update."""
+
 _COUNTED = ("pk", "state", "partner", "created_at")
 
 
@@ -92,6 +95,8 @@ class Wanted:
     partner: str | None = None
     before: float | None = None
     """Only rows that were created before this time, in epoch seconds."""
+    since: float | None = None
+    """Only rows that were created at this time or later, and those that are not over, however old."""
     correlation: str | None = None
     """Only events about the same thing, by the key that their rows have for it."""
     limit: int | None = None
@@ -113,7 +118,7 @@ def oldest(place: Place, wanted: Wanted) -> tuple[list[Record], int]:
 
     def counted() -> Iterator[Record]:
         nonlocal matched
-        for item in _scan(place, wanted, ("pk", "state", *FIELDS["ticket"], *FIELDS["update"])):
+        for item in scan(place, wanted, ("pk", "state", *FIELDS["ticket"], *FIELDS["update"])):
             matched += 1
             yield _record(item)
 
@@ -126,7 +131,7 @@ def stats(place: Place, now: float) -> Record:
     """
     counts: Counter[tuple[str, str, str]] = Counter()
     unfinished: tuple[float, str, str] | None = None
-    for item in _scan(place, Wanted(), _COUNTED):
+    for item in scan(place, Wanted(), _COUNTED):
         pk, state = item["pk"], item.get("state", "")
         counts[_kind(pk), item.get("partner", ""), state] += 1
         if state in WORKING:
@@ -197,11 +202,13 @@ def _kind(pk: str) -> str:
 
 def _item(place: Place, pk: str, names: Iterable[str]) -> dict[str, Any] | None:
     item = place.client.get_item(TableName=place.table, Key={"pk": {"S": pk}}, ConsistentRead=True, **_only(names))
-    return _plain(item["Item"]) if "Item" in item else None
+    return plain(item["Item"]) if "Item" in item else None
 
 
-def _scan(place: Place, wanted: Wanted, names: Iterable[str]) -> Iterator[dict[str, Any]]:
-    """The filter does not lower the cost: DynamoDB reads, and bills, the items that it then leaves out (developer
+def scan(place: Place, wanted: Wanted, names: Iterable[str], *, consistent: bool = False) -> Iterator[dict[str, Any]]:
+    """These attributes of the wanted rows, page by page and in no order. `consistent` reads cost twice as much.
+
+    The filter does not lower the cost: DynamoDB reads, and bills, the items that it then leaves out (developer
     guide, "Filter expressions for scan").
     """
     kinds = [wanted.kind] if wanted.kind else list(FIELDS)
@@ -221,14 +228,20 @@ def _scan(place: Place, wanted: Wanted, names: Iterable[str]) -> Iterator[dict[s
     if wanted.before is not None:
         conditions.append("#created_at < :before")
         given[":before"] = {"N": f"{wanted.before:.3f}"}
+    if wanted.since is not None:
+        open_states = {f":open{number}": state for number, state in enumerate(NOT_OVER)}
+        conditions.append(f"#created_at >= :since OR #state IN ({', '.join(open_states)})")
+        given |= {":since": {"N": f"{wanted.since:.3f}"}}
+        given |= {name: {"S": state} for name, state in open_states.items()}
     pages = place.client.get_paginator("scan").paginate(
         TableName=place.table,
+        ConsistentRead=consistent,
         FilterExpression=" AND ".join(f"({condition})" for condition in conditions),
         ExpressionAttributeValues=given,
         **_only(names),
     )
     for page in pages:
-        yield from map(_plain, page["Items"])
+        yield from map(plain, page["Items"])
 
 
 def _only(names: Iterable[str]) -> Any:
@@ -240,7 +253,8 @@ def _only(names: Iterable[str]) -> Any:
     }
 
 
-def _plain(item: Mapping[str, Any]) -> dict[str, Any]:
+def plain(item: Mapping[str, Any]) -> dict[str, Any]:
+    """As DynamoDB writes an item, in Python's own types."""
     read = TypeDeserializer().deserialize
     return {name: read(value) for name, value in item.items()}
 

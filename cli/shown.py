@@ -12,13 +12,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-_COLOURS = {
+COLOURS = {
     **dict.fromkeys(("created", "joined", "split", "applied", "skipped", "ignored", "redriven", "open"), "green"),
     **dict.fromkeys(("accepted", "submitted"), "cyan"),
     **dict.fromkeys(("unmapped", "conflict", "moved", "closed", "probe_due"), "yellow"),
     **dict.fromkeys(("failed", "refused", "gone"), "red"),
 }
-_UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
+"""By state or outcome."""
+UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
 
 
 def as_json(value: Any) -> None:
@@ -107,16 +108,17 @@ def _word(value: Any) -> str:
 def _coloured(value: Any, *, exact: bool) -> Text:
     match value:
         case datetime() if exact:
-            return Text.assemble(f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S}Z ", (f"({_distance(value)})", "dim"))
+            return Text.assemble(f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S}Z ", (f"({distance(value)})", "dim"))
         case datetime():
-            return Text(_distance(value))
+            return Text(distance(value))
         case _:
             word = _word(value)
-            return Text(word, _COLOURS.get(word, ""))
+            return Text(word, COLOURS.get(word, ""))
 
 
-def _distance(at: datetime) -> str:
+def distance(at: datetime) -> str:
+    """From now, in the largest unit that fits: `3 min ago`, `in 2 h`."""
     seconds = round(time.time() - at.timestamp())
-    unit, size = next((each for each in _UNITS if abs(seconds) >= each[1]), _UNITS[-1])
+    unit, size = next((each for each in UNITS if abs(seconds) >= each[1]), UNITS[-1])
     count = f"{abs(seconds) // size} {unit}"
     return f"{count} ago" if seconds >= 0 else f"in {count}"

@@ -66,7 +66,7 @@ class Where:
     def client(self, service: str) -> Any:
         """A client of an AWS service there. Raises botocore's errors where the profile or the region is missing."""
         session = boto3.Session(profile_name=self.profile, region_name=self.region)
-        url = (self.dynamodb_url if service == "dynamodb" else None) or self.endpoint_url
+        url = (self.dynamodb_url if service in {"dynamodb", "dynamodbstreams"} else None) or self.endpoint_url
         return session.client(service, config=_CLIENT, **self._at(url))  # type: ignore[call-overload] # lite stubs know no service by name
 
     def described(self) -> "Stack":

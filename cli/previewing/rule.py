@@ -23,6 +23,7 @@ MARKER = "(the update's own mark)"
 MARKER_OF_FIRST = "(another one)"
 LATER_STAMP = "(updated_at, read again after the first)"
 EXTERNAL_ID = "(the follow-up's own)"
+NOT_A_TICKET = "not_a_ticket"
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +155,8 @@ def _ticket(content: bytes) -> Json:
     try:
         found = json.loads(content)
     except (ValueError, RecursionError):
-        raise PayloadRefused("not_a_ticket", "The ticket is not JSON.") from None
+        raise PayloadRefused(NOT_A_TICKET, "The ticket is not JSON.") from None
     ticket = found.get("ticket", found) if isinstance(found, dict) else None
     if isinstance(ticket, dict) and isinstance(ticket.get("id"), int) and isinstance(ticket.get("updated_at"), str):
         return ticket
-    raise PayloadRefused("not_a_ticket", "That is no ticket as Show Ticket answers it: it lacks id or updated_at.")
+    raise PayloadRefused(NOT_A_TICKET, "That is no ticket as Show Ticket answers it: it lacks id or updated_at.")

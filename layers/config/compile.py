@@ -83,16 +83,19 @@ class Problem:
 
 
 class Source:
-    """A YAML file that knows on which line each of its parts stands, and collects what is wrong with them."""
+    """A YAML file that knows on which line each of its parts stands, and collects what is wrong with them.
 
-    def __init__(self, path: Path) -> None:
+    `content` stands in the place of what the file holds.
+    """
+
+    def __init__(self, path: Path, content: bytes | None = None) -> None:
         self.path = path
         self.value: Any = None
         self.problems: list[Problem] = []
         self._lines: dict[Place, int] = {}
         loader = None
         try:
-            loader = yaml.SafeLoader(path.read_bytes())
+            loader = yaml.SafeLoader(path.read_bytes() if content is None else content)
             node = loader.get_single_node()
             if node is not None:
                 self._index(node, ())
@@ -114,6 +117,13 @@ class Source:
             place[:length] for length in range(len(place), -1, -1) if place[:length] in self._lines or not length
         )
         self._report(self._lines.get(around, 1), f"{shown}: {reason}" if shown else reason)
+
+    def failed(self, sentence: str, where: str = "") -> None:
+        """Report why a mapping failed, on the lines of the parts that its sentence names."""
+        for each in sentence.removesuffix(".").split("; "):
+            place, _, reason = each.partition(": ")
+            steps = re.findall(r"[^.\[\]]+", place)
+            self.wrong(tuple(int(step) if step.isdigit() else step for step in steps), reason + where)
 
     def _report(self, line: int, reason: str) -> None:
         self.problems.append(Problem(shown(self.path), line, reason))
@@ -208,7 +218,7 @@ def _read_all(
     for path in sorted((config.folder / folder).glob("[!.]*")):
         source = Source(path)
         if not source.problems:
-            definition = _checked(source, model)
+            definition = checked(source, model)
             if definition is not None and on_samples and not source.problems:
                 _render_sample(definition, config, source)
             definitions[path.stem] = source.value
@@ -216,7 +226,8 @@ def _read_all(
     return definitions, problems
 
 
-def _checked(source: Source, model: type[PartnerDefinition | UpdateRule]) -> PartnerDefinition | UpdateRule | None:
+def checked(source: Source, model: type[PartnerDefinition | UpdateRule]) -> PartnerDefinition | UpdateRule | None:
+    """The definition, if it has the right form; the source has what is wrong with it otherwise, and with its code."""
     try:
         definition = model.model_validate(source.value)
     except ValidationError as error:
@@ -300,10 +311,7 @@ def _render_sample(definition: PartnerDefinition | UpdateRule, config: Config, s
     except SampleError as error:
         source.wrong(error.place, str(error))
     except MappingFailed as failed:
-        for sentence in failed.sentence.removesuffix(".").split("; "):
-            place, _, reason = sentence.partition(": ")
-            steps = re.findall(r"[^.\[\]]+", place)
-            source.wrong(tuple(int(step) if step.isdigit() else step for step in steps), f"{reason}, on the sample")
+        source.failed(failed.sentence, ", on the sample")
 
 
 def _look_for_id_and_time(partner: PartnerDefinition, event: dict[str, Any], source: Source) -> None:
