@@ -1,10 +1,8 @@
 """The console as a WSGI application."""
 
-import json
 from collections.abc import Sequence
 from datetime import datetime
 from http import HTTPStatus
-from typing import Any
 
 import click
 from flask import Flask, redirect, render_template, url_for
@@ -14,7 +12,7 @@ from werkzeug.wrappers import Response
 
 from cli.console import events, health, playground
 from cli.console.guard import guard, is_admitted
-from cli.console.parts import Parts
+from cli.console.parts import Parts, indented, pretty
 from cli.reading import moment
 from cli.shown import COLOURS, UNITS, distance, iso
 
@@ -29,7 +27,7 @@ def make_app(parts: Parts, token: str, hosts: Sequence[str]) -> Flask:
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters |= {"iso": iso, "ago": distance, "moment": moment, "exact": _exact, "tone": _tone}
-    app.jinja_env.filters |= {"pretty": _pretty, "pretty_text": _pretty_text, "after": _after}
+    app.jinja_env.filters |= {"pretty": pretty, "indented": indented, "after": _after}
     app.jinja_env.globals["parts"] = parts
     guard(app, token, hosts)
     for views in (events.views(parts), playground.views(parts), health.views(parts)):
@@ -52,18 +50,6 @@ def make_app(parts: Parts, token: str, hosts: Sequence[str]) -> Flask:
         return render_template("error.html", title="Not done", sentence=error.message), HTTPStatus.BAD_GATEWAY
 
     return app
-
-
-def _pretty(value: Any) -> str:
-    return json.dumps(value, indent=2, ensure_ascii=False)
-
-
-def _pretty_text(text: str) -> str:
-    """JSON, if it is some, line by line."""
-    try:
-        return _pretty(json.loads(text))
-    except (ValueError, RecursionError):
-        return text
 
 
 def _after(before: datetime, at: datetime) -> str:

@@ -20,7 +20,7 @@ AGES = (
     ("under a minute", 60.0),
     ("1 to 5 minutes", 300.0),
     ("5 to 15 minutes", 900.0),
-    ("15 minutes to an hour", 3600.0),
+    ("15 to 60 minutes", 3600.0),
     ("1 to 6 hours", 21600.0),
     ("6 to 24 hours", 86400.0),
     ("over a day", float("inf")),

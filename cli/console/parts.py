@@ -1,5 +1,6 @@
 """What all views of the console share."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -26,6 +27,19 @@ class Parts:
     checkup: Checkup
     zendesk_url: str | None
     """For links to tickets; None if it is not known."""
+
+
+def indented(value: object) -> str:
+    """As JSON, with a line for each of its parts."""
+    return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def pretty(text: str) -> str:
+    """A stored text with a line for each of its parts, if it is JSON; as it is otherwise."""
+    try:
+        return indented(json.loads(text))
+    except (ValueError, RecursionError):
+        return text
 
 
 def if_new(version: str, render: Callable[[], str]) -> Response:

@@ -5,7 +5,7 @@ from pathlib import Path
 from flask import Blueprint, abort, render_template, request
 
 from cli import previewing, reading
-from cli.console.parts import Parts
+from cli.console.parts import Parts, pretty
 from cli.console.trial import FOLDERS, Trial, attempt
 from cli.failures import told
 from layers.config.compile import Config, Source, checked
@@ -87,7 +87,7 @@ def _stored(parts: Parts, key: str) -> str:
         record = reading.get(parts.place, key, payload=True)
     if record is None or not record["event"]:
         abort(404, "The row does not hold its event any more: it is kept until it is mapped.")
-    return str(record["event"])
+    return pretty(record["event"])
 
 
 def _shown(trial: Trial) -> dict[str, object]:

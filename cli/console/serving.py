@@ -71,7 +71,7 @@ def connected(where: Where, config: Config, days: float) -> Parts:
 def _name(where: Where, region: str) -> str:
     if not where.endpoint_url:
         return f"{where.stack or DEFAULT_STACK}, {region}"
-    return "the local stack" if on_loopback(where.endpoint_url) else where.endpoint_url
+    return "local stack" if on_loopback(where.endpoint_url) else where.endpoint_url
 
 
 def _zendesk_url(where: Where) -> str | None:

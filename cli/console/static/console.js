@@ -130,10 +130,6 @@ if (playground) {
     clearTimeout(waiting);
     waiting = setTimeout(attempt, STILL);
   });
-  playground.addEventListener("submit", (event) => {
-    event.preventDefault();
-    attempt();
-  });
   for (const [pre, text] of gutters) {
     text.addEventListener("scroll", () => (pre.scrollTop = text.scrollTop));
   }
