@@ -12,7 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from layers.config.compile import VARIABLE
 from local.aws.cloud import forget_aws_profile
-from local.hint import how_to_send
+from local.hint import how_to_use
 from local.processes import log
 from local.ready import announced
 from local.runtimes.runtime import InitError
@@ -95,7 +95,7 @@ async def _serve(options: Options) -> None:
             with announced(stack.ready):
                 print(json.dumps(stack.ready), flush=True)  # noqa: T201 - the contract's one line
                 if sys.stderr.isatty():
-                    print(how_to_send(stack.ready, options.config), file=sys.stderr, flush=True)  # noqa: T201 - a person is watching
+                    print(how_to_use(stack.ready, options.config), file=sys.stderr, flush=True)  # noqa: T201 - a person is watching
                 await asyncio.Event().wait()
     except asyncio.CancelledError:
         if not stopped.is_set():

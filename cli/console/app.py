@@ -55,6 +55,8 @@ def make_app(parts: Parts, token: str, hosts: Sequence[str]) -> Flask:
 def _after(before: datetime, at: datetime) -> str:
     """How long after `before` it was, as `0.4 s` or `3 min`."""
     seconds = (at - before).total_seconds()
+    if seconds < 1:
+        return f"{1000 * seconds:.0f} ms"
     if seconds < 10:
         return f"{seconds:.1f} s"
     return next(f"{seconds / size:.0f} {unit}" for unit, size in UNITS if seconds >= size)

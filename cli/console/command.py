@@ -30,10 +30,9 @@ def console(where: Where, config: Config, *, port: int, days: float) -> None:
     Changes nothing but rows that you redrive there. Scans the whole table once at its start, as `list` does, and then
     follows the table's stream.
     """
-    from cli.console.serving import serve  # noqa: PLC0415 - the other commands start faster without a web server
+    from cli.console.serving import listening  # noqa: PLC0415 - the other commands start faster without a web server
 
-    def ready(address: str) -> None:
-        click.echo(f"{address}")
+    with listening(where, config, port=port, days=days) as (address, server):
+        click.echo(address)
         click.echo("Open this address in a browser on this machine. Ctrl-C ends the console.", err=True)
-
-    serve(where, config, port=port, days=days, ready=ready)
+        server.serve_forever()

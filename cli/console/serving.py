@@ -2,12 +2,12 @@
 
 import contextlib
 import socket
-from collections.abc import Callable
+from collections.abc import Iterator
 from secrets import token_urlsafe
 from typing import override
 
 import click
-from werkzeug.serving import WSGIRequestHandler, make_server
+from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from cli.console.app import make_app
 from cli.console.board import Board
@@ -29,27 +29,29 @@ class _Quiet(WSGIRequestHandler):
         pass
 
 
-def serve(where: Where, config: Config, *, port: int, days: float, ready: Callable[[str], None]) -> None:
-    """Until KeyboardInterrupt, which it takes. `ready` is called with the address, once that is answered.
+@contextlib.contextmanager
+def listening(where: Where, config: Config, *, port: int, days: float) -> Iterator[tuple[str, BaseWSGIServer]]:
+    """The console's address, with its token, and what serves it when it is told to; for as long as the context lasts.
 
-    Port 0: any free one. Raises ClickException if the port is taken, or there is no such stack.
+    Port 0: any free one. Raises ClickException if the port is taken or there is no such stack, and botocore's errors.
     """
     try:
-        listening = socket.create_server((HOST, port))
+        taken = socket.create_server((HOST, port))
     except OSError as error:
-        raise click.ClickException(
-            f"Cannot listen at port {port}: {error.strerror}. Name another with --port."
-        ) from None
-    with listening:
-        port = listening.getsockname()[1]
+        sentence = f"Cannot listen at port {port}: {error.strerror}. Name another with --port."
+        raise click.ClickException(sentence) from None
+    with taken:
+        port = taken.getsockname()[1]
         token = token_urlsafe(24)
         parts = connected(where, config, days)
-        parts.watch.start()
         app = make_app(parts, token, hosts=(f"{HOST}:{port}", f"localhost:{port}"))
-        server = make_server(HOST, port, app, threaded=True, request_handler=_Quiet, fd=listening.fileno())
-        ready(f"http://{HOST}:{port}/{token}/")
-        with contextlib.closing(server.socket), contextlib.suppress(KeyboardInterrupt):
-            server.serve_forever()
+        server = make_server(HOST, port, app, threaded=True, request_handler=_Quiet, fd=taken.fileno())
+    parts.watch.start()
+    try:
+        yield f"http://{HOST}:{port}/{token}/", server
+    finally:
+        server.server_close()
+        parts.watch.stop()
 
 
 def connected(where: Where, config: Config, days: float) -> Parts:

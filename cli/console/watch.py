@@ -35,12 +35,22 @@ class Watch:
         self._board = board
         self._days = days
         self._again = threading.Event()
+        """Set to end what is under way: to read the table again, or to stop."""
+        self._stopped = False
+        self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
         self.phase = Phase.READING
         self.trouble: str | None = None
 
     def start(self) -> None:
-        """As a daemon: it ends with the process, at any moment, and leaves nothing behind."""
-        threading.Thread(target=self._run, name="watch", daemon=True).start()
+        """A daemon: the process need not wait for it, since it leaves nothing behind."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """After the call of AWS that is under way, for which this waits."""
+        self._stopped = True
+        self._again.set()
+        if self._thread.ident is not None:
+            self._thread.join()
 
     def read_again(self) -> None:
         """Read the whole table anew, as soon as what is under way is done."""
@@ -50,6 +60,8 @@ class Watch:
         pause = LOOK_SECONDS
         while True:
             self._again.clear()
+            if self._stopped:
+                return
             try:
                 with told():
                     self.load_and_follow()
@@ -62,23 +74,33 @@ class Watch:
     def load_and_follow(self) -> None:
         """Until the table must be read again. Raises botocore's errors."""
         self.phase, self.trouble = Phase.READING, None
-        try:
-            # First, so that nothing falls between the two.
-            tail = Tail(self._place, self._streams)
-        except NoStream:
-            self.load()
-            self._still("The table has no stream, so nothing tells of its changes.")
-            self._again.wait()
-            return
+        # First, so that nothing falls between the two.
+        tail, trouble = self._tail()
         self.load()
-        self.phase = Phase.FOLLOWING
-        self._follow(tail)
+        if tail is None:
+            self._still(trouble)
+            self._again.wait()
+        else:
+            self.phase = Phase.FOLLOWING
+            self._follow(tail)
+
+    def _tail(self) -> tuple[Tail | None, str]:
+        """Without one, and with the reason, where the operator may read the table only."""
+        try:
+            with told():
+                return Tail(self._place, self._streams), ""
+        except NoStream:
+            return None, "The table has no stream, so nothing tells of its changes."
+        except click.ClickException as error:
+            return None, f"The table's stream cannot be read: {error.message}"
 
     def load(self) -> None:
         """Read the table once, page by page."""
         wanted = Wanted(since=time.time() - self._days * DAY)
         seen = set()
         for item in scan(self._place, wanted, ATTRIBUTES, consistent=True):
+            if self._stopped:
+                return
             if row := Brief.of(item):
                 seen.add(row.pk)
                 self._board.put(row)

@@ -2,9 +2,9 @@
 
 import contextlib
 import os
+import shlex
 import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +12,7 @@ from pathlib import Path
 import requests
 from playwright.sync_api import Browser, sync_playwright
 
+from local.hint import how_to_use
 from tests.builders import acme_event, body_of, signed
 from tests.e2e.conftest import ROOT, LocalStack
 
@@ -39,10 +40,11 @@ def browser(log: Path | None = None) -> Iterator[Browser]:
 
 @contextlib.contextmanager
 def console_of(stack: LocalStack) -> Iterator[str]:
-    """`relay console`, as an operator starts it; its address."""
-    relay = Path(sys.executable).with_name("relay")
-    command = [str(relay), "console", "--port", "0", "--endpoint-url", str(stack.ready["aws_url"])]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+    """`relay console`, as `make local` says how to start it, at any port; its address."""
+    (line,) = [line for line in how_to_use(stack.ready, None).splitlines() if "relay console" in line]
+    with subprocess.Popen(
+        [*shlex.split(line), "--port", "0"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
         assert process.stdout
         try:
             yield process.stdout.readline().strip()

@@ -12,7 +12,7 @@ from local.demo.__main__ import judged
 from local.demo.claims import Claim
 from local.demo.partner import Answer, Event, signed
 from local.demo.screen import Line, Screen
-from local.hint import how_to_send
+from local.hint import how_to_use
 from tests.builders import SECRETS
 from tests.e2e.conftest import ROOT, LocalStack
 from ticket_relay.webhooks.presets import PRESETS
@@ -174,7 +174,8 @@ def test_the_demos_partner_signs_as_the_relays_own_signer_does() -> None:
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="needs curl")
 def test_the_commands_that_a_person_is_told_send_an_event(local_stack: LocalStack) -> None:
-    commands = [line for line in how_to_send(local_stack.ready, None).splitlines() if line.startswith("  ")]
+    commands = [line for line in how_to_use(local_stack.ready, None).splitlines() if line.startswith("  ")]
+    assert commands.pop().startswith("  .venv/bin/relay console ")  # it goes on until it is ended; see test_console.py
     done = subprocess.run(
         ["/bin/sh", "-ec", "\n".join(commands)], cwd=ROOT, capture_output=True, timeout=60, check=False
     )

@@ -2,27 +2,13 @@
 
 import re
 
-import pytest
-
-from cli.console import checkup, health
+from cli.console import health
 from cli.console.board import Brief
-from cli.doctor.finding import Finding, Status
 from tests.integration.cli.console.conftest import HOST, ORIGIN, TOKEN
 from tests.waiting import eventually
 from ticket_relay.rate_limits import gate
 
 NOW = 1_795_300_000.0
-
-
-@pytest.fixture(autouse=True)
-def findings(monkeypatch):
-    """The doctor finds these."""
-    found = [
-        Finding("table", Status.GOOD, "It is there."),
-        Finding("secret webhook", Status.WRONG, "It is empty <b>.", "Put it."),
-    ]
-    monkeypatch.setattr(checkup, "examine", lambda *_: iter(found))
-    return found
 
 
 def waiting(*ages):

@@ -2,12 +2,14 @@
 
 import json
 import time
+from dataclasses import replace
 
 import pytest
 from botocore.exceptions import ClientError
 
 from cli.console.board import ATTRIBUTES, Filter
 from cli.console.stream import Behind, NoStream, Tail
+from cli.console.watch import Phase, Watch
 from tests import builders, fixtures
 from tests.fixtures import both_engines
 from tests.waiting import eventually
@@ -101,6 +103,35 @@ def test_a_table_without_a_stream_is_read_and_said_to_stand_still(parts, service
     deliver(services, "evt_2")
     parts.watch.read_again()
     assert eventually(lambda: len(parts.board) == 2, within=10)
+
+
+def test_who_may_not_read_the_stream_sees_the_table_as_it_was_read(streamed, services, deliver):
+    class Forbidden:
+        def describe_stream(self, **_):
+            raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": ""}}, "DescribeStream")
+
+    deliver(services)
+    watch = Watch(streamed.place, Forbidden(), streamed.board, days=7)
+    watch.start()
+    trouble = eventually(lambda: watch.phase == Phase.STILL and watch.trouble, within=10)
+    watch.stop()
+    assert trouble.startswith("The table's stream cannot be read: These credentials are not allowed to do that.")
+    assert shown(streamed) == {"evt_1": "submitted"}
+
+
+def test_a_table_that_cannot_be_read_is_told_and_tried_again(parts, services, deliver):
+    watch = Watch(replace(parts.place, table="nowhere"), fixtures.client("dynamodbstreams"), parts.board, days=7)
+    watch.start()
+    trouble = eventually(lambda: watch.trouble, within=10)
+    watch.stop()
+    assert "There is no such table" in trouble
+
+
+def test_what_changes_is_seen_within_seconds(streamed, services, deliver):
+    streamed.watch.start()
+    assert eventually(lambda: streamed.watch.phase == Phase.FOLLOWING, within=10)
+    deliver(services)
+    assert eventually(lambda: len(streamed.board), within=10)
 
 
 class Streams:
