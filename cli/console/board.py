@@ -1,9 +1,11 @@
 """The rows as the console shows them in its list: short, without payload and history, in memory, the latest known."""
 
+import heapq
 import threading
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, Self
 
 from cli.reading import NOT_OVER, WORKING
@@ -126,8 +128,9 @@ class Board:
 
     def select(self, wanted: Filter, start: int, count: int) -> tuple[list[Brief], int]:
         """`count` of the wanted rows from number `start` on, the newest first; and how many there are."""
-        found = sorted(filter(wanted.fits, self._all()), key=lambda row: (row.created_at, row.pk), reverse=True)
-        return found[start : start + count], len(found)
+        found = list(filter(wanted.fits, self._all()))
+        newest = heapq.nlargest(start + count, found, key=attrgetter("created_at", "pk"))
+        return newest[start:], len(found)
 
     def partners(self) -> list[str]:
         return sorted({row.partner for row in self._all() if row.partner})
