@@ -55,6 +55,8 @@ def _of_unmapped(record: Record, config: Config) -> Foresight:
         "The poller maps the event with the definitions that are deployed then.",
         f"Below is what those in {where} make of it. If they are not the deployed ones, deploy them first.",
     ]
+    if record["correlation"]:
+        steps.append("If the thing that it is about has a ticket then, it goes to that one; or it waits for it again.")
     definition = definitions.partners(config).get(record["partner"])
     if definition is None:
         return Foresight(steps, doubts=[f"There is no partner {record['partner']} in {where}."])
@@ -75,7 +77,10 @@ def _of_update(record: Record) -> Foresight:
         f"The poller reads ticket {record['ticket_id']} as it is then, and {decides}.",
         "It sends only what differs from the ticket: nothing, if the rule's condition does not hold any more.",
     ]
-    return Foresight(steps, doubts=_unless_fixed(record))
+    doubts = _unless_fixed(record)
+    if record["of_event"]:
+        doubts.append(f"A partner's event asks for it: redrive that one instead, {record['of_event']}.")
+    return Foresight(steps, doubts=doubts)
 
 
 def _unless_fixed(record: Record) -> list[str]:

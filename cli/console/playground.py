@@ -23,7 +23,7 @@ def views(parts: Parts) -> Blueprint:
         key = request.args.get("key", "")
         name = request.args.get("name") or (f"partners/{key.split('#')[1]}" if key.startswith("ticket#") else None)
         path = _path(parts.config, name or next(iter(known), "partners/new"))
-        definition = path.read_text() if path.is_file() else ""
+        definition = path.read_text(errors="replace") if path.is_file() else ""
         event, ticket = _samples(path, parts.config)
         if key:
             event = _stored(parts, key)

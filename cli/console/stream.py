@@ -19,7 +19,7 @@ _PAST = {"ExpiredIteratorException", "TrimmedDataAccessException"}
 
 
 class NoStream(Exception):
-    """The table has no stream: nothing tells of its changes."""
+    """The table has no stream, or none that tells what items have become."""
 
 
 class Behind(Exception):
@@ -33,10 +33,10 @@ class Tail:
     """
 
     def __init__(self, place: Place, streams: Any) -> None:
-        arn = place.client.describe_table(TableName=place.table)["Table"].get("LatestStreamArn")
-        if arn is None:
+        table = place.client.describe_table(TableName=place.table)["Table"]
+        if table.get("StreamSpecification", {}).get("StreamViewType") not in {"NEW_IMAGE", "NEW_AND_OLD_IMAGES"}:
             raise NoStream
-        self._arn = arn
+        self._arn = table["LatestStreamArn"]
         self._streams = streams
         shards = list(self._shards())
         self._known = {shard["ShardId"] for shard in shards}

@@ -41,7 +41,7 @@ def attempt(path: Path, definition: str, event: str, ticket: str, config: Config
     """Of the definition's text, as if it stood in the file `path` of partners/ or updates/. `ticket` is for a rule
     only: what Show Ticket answers.
     """
-    source = Source(path, definition.encode(errors="surrogatepass"))
+    source = Source(path, definition.encode())
     found = None if source.problems else checked(source, FOLDERS[path.parent.name])
     if source.problems or found is None:
         return Trial(_in_definition(source))

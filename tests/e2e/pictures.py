@@ -18,7 +18,7 @@ from ticket_relay.storage.dynamodb import Table
 from ticket_relay.storage.store import Store
 
 FOLDER = ROOT / "docs" / "console"
-SIZE: Any = {"width": 1180, "height": 760}
+SIZE: Any = {"width": 1060, "height": 680}
 
 TITLES = ("Checkout answers 502", "Search is slow", "Invoices are not sent", "The app does not start")
 UNMAPPED = "msg_2n8wQpR41"

@@ -105,6 +105,13 @@ def test_a_table_without_a_stream_is_read_and_said_to_stand_still(parts, service
     assert eventually(lambda: len(parts.board) == 2, within=10)
 
 
+def test_a_stream_that_tells_only_keys_is_of_no_use(parts):
+    keys = STREAM | {"StreamViewType": "KEYS_ONLY"}
+    parts.place.client.update_table(TableName=builders.TABLE, StreamSpecification=keys)
+    with pytest.raises(NoStream):
+        Tail(parts.place, fixtures.client("dynamodbstreams"))
+
+
 def test_who_may_not_read_the_stream_sees_the_table_as_it_was_read(streamed, services, deliver):
     class Forbidden:
         def describe_stream(self, **_):

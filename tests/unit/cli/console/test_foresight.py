@@ -52,6 +52,16 @@ def test_an_event_about_a_thing_may_join_its_ticket():
     assert "joins it" in seen.steps[0]
 
 
+def test_an_unmapped_event_about_a_thing_goes_to_its_ticket_or_waits():
+    seen = foresee(record(state="unmapped", event=EVENT, correlation="correlation#acme#x"), Config())
+    assert "waits for it again" in seen.steps[-1]
+
+
+def test_an_update_that_an_event_asks_for_is_better_left_to_that():
+    row = record("update", state="failed", ticket_id=7, of_event="ticket#acme#evt_1")
+    assert "redrive that one instead, ticket#acme#evt_1" in foresee(row, Config()).doubts[-1]
+
+
 @pytest.mark.parametrize(
     ("event", "what"),
     [({"rule": "escalate-vip"}, "the rule escalate-vip"), ({"changes": {"priority": "high"}}, "the changes")],
