@@ -4,6 +4,7 @@ import contextlib
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -48,8 +49,10 @@ def console_of(stack: LocalStack) -> Iterator[str]:
         assert process.stdout
         try:
             yield process.stdout.readline().strip()
+            process.send_signal(signal.SIGINT)
+            assert process.wait(30) == 0
         finally:
-            process.terminate()
+            process.kill()
 
 
 def path_of(view: str, pk: str) -> str:
