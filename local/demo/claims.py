@@ -158,7 +158,7 @@ def loop_was_cut(outcomes: Sequence[int | str]) -> Claim:
 def all_told(rows: Rows, outcomes: Sequence[Mapping[str, str]]) -> Claim:
     """`outcomes` are what a subscriber of the event bus has heard; it may hear the same twice."""
     stored = {
-        (pk, str(row["version"]), kind_of(row), str(row.get("ticket_id", "none")))
+        (pk, str(row["version"]), kind_of(pk, row), str(row.get("ticket_id", "none")))
         for pk, row in rows.items()
         if "due_at" not in row and "of_event" not in row
     }

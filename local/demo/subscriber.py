@@ -17,10 +17,10 @@ type Outcome = dict[str, Any]
 """The detail of an event: docs/events/outcome.v1.schema.json."""
 
 
-def kind_of(row: Mapping[str, Any]) -> str:
-    """The type of the outcome of an item of the table. An event that joined a ticket to solve it has solved it."""
+def kind_of(pk: str, row: Mapping[str, Any]) -> str:
+    """The type of a row's outcome. An event that joined a ticket to solve it has solved it."""
     solved = row["state"] == "joined" and row.get("joining", {}).get("do") == "solve"
-    return f"{row['pk'].partition('#')[0]}.{'solved' if solved else row['state']}"
+    return f"{pk.partition('#')[0]}.{'solved' if solved else row['state']}"
 
 
 class Subscriber:

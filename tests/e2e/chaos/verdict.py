@@ -60,7 +60,7 @@ def judged(seen: Evidence) -> list[Violation]:
 def untold(items: Mapping[str, Item], outcomes: Sequence[Mapping[str, str]]) -> list[Violation]:
     """The bus hears how each row ended, at least once, and nothing else. No row is started again here."""
     ended = {
-        (pk, str(item.get("version")), kind_of(item))
+        (pk, str(item.get("version")), kind_of(pk, item))
         for pk, item in items.items()
         if "state" in item and item["state"] not in WORKING and "of_event" not in item
     }
