@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from layers.config.compile import FOLDER, Config
-from ticket_relay.definitions.models import Case, Missing, PartnerDefinition, RuleSample, UpdateRule
+from ticket_relay.definitions.models import Attachments, Case, Missing, PartnerDefinition, RuleSample, UpdateRule
 from ticket_relay.webhooks.presets import NAMES
 from ticket_relay.zendesk.ticket_models import TicketChanges, TicketCreate
 
@@ -22,6 +22,7 @@ FILES: dict[str, type[BaseModel]] = {"partner.json": PartnerDefinition, "update.
 REFERENCE = FOLDER.parents[1] / "docs" / "partners.md"
 TABLES: dict[str, type[BaseModel]] = {
     "A partner": PartnerDefinition,
+    "Which files": Attachments,
     "A case": Case,
     "If there is no ticket": Missing,
     "An update rule": UpdateRule,

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from ticket_relay import __version__
-from ticket_relay.errors import MappingFailed
-from ticket_relay.states import joining
+from ticket_relay.errors import FileUnavailable, MappingFailed
+from ticket_relay.states import files, joining
 from ticket_relay.states import ticket as tickets
 from ticket_relay.states import update as updates
 from ticket_relay.storage.attribute_values import from_wire, to_wire
-from ticket_relay.storage.rows import Joining, Row, TicketRow, UpdateRow, body_digest, correlation_pk
+from ticket_relay.storage.rows import Joining, Row, TicketRow, UpdateRow, Upload, body_digest, correlation_pk
 from ticket_relay.storage.store import _item
 from ticket_relay.zendesk.client import Submission
 from ticket_relay.zendesk.errors import Conflict, OutcomeUnknown, Rejected
@@ -75,8 +75,18 @@ def _ticket_rows() -> list[TicketRow]:
         redriven,
         tickets.ignored(redriven, NOW + 120),
         tickets.split(redriven, NOW + 120),
+        *_rows_with_files(),
         *_rows_about_one_thing(),
     ]
+
+
+def _rows_with_files() -> list[TicketRow]:
+    row = tickets.claimed("acme", "msg_6", b"{}", NOW, closed_until=None, files=2)
+    uploaded = files.tried(files.reserved(row, NOW), 0, Upload(token="t-1", expires_at=NOW + 3600), NOW + 1)
+    missing = files.not_had(
+        uploaded, 1, FileUnavailable("too_large", "it is larger than 20 MB"), NOW + 2, required=False
+    )
+    return [row, *(each for each in (uploaded, missing) if isinstance(each, TicketRow))]
 
 
 def _rows_about_one_thing() -> list[TicketRow]:
@@ -120,7 +130,17 @@ def _update_rows() -> list[UpdateRow]:
         updates.conflict(claimed, ["priority"], NOW + 2),
         failed,
         updates.redriven(failed, NOW + 99),
+        _update_with_a_file(),
     ]
+
+
+def _update_with_a_file() -> UpdateRow:
+    row = updates.claimed(
+        "update#7#msg_7", 7, "msg_7", b"{}", NOW, closed_until=NOW, of_event="ticket#acme#msg_7", files=1
+    )
+    tried = files.tried(row, 0, Upload(token="t-2", expires_at=NOW + 3600), NOW + 1)
+    assert isinstance(tried, UpdateRow)
+    return tried
 
 
 def _bytes(item: Item) -> Item:

@@ -5,13 +5,15 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
+from ticket_relay.attachments import policy
 from ticket_relay.create_ticket import mapping
 from ticket_relay.create_ticket.mapping import Event, Mapped
 from ticket_relay.definitions.models import PartnerDefinition
-from ticket_relay.errors import MappingFailed
+from ticket_relay.errors import FileUnavailable, MappingFailed
 from ticket_relay.storage.rows import Joining, TicketState, external_id
 from ticket_relay.webhooks import payload
 from ticket_relay.webhooks.signatures import Delivery
+from ticket_relay.zendesk.ticket_models import Attachment, EventChanges, TicketCreate
 
 type Json = dict[str, Any]
 
@@ -37,6 +39,10 @@ class Preview:
     """What happens if that has a ticket, or has none."""
     requests: list[Json] = field(default_factory=list)
     """`method`, `path` and `body`: the create, if there is no ticket yet, then the changes of the one that there is."""
+    files: list[Json] = field(default_factory=list)
+    """The attachments in these requests, in whose place the tokens of their uploads will stand: `filename`, `source`
+    (the URL, or base64), whether it is `required`, and why it would be `refused`. Nothing is fetched.
+    """
 
     def summary(self) -> Json:
         """All except the requests, for people."""
@@ -46,6 +52,7 @@ class Preview:
             "outcome": f"{self.outcome}: {self.reason}" if self.reason else self.outcome,
             "about": self.about,
             "policies": ", ".join(f"{name}: {value}" for name, value in self.policies.items()),
+            "files": "; ".join(map(_shown, self.files)),
         }
         return {name: value for name, value in fields.items() if value}
 
@@ -85,7 +92,32 @@ def _of(definition: PartnerDefinition, event: Event) -> Preview:
         about=mapped.correlate,
         policies=_policies(mapped.joining) if mapped.joining else {},
         requests=requests,
+        files=[*_files(definition, mapped.ticket), *_files(definition, mapped.changes)],
     )
+
+
+def _files(definition: PartnerDefinition, properties: TicketCreate | EventChanges | None) -> list[Json]:
+    attachments = (properties and properties.comment and properties.comment.attachments) or ()
+    return [_file(definition, number, attachment) for number, attachment in enumerate(attachments)]
+
+
+def _file(definition: PartnerDefinition, number: int, attachment: Attachment) -> Json:
+    refused = None
+    try:
+        policy.checked(definition.attachments, number, attachment)
+    except FileUnavailable as error:
+        refused = error.sentence
+    return {
+        "filename": attachment.filename,
+        "source": attachment.url or "base64",
+        "required": attachment.required,
+        "refused": refused,
+    }
+
+
+def _shown(file: Json) -> str:
+    notes = (["required"] if file["required"] else []) + ([f"refused: {file['refused']}"] if file["refused"] else [])
+    return f"{file['filename']} from {file['source']}" + (f" ({', '.join(notes)})" if notes else "")
 
 
 def _why_none(definition: PartnerDefinition) -> str:

@@ -25,11 +25,12 @@ from jsone.render import tokenizer
 from jsone.shared import JSONTemplateError
 from pydantic import ValidationError
 
+from ticket_relay.attachments import content_types, policy
 from ticket_relay.changes import diff
 from ticket_relay.create_ticket import mapping
 from ticket_relay.definitions.loader import PACKAGE
 from ticket_relay.definitions.models import Case, PartnerDefinition, UpdateRule
-from ticket_relay.errors import MappingFailed, PayloadRefused
+from ticket_relay.errors import FileUnavailable, MappingFailed, PayloadRefused
 from ticket_relay.update_ticket import rules
 from ticket_relay.webhooks import payload
 from ticket_relay.webhooks.signatures import Delivery
@@ -243,10 +244,19 @@ def checked(source: Source, model: type[PartnerDefinition | UpdateRule]) -> Part
     )
     if source.path.name != f"{name}.yaml":
         source.wrong((key,), f"must stand in a file named {name}.yaml")
+    _check_types(definition, source)
     for place, expression, end in _all_code(definition):
         if not _can_be_read(expression, end):
             source.wrong(place, "is not an expression of JSON-e")
     return definition
+
+
+def _check_types(definition: PartnerDefinition | UpdateRule, source: Source) -> None:
+    policy = definition.attachments if isinstance(definition, PartnerDefinition) else None
+    for number, content_type in enumerate(policy.types if policy else ()):
+        if content_type not in content_types.TYPES:
+            known = ", ".join(sorted(content_types.TYPES))
+            source.wrong(("attachments", "types", number), f"must be one of {known}")
 
 
 def _all_code(
@@ -344,9 +354,23 @@ def _fitting(partner: PartnerDefinition, event: dict[str, Any]) -> set[int]:
     """The cases that the events of a delivery find. Raises MappingFailed where what one makes of them is invalid."""
     mapped = mapping.map_delivery(partner, event, Delivery("sample", 0, None))
     for each in mapped:
+        _check_files(partner, each)
         if each is not None and each.ticket is not None:
             to_request(each.ticket, external_id="sample")
     return {each.case for each in mapped if each is not None}
+
+
+def _check_files(partner: PartnerDefinition, mapped: mapping.Mapped | None) -> None:
+    """Raises MappingFailed where a file of the sample would not even be asked for."""
+    for name, properties in (("ticket", mapped and mapped.ticket), ("changes", mapped and mapped.changes)):
+        attachments = (properties and properties.comment and properties.comment.attachments) or ()
+        for number, attachment in enumerate(attachments):
+            try:
+                policy.checked(partner.attachments, number, attachment)
+            except FileUnavailable as refused:
+                case = f"events[{mapped.case}]." if mapped and partner.events else ""
+                place = f"{case}{name}.comment.attachments[{number}]"
+                raise MappingFailed("attachment_refused", f"{place}: {refused.sentence}.") from None
 
 
 def _sample(config: Config, name: str, place: Place, inside: str | None = None) -> dict[str, Any]:

@@ -17,6 +17,7 @@ FLOORS = [
     {"zendesk"},
     {"webhooks", "states", "services"},
     {"definitions"},
+    {"attachments"},
     {"create_ticket", "changes"},
     {"update_ticket"},
     {"poll_jobs"},

@@ -16,6 +16,8 @@ class Settings(BaseModel):
     zendesk_secret_arn: str
     signing_secrets_arn: str | None = None
     """Who may sign what this function receives; the poller receives nothing and has none."""
+    download_secrets_arn: str | None = None
+    """Where the headers are with which partners' files are fetched; only the poller fetches any."""
     zendesk_connect_timeout_seconds: float = Field(gt=0, le=5)
     zendesk_read_timeout_seconds: float = Field(gt=0, le=10)
     table_read_timeout_seconds: float = Field(default=1, gt=0, le=10)

@@ -7,6 +7,7 @@
     │   ├── UnknownPartner      404
     │   └── UnknownEvent        404
     ├── MappingFailed           authentic, but no valid ticket (or change) comes out of it
+    ├── FileUnavailable         a file that an event brings cannot be had
     ├── DefinitionError         a partner or rule definition is wrong
     ├── Unavailable             a service of ours cannot be reached: 503, nothing half-done
     │   ├── StoreUnavailable
@@ -88,6 +89,19 @@ class MappingFailed(RelayError):
     def __init__(self, code: str, sentence: str) -> None:
         super().__init__(sentence)
         self.code = code
+
+
+class FileUnavailable(RelayError):
+    """A file that an event brings cannot be had: now, if it is `passing`, else not at all as things stand.
+
+    The sentence is for people, goes on from "because", and holds neither a URL nor a word of the file. Repeating is
+    safe.
+    """
+
+    def __init__(self, code: str, sentence: str, *, passing: bool = False) -> None:
+        super().__init__(sentence)
+        self.code = code
+        self.passing = passing
 
 
 class DefinitionError(RelayError):

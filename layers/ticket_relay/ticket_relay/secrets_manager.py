@@ -73,6 +73,14 @@ class Secrets:
         found = self.read(arn).get(sender, [])
         return [secret for secret in found if isinstance(secret, str)] if isinstance(found, list) else []
 
+    def headers(self, arn: str, partner: str, host: str) -> dict[str, str]:
+        """The headers for one host, of `{"<partner>.downloads": {"<host>": {"<header>": "<value>"}}}`."""
+        hosts = self.read(arn).get(f"{partner}.downloads", {})
+        found = hosts.get(host, {}) if isinstance(hosts, dict) else {}
+        return (
+            {name: value for name, value in found.items() if isinstance(value, str)} if isinstance(found, dict) else {}
+        )
+
     def _fetch(self, arn: str) -> dict[str, Any]:
         try:
             answer = self._client.get_secret_value(SecretId=arn)

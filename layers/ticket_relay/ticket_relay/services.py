@@ -41,6 +41,11 @@ class Services:
         arn = self.settings.signing_secrets_arn
         return self.secrets.signing(arn, sender) if arn else []
 
+    def download_headers(self, partner: str, host: str) -> dict[str, str]:
+        """The headers that a partner's host wants to see before it gives a file. Raises SecretsUnavailable."""
+        arn = self.settings.download_secrets_arn
+        return self.secrets.headers(arn, partner, host) if arn else {}
+
     def in_parallel(self, each: Callable[..., Iterable[Any]]) -> "Services":
         """The same, with calls of the table that do not depend on each other made by an executor's `map`."""
         return replace(self, store=self.store.in_parallel(each))

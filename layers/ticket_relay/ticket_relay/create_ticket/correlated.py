@@ -168,6 +168,10 @@ def _turn(services: Services, there: Correlation, first: TicketRow) -> Correlati
                 store.move(first, waits)
             return None
         case over:
+            if over.state is TicketState.JOINED and ticket_id is not None and update is not None and update.uploads:
+                from ticket_relay.attachments import notes  # noqa: PLC0415 - most events have no files
+
+                notes.of_update(services, first, update)
             # First the row: what left the line and is not over would join it again.
             store.move(first, over)
             return _correlations(services).leave(there, first.pk, ticket_id, now)

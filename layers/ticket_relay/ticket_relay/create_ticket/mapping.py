@@ -14,7 +14,7 @@ from ticket_relay.errors import MappingFailed
 from ticket_relay.storage.rows import Joining
 from ticket_relay.webhooks.signatures import Delivery
 from ticket_relay.zendesk.request_body import encoded
-from ticket_relay.zendesk.ticket_models import MAX_REQUEST, TicketChanges, TicketCreate, to_request
+from ticket_relay.zendesk.ticket_models import MAX_REQUEST, EventChanges, TicketCreate, to_request
 
 MOST_EVENTS = 100
 """In one delivery: all their rows are written before it is answered."""
@@ -41,9 +41,14 @@ class Mapped:
     event_id: str
     case: int
     ticket: TicketCreate | None
-    changes: TicketChanges | None = None
+    changes: EventChanges | None = None
     correlate: str | None = None
     joining: Joining | None = None
+
+    @property
+    def files(self) -> int:
+        """How many files its own ticket has."""
+        return len((self.ticket and self.ticket.comment and self.ticket.comment.attachments) or ())
 
 
 def events_of(definition: PartnerDefinition, event: dict[str, Any], delivery: Delivery) -> list[Event]:
@@ -132,13 +137,13 @@ def _mapped(definition: PartnerDefinition, case: Case, number: int, place: str, 
         event.id,
         number,
         _rendered(TicketCreate, case.ticket, event, f"{place}ticket"),
-        _rendered(TicketChanges, case.changes, event, f"{place}changes") if correlate is not None else None,
+        _rendered(EventChanges, case.changes, event, f"{place}changes") if correlate is not None else None,
         correlate,
         Joining(do=case.do, **case.policies) if case.do != "ignore" and correlate is not None else None,
     )
 
 
-def _rendered[Model: TicketCreate | TicketChanges](
+def _rendered[Model: TicketCreate | EventChanges](
     model: type[Model], template: Any, event: Event, name: str
 ) -> Model | None:
     if template is None:

@@ -4,6 +4,7 @@ Two things are held before anything is sent: the gate's leave, and the row itsel
 is looked for.
 """
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from ticket_relay import observability
@@ -17,11 +18,13 @@ from ticket_relay.services import Services
 from ticket_relay.states import ticket as ticket_states
 from ticket_relay.states.backoff import LEASE_TOGETHER, jitter
 from ticket_relay.states.waiting import deferred
-from ticket_relay.storage.rows import TicketRow, correlation_pk
+from ticket_relay.storage.rows import TicketRow, TicketState, correlation_pk
 from ticket_relay.webhooks import payload
 from ticket_relay.webhooks.signatures import Delivery
 from ticket_relay.zendesk.client import TICKETS_AT_ONCE
 from ticket_relay.zendesk.errors import OutcomeUnknown, Rejected, ZendeskError
+from ticket_relay.zendesk.request_body import encoded
+from ticket_relay.zendesk.ticket_models import uploaded
 
 MOST_BYTES = 1024 * 1024
 """Of the requests that go together. Zendesk publishes no limit."""
@@ -32,11 +35,34 @@ def send(services: Services, row: TicketRow, permit: Permit) -> TicketRow:
     if row.request is None:
         raise AssertionError("an accepted row carries its request")
     try:
-        submission = services.zendesk.create_ticket(row.request, row.idempotency_key, permit)
+        submission = services.zendesk.create_ticket(_body(row, row.request), row.idempotency_key, permit)
     except ZendeskError as error:
         return _on_error(services, row, error)
     # First of all the job is written down: a row that does not know of it is in doubt.
-    return services.store.move(row, ticket_states.submitted(row, submission, services.now()))
+    return end(services, row, ticket_states.submitted(row, submission, services.now()))
+
+
+def _body(row: TicketRow, request: bytes) -> bytes:
+    """The request with the tokens of its files. The same uploads give the same bytes, as the idempotency key demands:
+    with others, the row has another key (`states.files.uploaded`).
+    """
+    return encoded({"ticket": uploaded(json.loads(request)["ticket"], row.tokens)}) if row.files else request
+
+
+def end(services: Services, row: TicketRow, new: TicketRow) -> TicketRow:
+    """Move a row whose ticket may be certain now. Where files are missing, the note that says so is claimed first: what
+    is over is not looked at again.
+    """
+    note_missing_files(services, row, new)
+    return services.store.move(row, new)
+
+
+def note_missing_files(services: Services, row: TicketRow, new: TicketRow) -> None:
+    """Raises StoreUnavailable."""
+    if new.state is TicketState.CREATED and new.ticket_id is not None and row.uploads:
+        from ticket_relay.attachments import notes  # noqa: PLC0415 - most tickets have no files
+
+        notes.of_ticket(services, row, new.ticket_id)
 
 
 def send_together(
@@ -56,7 +82,7 @@ def send_together(
             return []
         leases = [(row, ticket_states.held(row.after_lease(), services.now(), LEASE_TOGETHER)) for row in rows]
         held = [row for _, row in store.move_all(leases, on_error)]
-        requests = [row.request for row in held if row.request is not None]
+        requests = [_body(row, row.request) for row in held if row.request is not None]
         if not requests:
             return []
         try:
@@ -134,7 +160,7 @@ def _looked_up(
     except ZendeskError as error:
         return _on_error(services, row, error, sent=False)
     if ticket_id is not None:
-        return services.store.move(row, ticket_states.created(row, ticket_id, services.now()))
+        return end(services, row, ticket_states.created(row, ticket_id, services.now()))
     if candidate_jobs:
         return services.store.move(row, ticket_states.waiting_for_jobs(row, candidate_jobs, services.now()))
     return None
@@ -160,7 +186,7 @@ def _map(services: Services, row: TicketRow) -> TicketRow:
     known = row
     if mapped.correlate is not None and mapped.joining is not None:
         known = ticket_states.about(row, correlation_pk(row.partner, mapped.correlate), mapped.joining, changes)
-    return services.store.move(row, ticket_states.mapped(known, request, services.now()))
+    return services.store.move(row, ticket_states.mapped(known, request, mapped.files, services.now()))
 
 
 def find(services: Services, row: TicketRow, permit: Permit) -> int | None:

@@ -104,7 +104,9 @@ def maker(partner: str, mapped: Mapped, digest: bytes | None) -> Make:
     request, changes = mapping.written(mapped, external_id(partner, mapped.event_id))
 
     def make(now: float, closed_until: float | None) -> TicketRow:
-        row = ticket_states.claimed(partner, mapped.event_id, request, now, closed_until=closed_until, digest=digest)
+        row = ticket_states.claimed(
+            partner, mapped.event_id, request, now, closed_until=closed_until, digest=digest, files=mapped.files
+        )
         if mapped.correlate is None or mapped.joining is None:
             return row
         return ticket_states.about(row, correlation_pk(partner, mapped.correlate), mapped.joining, changes)
@@ -121,7 +123,8 @@ def take(services: Services, mapped: Mapped, make: Make, by: Deadline) -> Receip
     with services.gate.permit(by, CREATE, alone=True) as permit:
         row = make(services.now(), permit.closed_until)
         winner = claim(services, row)
-        if winner or permit.closed_until is not None:
+        # Whoever brings files is left to the poller: a server that takes its time must not use up the partner's.
+        if winner or row.leased_at is None:
             return receipt(winner or row)
         try:
             return receipt(submit.send(services, row, permit))

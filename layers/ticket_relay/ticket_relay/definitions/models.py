@@ -20,7 +20,7 @@ from pydantic_core import PydanticCustomError
 
 from ticket_relay.webhooks import scheme as schemes
 from ticket_relay.webhooks.presets import NAMES, PRESETS
-from ticket_relay.zendesk.ticket_models import RESERVED, MarkedMetadata, TicketChanges, TicketCreate
+from ticket_relay.zendesk.ticket_models import MAX_ATTACHMENTS, RESERVED, MarkedMetadata, TicketChanges, TicketCreate
 
 _METADATA = TypeAdapter[dict[str, JsonValue]](MarkedMetadata)
 
@@ -77,6 +77,10 @@ NAME = r"^[a-z][a-z0-9-]{0,62}$"
 type Name = Annotated[str, StringConstraints(pattern=NAME)]
 type Scheme = Annotated[str, AfterValidator(_known_scheme)]
 type Expression = Annotated[str, StringConstraints(pattern=r"\S")]
+type HostName = Annotated[
+    str,
+    StringConstraints(pattern=r"^(\*\.)?([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?$"),
+]
 type OnConflict = Literal["reapply", "merge", "skip"]
 type OnClosed = Literal["fail", "follow_up"]
 
@@ -156,8 +160,27 @@ class Case(_Definition):
         return self
 
 
+def _brings_files(case: Case) -> bool:
+    """As far as the templates spell it."""
+    comments = [template.get("comment") for template in (case.ticket, case.changes) if template]
+    return any(isinstance(comment, dict) and "attachments" in comment for comment in comments)
+
+
 _CHANGING = frozenset({"update", "solve"})
 _POLICIES = ("again", "on_solved", "on_closed", "missing")
+
+
+class Attachments(_Definition):
+    """Which files the partner's events may bring.
+
+    `hosts` may be fetched from, by name; `*.` before one stands for any name below it. `types` are those that a file
+    may have (attachments/content_types.py). A file has at most `max_mb`, and a comment at most so many: `most`.
+    """
+
+    hosts: tuple[HostName, ...] = ()
+    types: Annotated[tuple[str, ...], Field(min_length=1)]
+    max_mb: Annotated[float, Field(gt=0, le=50)] = 20
+    most: Annotated[int, Field(ge=1, le=MAX_ATTACHMENTS)] = 10
 
 
 class PartnerDefinition(_Definition):
@@ -182,6 +205,7 @@ class PartnerDefinition(_Definition):
     split: JsonValue | None = None
     id: str | None = None
     correlate: JsonValue | None = None
+    attachments: Attachments | None = None
     when: Expression | None = None
     ticket: TicketTemplate | None = None
     events: Annotated[tuple[Case, ...], Field(min_length=1)] | None = None
@@ -199,6 +223,8 @@ class PartnerDefinition(_Definition):
         for name in ("when", "ticket"):
             if getattr(self, name) is not None and self.events is not None:
                 wrong[name] = "belongs into one of the events"
+        if self.attachments is None and any(_brings_files(case) for case in self.cases):
+            wrong["attachments"] = "is missing: it says which files may be fetched, and from where"
         if (self.split is None) != (self.id is None):
             wrong["id"] = "goes with split, and split with it"
         if self.correlate is None and any(

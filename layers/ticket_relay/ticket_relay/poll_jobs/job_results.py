@@ -87,8 +87,13 @@ def _advanced(services: Services, row: Submitted, job: Job | None) -> Submitted:
     if isinstance(row, UpdateRow):
         return update_states.polled(row, job, services.now(), forgotten_after=forgotten_after)
     if not ticket_states.needs_look_up(row, job, services.now()):
-        return ticket_states.polled(row, job, services.now())
+        return _noted(services, row, ticket_states.polled(row, job, services.now()))
     return _looked_up(services, row, job, forgotten_after)
+
+
+def _noted(services: Services, row: TicketRow, new: TicketRow) -> TicketRow:
+    submit.note_missing_files(services, row, new)
+    return new
 
 
 def _looked_up(services: Services, row: TicketRow, job: Job | None, forgotten_after: float) -> TicketRow:
@@ -100,5 +105,5 @@ def _looked_up(services: Services, row: TicketRow, job: Job | None, forgotten_af
         except ZendeskError as error:
             return waiting.unanswered(row, error, services.now())
     if ticket_id is not None:
-        return ticket_states.created(row, ticket_id, services.now())
+        return _noted(services, row, ticket_states.created(row, ticket_id, services.now()))
     return ticket_states.not_found(row, job, services.now(), forgotten_after=forgotten_after)

@@ -3,12 +3,16 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from ticket_relay import observability
 from ticket_relay.errors import RelayError, StaleRow, WriteRefused
 from ticket_relay.services import Services
 from ticket_relay.storage.rows import Row, TicketRow, UpdateRow, Work
 from ticket_relay.storage.store import Unreadable
+
+if TYPE_CHECKING:
+    from ticket_relay.attachments.addresses import Network
 
 CALL_TIME = 8.0
 """Seconds for the calls about one row, or one batch of jobs."""
@@ -52,6 +56,8 @@ class Run:
     skipped: set[str] = field(default_factory=set)
     """Rows that failed in this run, and are left to the next one."""
     broken: int = 0
+    network: "Network | None" = None
+    """Where files are fetched from, if not from the Internet: only the local stack and tests have another."""
     waiting: dict[str, Submitted] = field(default_factory=dict)
     """Rows that wait for a job, as far as this run knows: those that it sent together, and those that are due soon."""
     batches_polled_at: float = 0.0

@@ -6,6 +6,7 @@ version, and is held before anything is sent for it. One row's failure never sto
 
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from aws_lambda_powertools.metrics import MetricUnit
 
@@ -16,6 +17,9 @@ from ticket_relay.poll_jobs.poll_run import WAIT_SECONDS, Run
 from ticket_relay.poll_jobs.send_due import BACKLOG, Sender
 from ticket_relay.services import Services
 
+if TYPE_CHECKING:
+    from ticket_relay.attachments.addresses import Network
+
 SHORTEST_NAP, LONGEST_NAP = 0.1, 2.0
 
 
@@ -25,13 +29,18 @@ class Unfinished(RelayError):
     code = "poll_unfinished"
 
 
-def run(services: Services, time_left: Callable[[], float], nap: Callable[[float], None] = time.sleep) -> None:
-    """Advance whatever is due. `time_left` gives seconds.
+def run(
+    services: Services,
+    time_left: Callable[[], float],
+    nap: Callable[[float], None] = time.sleep,
+    network: "Network | None" = None,
+) -> None:
+    """Advance whatever is due. `time_left` gives seconds; `network` is as for a `Run`.
 
     Raises StoreUnavailable, and Unfinished after a bug; running again is safe.
     """
     _measure_backlog(services)
-    this = Run(services, time_left)
+    this = Run(services, time_left, network=network)
     _advance(this, nap)
     # Last, when what is due has been tried: a trial that succeeded has opened the gate.
     observability.measure("GateClosed", MetricUnit.Count, services.gate.closed_until() is not None)

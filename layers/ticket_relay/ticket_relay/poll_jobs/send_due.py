@@ -18,6 +18,10 @@ TURN = 5.0
 """Seconds of sending one by one, after which jobs are polled again."""
 BACKLOG = 10
 """From so many rows, or tickets to update, on they are sent together."""
+FILES_TURN = 10.0
+"""Seconds of bringing files in a turn, after which no other is begun."""
+TIME_FOR_FILE = 35.0
+"""Seconds of a run that one file may take: to be fetched, uploaded, and written down."""
 MOST_BATCHES = 27
 """Jobs of many tickets at a time: Zendesk takes 30 ("Job limit"), and others may queue some."""
 
@@ -36,8 +40,9 @@ class Sender:
 
         Not to be called while the gate is closed.
         """
-        until = self._run.services.now() + TURN
-        events = [row for row in rows if isinstance(row, TicketRow) and is_due(row, self._run.services.now())]
+        now = self._run.services.now()
+        until = now + TURN
+        events = [row for row in rows if isinstance(row, TicketRow) and is_due(row, now) and not _lacks_files(row, now)]
         updates = self._by_ticket(row for row in rows if isinstance(row, UpdateRow))
         had_room = self._may_send_many()
         gone = self._create_together(events) | self._update_together(updates)
@@ -49,6 +54,26 @@ class Sender:
                 acted = True
                 with self._run.guarded(*group):
                     self._send_alone(group)
+        return self._bring_files(rows) or acted
+
+    def _bring_files(self, rows: Sequence[Row]) -> bool:
+        """Upload one file of each row that is due and lacks some, the earliest first; whether there was one.
+
+        Last, and for a while only: a partner's slow server is not to hold up what needs none.
+        """
+        until = self._run.services.now() + FILES_TURN
+        acted = False
+        for row in sorted(rows, key=lambda row: row.due_at or 0):
+            now = self._run.services.now()
+            if not is_due(row, now) or not _lacks_files(row, now):
+                continue
+            if now >= until or self._run.time_left() < TIME_FOR_FILE:
+                break
+            from ticket_relay.attachments import files  # noqa: PLC0415 - most rows have none
+
+            acted = True
+            with self._run.guarded(row):
+                files.advance(self._run.services, row, self._run.network)
         return acted
 
     def _send_alone(self, group: Sequence[Row]) -> None:
@@ -65,14 +90,14 @@ class Sender:
 
     def _by_ticket(self, rows: Iterable[UpdateRow]) -> dict[int, list[UpdateRow]]:
         """The due updates of each ticket, in the order in which they came, up to the first that another worker has or
-        that must wait: it is not to be overtaken.
+        that must wait, for its files perhaps: it is not to be overtaken.
         """
         now = self._run.services.now()
         tickets: defaultdict[int, list[UpdateRow]] = defaultdict(list)
         for row in webhook.in_order(rows):
             tickets[row.ticket_id].append(row)
         due = {
-            ticket_id: list(takewhile(lambda row: is_due(row, now), of_ticket))
+            ticket_id: list(takewhile(lambda row: is_due(row, now) and not _lacks_files(row, now), of_ticket))
             for ticket_id, of_ticket in tickets.items()
             if ticket_id not in self._run.busy and self._settle_until.get(ticket_id, now) <= now
         }
@@ -85,7 +110,8 @@ class Sender:
         """Send a backlog of events in batches; the keys of its rows. What finds no room waits: one by one it would take
         more calls, and all of the account's.
         """
-        backlog = [row for row in rows if ticket_states.may_go_together(row)]
+        now = self._run.services.now()
+        backlog = [row for row in rows if ticket_states.may_go_together(row, now)]
         if len(backlog) < BACKLOG:
             return set()
         for some in submit.batches(backlog):
@@ -112,3 +138,9 @@ class Sender:
                     self._run.wait_for(sent)
                     gone |= {row.pk for row in rows if row.ticket_id not in alone}
         return gone
+
+
+def _lacks_files(row: Row, now: float) -> bool:
+    """Whether files of it are to be uploaded before it can be sent. An event in line needs none as yet."""
+    in_line = isinstance(row, TicketRow) and row.in_line
+    return not in_line and row.next_file(now) is not None

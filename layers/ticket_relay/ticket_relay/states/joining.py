@@ -12,6 +12,7 @@ ticket for instance, is settled before the next event has its turn.
 
 import json
 from dataclasses import dataclass
+from typing import Any
 
 from ticket_relay.states import ticket as ticket_states
 from ticket_relay.states import update as update_states
@@ -19,6 +20,7 @@ from ticket_relay.states.backoff import growing
 from ticket_relay.storage.correlations import Correlation
 from ticket_relay.storage.rows import Joining, TicketRow, TicketState, UpdateRow, UpdateState, update_pk
 from ticket_relay.zendesk.request_body import encoded
+from ticket_relay.zendesk.ticket_models import attachments_of
 
 LONGEST_PAUSE = 60.0
 LONGEST_TURN = 300.0
@@ -77,8 +79,9 @@ def missing(row: TicketRow, now: float) -> TicketRow:
 
 
 def replaced(row: TicketRow, request: bytes, now: float) -> TicketRow:
-    """The ticket that it was to join is solved or closed: it is to have this one of its own."""
-    return row.moved(now, request=request, due_at=now)
+    """The ticket that it was to join is solved or closed: it is to have this one of its own, with its files."""
+    files = len(attachments_of(json.loads(request)["ticket"]))
+    return row.moved(now, request=request, files=files, uploads=(), due_at=now)
 
 
 def ticket_of(there: Correlation, leader: TicketRow | None) -> int | None:
@@ -141,9 +144,10 @@ def _without_ticket(row: TicketRow, wanted: Joining, leader: TicketRow | None, n
 
 def _update(row: TicketRow, wanted: Joining, ticket_id: int, now: float) -> UpdateRow:
     """Its update of the ticket, due at once; `update_ticket.joined` reads what it asks for."""
+    changes = changes_of(row, wanted)
     event = {
         "ticket_id": ticket_id,
-        "changes": _changes(row, wanted),
+        "changes": changes,
         "joining": wanted.model_dump(include={"do", "again", "on_solved", "on_closed"}),
         "has_ticket": row.request is not None,
     }
@@ -155,13 +159,15 @@ def _update(row: TicketRow, wanted: Joining, ticket_id: int, now: float) -> Upda
         now,
         closed_until=now,
         of_event=row.pk,
+        files=len(attachments_of(changes)),
     )
 
 
-def _changes(row: TicketRow, wanted: Joining) -> object:
+def changes_of(row: TicketRow, wanted: Joining) -> dict[str, Any]:
     """Those of its case; where that has none, the comment of the ticket that it would have been."""
     if row.changes is not None:
-        return json.loads(row.changes)
+        changes: dict[str, Any] = json.loads(row.changes)
+        return changes
     if wanted.do != "create" or row.request is None:
         return {}
     ticket = json.loads(row.request)["ticket"]

@@ -52,14 +52,20 @@ def claimed(
     *,
     closed_until: float | None,
     digest: bytes | None = None,
+    files: int = 0,
 ) -> TicketRow:
-    """A new request: leased to the worker that wins the claim, or waiting where the gate is closed."""
+    """A new request: leased to the worker that wins the claim, or waiting where the gate is closed, or for its files to
+    be uploaded.
+    """
+    if files:
+        closed_until = closed_until or now
     return TicketRow(
         pk=ticket_pk(partner, event_id),
         state=TicketState.ACCEPTED,
         partner=partner,
         event_id=event_id,
         request=request,
+        files=files,
         body_digest=digest,
         due_at=closed_until or now + LEASE,
         leased_at=None if closed_until else now,
@@ -118,6 +124,8 @@ def redriven(row: TicketRow, now: float) -> TicketRow:
         attempt=row.attempt + (row.request is not None),
         failures=0,
         retries=0,
+        # What was sent with the old ones may have used them up.
+        uploads=(),
         leads=False,
         sent_at=None,
         candidate_jobs=None,
@@ -130,9 +138,9 @@ def redriven(row: TicketRow, now: float) -> TicketRow:
     )
 
 
-def mapped(row: TicketRow, request: bytes | None, now: float) -> TicketRow:
+def mapped(row: TicketRow, request: bytes | None, files: int, now: float) -> TicketRow:
     """Redriven from unmapped, and now understood: due at once."""
-    return row.moved(now, request=request, event=None, due_at=now)
+    return row.moved(now, request=request, files=files, uploads=(), event=None, due_at=now)
 
 
 def still_unmapped(row: TicketRow, error: RelayError, now: float) -> TicketRow:
@@ -254,9 +262,9 @@ def on_batch_error(row: TicketRow, error: ZendeskError, now: float, *, doubtful_
     return on_create_error(row, error, now, doubtful_pause=doubtful_pause, spread=0)
 
 
-def may_go_together(row: TicketRow) -> bool:
+def may_go_together(row: TicketRow, now: float) -> bool:
     """Whether it may be sent with others. What is in doubt is looked for, and sent with its own key."""
-    ready = row.request is not None and not row.in_line
+    ready = row.request is not None and not row.in_line and row.next_file(now) is None
     return ready and not row.after_lease().in_doubt and row.error_code != REFUSED_TOGETHER
 
 
@@ -270,6 +278,8 @@ def new_attempt(row: TicketRow, code: str, sentence: str, now: float) -> TicketR
         attempt=row.attempt + 1,
         failures=row.failures + 1,
         retries=0,
+        # A job that came to nothing may have used them up.
+        uploads=(),
         sent_at=None,
         job_id=None,
         # A job that is over makes no ticket any more; one that was forgotten might still be among the unfinished.

@@ -37,6 +37,7 @@ def claimed(
     *,
     closed_until: float | None,
     of_event: str | None = None,
+    files: int = 0,
 ) -> UpdateRow:
     """A new update: leased to the worker that wins the claim, or waiting where the gate is closed."""
     return UpdateRow(
@@ -46,6 +47,7 @@ def claimed(
         invocation_id=invocation_id,
         event=event,
         of_event=of_event,
+        files=files,
         due_at=closed_until or now + LEASE,
         leased_at=None if closed_until else now,
         created_at=now,
@@ -114,6 +116,7 @@ def redriven(row: UpdateRow, now: float) -> UpdateRow:
         base=None,
         conflicts=0,
         retries=0,
+        uploads=(),
         redriven_at=now,
         due_at=now,
         error_code="redriven",

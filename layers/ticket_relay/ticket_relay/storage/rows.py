@@ -17,6 +17,9 @@ UNFINISHED_RETENTION = 365 * DAY
 """A row that waits, for the poller or for a person, is all that holds its event."""
 HISTORY_LENGTH = 20
 
+TOKEN_MARGIN = 600.0
+"""Seconds for which an upload must live when it is sent: a job may be queued for a while before it takes the file."""
+
 EXTERNAL_ID_LIMIT = 255
 
 PAYLOAD = frozenset({"request", "changes", "event", "rest", "leased_rest"})
@@ -66,6 +69,19 @@ class Step(BaseModel):
     at: float
     attempt: int = 1
     reason: str | None = None
+
+
+class Upload(BaseModel):
+    """One file of the comment: Zendesk has it under the `token` until `expires_at` (epoch seconds), or it is not to be
+    had for this `reason`, a code, which the `sentence` tells people.
+    """
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True, defer_build=True, extra="ignore")
+
+    token: str | None = None
+    expires_at: float = 0.0
+    reason: str | None = None
+    sentence: str | None = None
 
 
 class Joining(BaseModel):
@@ -118,6 +134,10 @@ class Row(BaseModel):
     together: bool = False
     """Whether the job is to create tickets for other events, too."""
     submitted_at: float | None = None
+    files: int = 0
+    """How many files its comment brings: they are uploaded before it is sent."""
+    uploads: tuple[Upload, ...] = ()
+    """What became of these files, in their order, as far as they have been tried."""
     error_code: str | None = None
     error_sentence: str | None = None
     history: tuple[Step, ...] = ()
@@ -143,6 +163,18 @@ class Row(BaseModel):
     def retry_window_start(self) -> float:
         """When its retry window began."""
         return self.redriven_at or self.created_at
+
+    def next_file(self, now: float) -> int | None:
+        """The number of the first file that is to be uploaded, for the first time or again; None if all is ready."""
+        for number, upload in enumerate(self.uploads):
+            if upload.reason is None and upload.expires_at < now + TOKEN_MARGIN:
+                return number
+        return len(self.uploads) if len(self.uploads) < self.files else None
+
+    @property
+    def tokens(self) -> list[str]:
+        """Of the files that are uploaded."""
+        return [upload.token for upload in self.uploads if upload.token is not None]
 
     @property
     def if_sent(self) -> dict[str, Any]:

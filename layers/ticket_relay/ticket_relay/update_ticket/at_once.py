@@ -38,6 +38,8 @@ def _joined(services: Services, row: TicketRow, by: Deadline) -> Receipt:
 
 
 def _sent(services: Services, update: UpdateRow, by: Deadline) -> bool:
+    if update.files:
+        return False  # A server that takes its time must not use up the partner's.
     with services.gate.permit(by, UPDATES, ticket_id=update.ticket_id, alone=True) as permit:
         if permit.closed_until is not None:
             return False

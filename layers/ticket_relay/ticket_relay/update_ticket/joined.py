@@ -16,7 +16,7 @@ from ticket_relay.definitions import templates
 from ticket_relay.storage.rows import Joining, TicketRow
 from ticket_relay.zendesk.client import Ticket
 from ticket_relay.zendesk.request_body import encoded
-from ticket_relay.zendesk.ticket_models import TicketChanges, TicketCreate, to_request
+from ticket_relay.zendesk.ticket_models import EventChanges, TicketChanges, TicketCreate, to_request
 
 
 class EventUpdate(BaseModel):
@@ -90,7 +90,7 @@ def _on_closed(update: EventUpdate, ticket: Ticket) -> Skip | Replacement:
 
 
 def _changes(changes: dict[str, Any]) -> TicketChanges:
-    return templates.validated(TicketChanges, changes, template={}, name="changes")
+    return templates.validated(EventChanges, changes, template={}, name="changes")
 
 
 def _name(ticket: dict[str, Any], old: int) -> None:

@@ -42,7 +42,7 @@ from ticket_relay.update_ticket.plan import (
 from ticket_relay.zendesk import timestamps
 from ticket_relay.zendesk.client import Ticket
 from ticket_relay.zendesk.errors import Conflict, OutcomeUnknown, Rejected, Unsettled, ZendeskError
-from ticket_relay.zendesk.ticket_models import to_request
+from ticket_relay.zendesk.ticket_models import to_request, uploaded
 
 ROUNDS = 3
 """Decisions by one worker; after that the rows wait for the poller."""
@@ -153,7 +153,10 @@ def _replaced(services: Services, row: UpdateRow, replacement: Replacement) -> U
 
 def safe(plan: Plan, updated_stamp: str) -> Ticket:
     """The `ticket` to send. `safe_update` is true or absent: false means true, too (Tickets reference)."""
-    return {**marked(plan.update, plan.markers), "safe_update": True, "updated_stamp": updated_stamp}
+    # Of several updates that go together, one has a comment at most.
+    tokens = next((it.row.tokens for it in plan.senders if it.row.files), [])
+    update = uploaded(marked(plan.update, plan.markers), tokens)
+    return {**update, "safe_update": True, "updated_stamp": updated_stamp}
 
 
 def leases(plan: Plan, now: float, lease: float) -> list[tuple[Waiting, UpdateRow]]:

@@ -1,11 +1,14 @@
 """The calls of the Support API that the relay makes. Each raises the errors of `Transport.call`."""
 
 import json
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ticket_relay.rate_limits.permit import Permit
+from ticket_relay.storage.rows import Upload
+from ticket_relay.zendesk import timestamps
 from ticket_relay.zendesk.errors import OutcomeUnknown, Rejected
 from ticket_relay.zendesk.jobs import Job, read_job
 from ticket_relay.zendesk.request_body import encoded
@@ -19,6 +22,8 @@ JOBS_AT_ONCE = 100
 TICKETS_AT_ONCE = 100
 """create_many, update_many, show_many (Tickets reference)."""
 AUDIT_PAGE = 100
+UPLOAD_LIFE = 3600.0
+"""Seconds, where the answer does not say (Attachments reference)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +149,20 @@ class Zendesk:
             case {"job_status": dict(status)} if job := read_job(status):
                 return job.id
         raise OutcomeUnknown("zendesk_answer_unreadable", "Zendesk took the updates but its answer names no job.")
+
+    def upload(self, content: bytes, filename: str, content_type: str, permit: Permit) -> Upload:
+        """`POST /api/v2/uploads?filename=` with the raw bytes: the token under which a comment takes the file.
+
+        Safe to repeat: an upload that no comment takes expires by itself. It lives for 60 minutes (Attachments
+        reference; three days in recordings of 2024), so that `expires_at` counts.
+        """
+        headers = {"Content-Type": content_type}
+        params = {"filename": filename}
+        match self._call("POST", "/api/v2/uploads", permit, params=params, body=content, headers=headers).body:
+            case {"upload": {"token": str(token), **rest}} if token:
+                told = timestamps.parse(rest.get("expires_at"))
+                return Upload(token=token, expires_at=told.instant.timestamp() if told else time.time() + UPLOAD_LIFE)
+        raise OutcomeUnknown("zendesk_answer_unreadable", "Zendesk took the file but its answer names no token.")
 
     def audits(self, ticket_id: int, permit: Permit) -> Iterator[dict[str, Any]]:
         """`GET /api/v2/tickets/{id}/audits`, newest first, page by page as far as the caller reads."""

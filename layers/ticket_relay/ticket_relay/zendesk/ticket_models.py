@@ -6,7 +6,7 @@ RESERVED and in none of the models.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
@@ -35,6 +35,8 @@ MARKER = "ticket_relay"
 MARKER_LENGTH = 32
 """What the relay leaves in an update's metadata, to recognise it by."""
 
+MAX_ATTACHMENTS = 20
+"""Of one comment; a definition may allow fewer. Zendesk publishes no number."""
 MAX_EMAIL_CCS = 48
 MAX_METADATA = 1024
 """Bytes of JSON for one audit: "1 kB". Whether Zendesk counts UTF-8 or its own escapes is not published."""
@@ -43,6 +45,14 @@ MAX_METADATA = 1024
 def _id(value: object) -> object:
     """An interpolated number is a text of digits; Zendesk's own events and examples give ids as texts, too."""
     return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20 else value
+
+
+def _file_name(name: object) -> object:
+    """The last part of a path, without what no file system or header takes."""
+    if not isinstance(name, str):
+        return name
+    last = name.replace("\\", "/").rpartition("/")[2]
+    return "".join(each if each.isprintable() and each not in '<>:"|?*' else "_" for each in last).strip(" .")
 
 
 def normal_tag(tag: str) -> str:
@@ -130,6 +140,34 @@ class Comment(_Strict):
         return self
 
 
+class Attachment(_Strict):
+    """A file for the comment: at a `url`, or its content in `base64`. The relay uploads it, and Zendesk sees its token.
+
+    `content_type` is needed with `base64`; of what is at a URL the server may say it. Without a file that is `required`
+    there is no ticket; without another, an internal note says so.
+    """
+
+    url: Annotated[str, Field(min_length=1, max_length=2048)] | None = None
+    base64: Annotated[str, Field(min_length=1)] | None = None
+    filename: Annotated[str, BeforeValidator(_file_name), StringConstraints(min_length=1, max_length=255)]
+    content_type: Annotated[str, StringConstraints(pattern=r"^[a-z0-9.+-]+/[a-z0-9.+-]+$", to_lower=True)] | None = None
+    required: StrictBool = False
+
+    @model_validator(mode="after")
+    def _is_somewhere(self) -> Self:
+        if (self.url is None) == (self.base64 is None):
+            raise ValueError("needs either url or base64")
+        if self.base64 is not None and self.content_type is None:
+            raise ValueError("needs a content_type beside base64")
+        return self
+
+
+class CommentWithFiles(Comment):
+    """A comment as a partner's event may make it: `attachments` become `uploads` when it is sent."""
+
+    attachments: Annotated[ListOf[Attachment], Field(max_length=MAX_ATTACHMENTS)] | None = None
+
+
 class Requester(_Strict):
     """A user by e-mail address, made if there is none; everything but the address is used only then."""
 
@@ -215,6 +253,7 @@ class TicketCreate(_Properties):
     (`via`, `recipient`) is that of the beginning.
     """
 
+    comment: CommentWithFiles | None = None
     description: Text | None = None
     tags: ListOf[Tag] | None = None
     submitter: Email | Id | None = None
@@ -252,6 +291,26 @@ class TicketChanges(_Properties):
 
     metadata: MarkedMetadata | None = None
     tags: TagChanges | None = None
+
+
+class EventChanges(TicketChanges):
+    """The changes that a partner's event makes, whose comment may bring files."""
+
+    comment: CommentWithFiles | None = None
+
+
+def attachments_of(properties: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The attachments of the comment in a ticket's properties or changes, as plain JSON values."""
+    return (properties.get("comment") or {}).get("attachments") or []
+
+
+def uploaded(properties: dict[str, Any], tokens: Sequence[str]) -> dict[str, Any]:
+    """The properties as Zendesk takes them: the comment's attachments are the uploads with these tokens."""
+    if "attachments" not in (properties.get("comment") or {}):
+        return properties
+    comment = {name: value for name, value in properties["comment"].items() if name != "attachments"}
+    uploads = [*(comment.get("uploads") or ()), *tokens]
+    return properties | {"comment": comment | ({"uploads": uploads} if uploads else {})}
 
 
 def to_request(ticket: TicketCreate, external_id: str) -> bytes:

@@ -1,0 +1,115 @@
+"""One file of a row, from where it is to Zendesk: the poller's work, before it sends the row."""
+
+import binascii
+import json
+from base64 import b64decode
+from functools import partial
+from typing import Any
+
+from ticket_relay import observability
+from ticket_relay.attachments.addresses import INTERNET, Network
+from ticket_relay.attachments.content_types import checked_type
+from ticket_relay.attachments.download import download, too_large
+from ticket_relay.attachments.policy import checked
+from ticket_relay.definitions import loader
+from ticket_relay.definitions.models import Attachments
+from ticket_relay.errors import FileUnavailable
+from ticket_relay.rate_limits.permit import Deadline
+from ticket_relay.services import Services
+from ticket_relay.states import files as states
+from ticket_relay.states.backoff import jitter
+from ticket_relay.states.files import WithFiles
+from ticket_relay.states.waiting import deferred
+from ticket_relay.storage.rows import UNREAD, Row, TicketRow, UpdateRow
+from ticket_relay.zendesk.errors import Rejected, ZendeskError
+from ticket_relay.zendesk.ticket_models import Attachment, attachments_of
+
+DOWNLOAD_SECONDS = 15.0
+UPLOAD_SECONDS = 10.0
+MEGABYTE = 1024 * 1024
+
+
+def advance(services: Services, row: Row, network: Network | None = None) -> Row:
+    """Fetch and upload the next file of a row that is due; the row as it is then in the table.
+
+    A worker that dies leaves the row reserved, and an upload that no comment takes. Raises StaleRow, StoreUnavailable
+    and SecretsUnavailable: repeating is safe.
+    """
+    number = row.next_file(services.now())
+    if number is None or not isinstance(row, TicketRow | UpdateRow):
+        return row
+    attachment = Attachment.model_validate(attachments_in(row)[number])
+    row = services.store.move(row, states.reserved(row, services.now()))
+    try:
+        content, content_type = _fetched(services, partner_of(row), number, attachment, network or INTERNET)
+        with services.gate.permit(Deadline.after(UPLOAD_SECONDS)) as permit:
+            if permit.closed_until is not None:
+                return services.store.move(row, deferred(row, services.now(), permit.closed_until + jitter(2.0)))
+            upload = services.zendesk.upload(content, attachment.filename, content_type, permit)
+    except FileUnavailable as error:
+        return _not_had(services, row, number, error, attachment)
+    except Rejected as error:
+        observability.logger().warning("upload refused", extra={"pk": row.pk, "reason": error.code})
+        refused = FileUnavailable("upload_refused", "Zendesk does not take it")
+        return _not_had(services, row, number, refused, attachment)
+    except ZendeskError as error:
+        pause = services.settings.doubtful_pause_seconds
+        return services.store.move(row, states.not_uploaded(row, error, services.now(), pause=pause))
+    observability.count("AttachmentUploaded")
+    return services.store.move(row, states.tried(row, number, upload, services.now()))
+
+
+def attachments_in(row: WithFiles) -> list[dict[str, Any]]:
+    """The files of the row's comment; none where the row no longer has its payload."""
+    payload = row.request if isinstance(row, TicketRow) else row.event
+    if payload in {None, UNREAD}:
+        return []
+    inside = json.loads(payload or b"")
+    return attachments_of(inside["ticket" if isinstance(row, TicketRow) else "changes"])
+
+
+def partner_of(row: WithFiles) -> str:
+    """Whose event it is. `of_event` is the key of an event's row, `ticket#{partner}#{event id}`."""
+    return row.partner if isinstance(row, TicketRow) else (row.of_event or "##").split("#")[1]
+
+
+def _not_had(
+    services: Services, row: WithFiles, number: int, error: FileUnavailable, attachment: Attachment
+) -> WithFiles:
+    new = states.not_had(row, number, error, services.now(), required=attachment.required)
+    # Which server and which file, only the row knows.
+    observability.logger().warning("file not to be had", extra={"pk": row.pk, "reason": error.code, "file": number + 1})
+    if new.uploads != row.uploads or new.state != row.state:
+        observability.count("AttachmentMissing")
+    return services.store.move(row, new)
+
+
+def _fetched(
+    services: Services, partner: str, number: int, attachment: Attachment, network: Network
+) -> tuple[bytes, str]:
+    """The content and its type. Raises FileUnavailable, SecretsUnavailable."""
+    definition = loader.partners().get(partner)
+    policy = checked(definition.attachments if definition else None, number, attachment)
+    content, said = _content(services, partner, policy, attachment, network)
+    return content, checked_type(content, attachment.content_type or said, frozenset(policy.types))
+
+
+def _content(
+    services: Services, partner: str, policy: Attachments, attachment: Attachment, network: Network
+) -> tuple[bytes, str]:
+    most = int(policy.max_mb * MEGABYTE)
+    if attachment.url is not None:
+        headers = partial(services.download_headers, partner)
+        by = Deadline.after(DOWNLOAD_SECONDS)
+        return download(attachment.url, policy.hosts, most, by=by, headers=headers, network=network)
+    return _decoded(attachment.base64 or "", most), ""
+
+
+def _decoded(text: str, most: int) -> bytes:
+    try:
+        content = b64decode("".join(text.split()), validate=True)
+    except (binascii.Error, ValueError):
+        raise FileUnavailable("base64_invalid", "its content is not base64") from None
+    if len(content) > most:
+        raise too_large(most)
+    return content
