@@ -22,6 +22,7 @@ from local.partners import partners
 from local.runtimes import emulator, worker_process
 from local.runtimes.pool import Pool, serving
 from local.runtimes.runtime import ACCESS_KEY, REGION, Function, Starter
+from ticket_relay.zendesk.auth import SCOPE_WITH_FILES
 
 type RuntimeKind = Literal["emulator", "process"]
 
@@ -87,7 +88,12 @@ async def running(options: Options) -> AsyncIterator[Stack]:
             folder,
             await started.enter_async_context(cloud.moto()),
             options.dynamodb_url,
-            parameters={"ZendeskBaseUrl": zendesk_url.rstrip("/"), **_IMPATIENT, **options.parameters},
+            parameters={
+                "ZendeskBaseUrl": zendesk_url.rstrip("/"),
+                "ZendeskScope": SCOPE_WITH_FILES,
+                **_IMPATIENT,
+                **options.parameters,
+            },
             secrets={
                 "ZendeskSecret": json.dumps(credentials),
                 "PartnerSecrets": json.dumps({name: [partner["secret"]] for name, partner in known.items()}),

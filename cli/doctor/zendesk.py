@@ -5,12 +5,13 @@ import re
 from datetime import UTC, date, datetime
 from typing import Any
 
+from cli import definitions
 from cli.doctor.finding import NotGood, Status, unchecked, wrong
 from cli.doctor.line import Line, Unshared
 from cli.doctor.setup import CREATE, POLL, UPDATE, Setup
 from ticket_relay.rate_limits.permit import Deadline, Permit
 from ticket_relay.webhooks.scheme import TOLERANCE
-from ticket_relay.zendesk.auth import SCOPE, Credentials
+from ticket_relay.zendesk.auth import SCOPE, SCOPE_WITH_FILES, Credentials
 from ticket_relay.zendesk.errors import Rejected, ZendeskError
 from ticket_relay.zendesk.transport import NO_EFFECT, REDIRECTED, Auth
 
@@ -49,7 +50,7 @@ def credentials(setup: Setup) -> str:
     line, secret = _line(setup), setup.client
     if secret is None:
         raise unchecked("Not checked: the secret must hold credentials first.")
-    auth = Credentials(lambda: secret, Unshared(), line)
+    auth = Credentials(lambda: secret, Unshared(), line, scope=setup.settings_of(POLL, CREATE, UPDATE).zendesk_scope)
     try:
         auth.header(Permit(Deadline.after(_PATIENCE)))
     except ZendeskError as error:
@@ -98,6 +99,11 @@ def writing(setup: Setup) -> str:
         raise unchecked("Cannot be checked: the answer with the token names no scopes, and a test would write.")
     if not {"write", "tickets:write"} & set(line.scope.split()):
         raise wrong(f"The token has only: {line.scope or 'nothing'}.", f"Allow the OAuth client the scopes {SCOPE}.")
+    if "write" not in line.scope.split() and any(it.attachments for it in definitions.partners(setup.config).values()):
+        raise wrong(
+            "Partners bring files, and the token may write tickets only.",
+            f'Deploy with ZendeskScope="{SCOPE_WITH_FILES}", and allow the OAuth client these scopes.',
+        )
     return "Tickets may be written."
 
 

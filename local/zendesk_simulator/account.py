@@ -49,7 +49,7 @@ class Account:
         self.oauth = OAuth(self.client_id, self.client_secret, self.relay, self.settings)
         self.limits = Limits(self.settings)
         self.keys = IdempotencyKeys()
-        self.uploads = Uploads(ids)
+        self.uploads = Uploads(ids, self.settings)
         self.jobs = Jobs(self.settings)
         self.deliveries = Deliveries()
         self.triggers = Triggers(self.users, self.settings, self.deliveries, ids, self.clock.now)

@@ -23,6 +23,9 @@ class Settings:
     """The most that a token may get, separated by blanks; None: anything. A client has such a setting ("Creating and
     using OAuth tokens with the API"); that a token that is asked for more gets less is an assumption."""
 
+    upload_seconds: int = 3600
+    """Life of an upload: 60 minutes in today's Attachments reference, three days in recordings of 2023 and 2024."""
+
     job_queued_seconds: float = 0.3
     job_working_seconds: float = 0.3
     """Assumption, for people who watch: a batch as fast as a single ticket. See `job_ticket_seconds`."""

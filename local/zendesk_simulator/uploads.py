@@ -6,10 +6,9 @@ from dataclasses import dataclass, field
 
 from .clock import stamp
 from .refusals import not_found
+from .settings import Settings
 from .wire import Json, Refusal
 
-# Today's reference says 60 minutes; recordings of 2023 show three days.
-_LIFE_SECONDS = 3600
 # Recalled, not documented here.
 _MAX_BYTES = 50 * 1024 * 1024
 
@@ -31,8 +30,9 @@ class Upload:
 
 
 class Uploads:
-    def __init__(self, ids: Iterator[int]) -> None:
+    def __init__(self, ids: Iterator[int], settings: Settings) -> None:
         self._ids = ids
+        self._settings = settings
         self._by_token: dict[str, Upload] = {}
 
     def add(self, name: str, content_type: str, size: int, token: str | None, now: float) -> Upload:
@@ -42,7 +42,7 @@ class Uploads:
         if size > _MAX_BYTES:
             description = "Attachment exceeds the maximum size allowed"
             raise Refusal(413, {"error": "AttachmentTooLarge", "description": description})
-        upload = self._live(token, now) if token else Upload(secrets.token_urlsafe(18), now + _LIFE_SECONDS)
+        upload = self._live(token, now) if token else self._new(now)
         number = next(self._ids)
         link = f"https://example.zendesk.com/attachments/token/{secrets.token_urlsafe(18)}/?name={name}"
         upload.attachments.append(
@@ -65,6 +65,9 @@ class Uploads:
         )
         self._by_token[upload.token] = upload
         return upload
+
+    def _new(self, now: float) -> Upload:
+        return Upload(secrets.token_urlsafe(18), now + self._settings.upload_seconds)
 
     def delete(self, token: str, now: float) -> None:
         self._live(token, now)

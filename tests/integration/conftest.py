@@ -28,7 +28,7 @@ from ticket_relay.services import Services
 from ticket_relay.storage.dynamodb import Table
 from ticket_relay.storage.rows import TicketRow
 from ticket_relay.storage.store import Store
-from ticket_relay.zendesk.auth import Credentials
+from ticket_relay.zendesk.auth import SCOPE_WITH_FILES, Credentials
 from ticket_relay.zendesk.client import Zendesk
 from ticket_relay.zendesk.transport import Timeouts, Transport
 
@@ -105,7 +105,9 @@ def other_services(clock: Clock, zendesk: Server, table: Table, secrets: Secrets
         settings = builders.settings(zendesk.url)
         timeouts = Timeouts(settings.zendesk_connect_timeout_seconds, settings.zendesk_read_timeout_seconds)
         transport = Transport(settings.zendesk_base_url, timeouts)
-        credentials = Credentials(lambda: secrets.read(settings.zendesk_secret_arn), table, transport, clock)
+        credentials = Credentials(
+            lambda: secrets.read(settings.zendesk_secret_arn), table, transport, clock, scope=SCOPE_WITH_FILES
+        )
         zendesk_client = Zendesk(transport, credentials)
         update_limits = UpdateLimits(table)
         return Services(

@@ -14,6 +14,8 @@ class Settings(BaseModel):
     table_name: str
     zendesk_base_url: str = Field(pattern=r"^https?://[^/]+$")
     zendesk_secret_arn: str
+    zendesk_scope: str = Field(default="read tickets:write", min_length=1)
+    """What the OAuth token is to be good for: uploads may take more than tickets."""
     signing_secrets_arn: str | None = None
     """Who may sign what this function receives; the poller receives nothing and has none."""
     download_secrets_arn: str | None = None

@@ -61,7 +61,9 @@ def services() -> Services:
         settings.zendesk_base_url,
         Timeouts(settings.zendesk_connect_timeout_seconds, settings.zendesk_read_timeout_seconds),
     )
-    credentials = Credentials(lambda: secrets.read(settings.zendesk_secret_arn), table, transport)
+    credentials = Credentials(
+        lambda: secrets.read(settings.zendesk_secret_arn), table, transport, scope=settings.zendesk_scope
+    )
     zendesk = Zendesk(transport, credentials)
     update_limits = UpdateLimits(table)
     poller = settings.poller_function_name

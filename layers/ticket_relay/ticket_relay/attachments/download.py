@@ -157,7 +157,7 @@ def _content(connection: _Connection, response: BaseHTTPResponse, most: int, by:
 
 
 def too_large(most: int) -> FileUnavailable:
-    return FileUnavailable("too_large", f"it is larger than {most / 1024 / 1024:g} MB")
+    return FileUnavailable("too_large", f"it is larger than {most / 1024 / 1024:.3g} MB")
 
 
 def _too_slow() -> FileUnavailable:

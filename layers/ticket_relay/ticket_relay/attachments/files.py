@@ -50,7 +50,8 @@ def advance(services: Services, row: Row, network: Network | None = None) -> Row
         return _not_had(services, row, number, error, attachment)
     except Rejected as error:
         observability.logger().warning("upload refused", extra={"pk": row.pk, "reason": error.code})
-        refused = FileUnavailable("upload_refused", "Zendesk does not take it")
+        # A token without the scope for uploads is the deployment's fault, and may be put right.
+        refused = FileUnavailable("upload_refused", "Zendesk does not take it", passing=error.http_status == 403)
         return _not_had(services, row, number, refused, attachment)
     except ZendeskError as error:
         pause = services.settings.doubtful_pause_seconds

@@ -29,6 +29,8 @@ RENEWAL_TIME = 6.0
 """Seconds one worker has to fetch a token before another may try."""
 SCOPE = "read tickets:write"
 """Job statuses have no scope of their own: reading them takes the broad `read`."""
+SCOPE_WITH_FILES = "read write"
+"""Nor have uploads: making them may take the broad `write` (not published)."""
 PAUSE = 0.1
 
 type Secret = Callable[[], dict[str, Any]]
@@ -52,12 +54,19 @@ class Credentials:
     """
 
     def __init__(
-        self, secret: Secret, table: Table, transport: Transport, now: Callable[[], float] = time.time
+        self,
+        secret: Secret,
+        table: Table,
+        transport: Transport,
+        now: Callable[[], float] = time.time,
+        *,
+        scope: str = SCOPE,
     ) -> None:
         self._secret = secret
         self._table = table
         self._transport = transport
         self._now = now
+        self._scope = scope
         self._remembered: Token | None = None
         self._refused = ""
 
@@ -133,7 +142,7 @@ class Credentials:
         return now + RENEWAL_TIME
 
     def _renewed(self, client: dict[str, str], mine: float, permit: Permit) -> Token:
-        grant = {"grant_type": "client_credentials", **client, "scope": SCOPE, "expires_in": LIFE}
+        grant = {"grant_type": "client_credentials", **client, "scope": self._scope, "expires_in": LIFE}
         try:
             answer = self._transport.call(
                 "POST", "/oauth/tokens", auth=None, permit=permit, body=json.dumps(grant).encode()
