@@ -62,6 +62,8 @@ GIVEN_UP = FAILED | {"error_code": "job_killed", "error_sentence": "Given up aft
 UNMAPPED = {"state": "unmapped", "event": b"{}", "error_code": "mapping_failed"}
 REFUSED = Sent(EVENT, maps=True, answers=[503, 500])
 UNMAPPABLE = Sent(EVENT, maps=False, answers=[202])
+WITH_FILES = Sent(EVENT, maps=True, files=("a.csv", "b.csv"), unfit=("c.html",), answers=[202])
+FILES = {"attached": {7: ["b.csv", "a.csv"]}, "noted": {7: ["Missing:\n- c.html: no."]}}
 
 
 @pytest.mark.parametrize(
@@ -74,6 +76,7 @@ UNMAPPABLE = Sent(EVENT, maps=False, answers=[202])
         evidence(CREATED, 7, sent=REFUSED),
         evidence(None, sent=REFUSED),
         evidence(CREATED, 7, outcomes=[TOLD, TOLD]),
+        evidence(CREATED, 7, sent=WITH_FILES, **FILES),
     ],
 )
 def test_a_promise_that_was_kept_is_no_violation(seen: Evidence) -> None:
@@ -105,6 +108,13 @@ def test_a_promise_that_was_kept_is_no_violation(seen: Evidence) -> None:
         evidence(CREATED, 7, outcomes=[TOLD, TOLD | {"type": "ticket.failed"}]),
         evidence(CREATED, 7, outcomes=[TOLD, TOLD | {"id": "ticket#acme#msg_2"}]),
         evidence(CREATED, 7, outcomes=[TOLD, TOLD | {"revision": "3"}]),
+        evidence(CREATED, 7, sent=WITH_FILES),
+        evidence(CREATED, 7, sent=WITH_FILES, **FILES | {"attached": {7: ["a.csv"]}}),
+        evidence(CREATED, 7, sent=WITH_FILES, **FILES | {"attached": {7: ["a.csv", "a.csv", "b.csv"]}}),
+        evidence(CREATED, 7, sent=WITH_FILES, **FILES | {"noted": {}}),
+        evidence(CREATED, 7, sent=WITH_FILES, **FILES | {"noted": {7: FILES["noted"][7] * 2}}),
+        evidence(CREATED, 7, attached={7: ["a.csv"]}),
+        evidence(CREATED, 7, noted={7: ["Missing:\n- c.html: no."]}),
         evidence(CREATED, 7, tickets={EVENT.external_id: [7], "acme:msg_2": [8]}),
         evidence(CREATED, 7, items={KEY: {"pk": KEY} | CREATED, "gate": {"pk": "gate", "closed_until": NOW + 9}}),
         evidence(CREATED, 7, items={KEY: {"pk": KEY} | CREATED, "token": {"pk": "token", "renewing_until": NOW + 5}}),

@@ -110,7 +110,7 @@ def test_a_function_is_told_the_keys_of_those_who_call_it(stack: Stack, function
     ("role", "secrets"),
     [
         ("CreateTicketRole", [{"Ref": "ZendeskSecret"}, {"Ref": "PartnerSecrets"}]),
-        ("PollJobsRole", {"Ref": "ZendeskSecret"}),
+        ("PollJobsRole", [{"Ref": "ZendeskSecret"}, {"Ref": "PartnerSecrets"}]),
         ("UpdateTicketRole", [{"Ref": "ZendeskSecret"}, {"Ref": "WebhookSecret"}]),
     ],
 )

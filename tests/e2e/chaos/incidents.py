@@ -14,7 +14,7 @@ from local.zendesk_simulator import Fault, JobPlan
 from tests.e2e.chaos.proxy import Trouble
 from tests.e2e.chaos.traps import Moment
 from tests.e2e.chaos.world import READ_TIMEOUT, World
-from tests.e2e.chaos.zendesk import CREATE, CREATE_MANY, TOKENS
+from tests.e2e.chaos.zendesk import CREATE, CREATE_MANY, TOKENS, UPLOADS
 
 LATE = READ_TIMEOUT + 0.3
 """Seconds: the relay no longer waits, and yet it is soon."""
@@ -38,12 +38,13 @@ _CALLS: tuple[dict[str, Any], ...] = (
     _CREATION,
     {"method": "GET", "path": CREATE},
     {"method": "GET", "path": "/api/v2/job_statuses*"},
+    {"method": "POST", "path": UPLOADS},
 )
 
 
 async def _call_fails(name: str, world: World, dice: random.Random, **fault: Any) -> None:
     """The next call or two of some kind; mostly of the creation, since nothing else can do harm."""
-    (where,) = dice.choices(_CALLS, weights=(6, 3, 2))
+    (where,) = dice.choices(_CALLS, weights=(6, 3, 2, 2))
     world.plan(name, Fault(**where, times=dice.randint(1, 2), **fault))
 
 

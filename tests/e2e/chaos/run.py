@@ -16,7 +16,7 @@ from tests.e2e.chaos.alerts import Story
 from tests.e2e.chaos.senders import Sent
 from tests.e2e.chaos.verdict import Ended, Evidence, Violation
 from tests.e2e.chaos.world import World, broken_world
-from tests.e2e.chaos.zendesk import CREATE, CREATE_MANY
+from tests.e2e.chaos.zendesk import CREATE, CREATE_MANY, UPLOADS
 
 DRAINED_WITHIN = 240.0
 """Seconds: pauses grow while the trouble lasts, and a lease takes twenty of them to end."""
@@ -194,7 +194,23 @@ def _evidence(
         for entry in world.account.journal.calls("POST", CREATE, 422)
         if entry.idempotency_key
     }
-    return Evidence(sent, items, indexed, tickets, jobs, refusals, outcomes, time.time())
+    comments = {ticket["id"]: _comments(world, ticket["id"]) for ticket in world.account.tickets.all()}
+    return Evidence(
+        sent,
+        items,
+        indexed,
+        tickets,
+        jobs,
+        refusals,
+        outcomes,
+        time.time(),
+        attached={id: [it["file_name"] for one in of for it in one["attachments"]] for id, of in comments.items()},
+        noted={id: [one["body"] for one in of if not one["public"]] for id, of in comments.items()},
+    )
+
+
+def _comments(world: World, ticket_id: int) -> list[dict[str, Any]]:
+    return comments_of(world.account.tickets.audits(ticket_id))
 
 
 def _calls(world: World) -> Counter[str]:
@@ -220,6 +236,8 @@ def _calls(world: World) -> Counter[str]:
                 calls["look-ups by id"] += 1
             case "GET", path if path.startswith("/api/v2/job_statuses"):
                 calls["looks at jobs"] += 1
+            case "POST", path if path == UPLOADS:
+                calls["uploads"] += 1
             case _:
                 calls["tokens"] += 1
     return calls

@@ -3,6 +3,7 @@ whatever is not 2xx, up to a point.
 """
 
 import asyncio
+import base64
 import contextlib
 import json
 import random
@@ -16,6 +17,8 @@ from local.demo.partner import Event, Partner
 CONNECTIONS = 8
 UNMAPPABLE = 0.04
 """The share of events that no definition fits."""
+UNFIT = 0.2
+"""The share of events with files of which one is not allowed."""
 IMPATIENT = 0.1
 """The share of deliveries that are not tried again."""
 PATIENCE = 6
@@ -29,6 +32,10 @@ class Sent:
 
     event: Event
     maps: bool
+    files: tuple[str, ...] = ()
+    """The names of those that it brings, and its ticket must have."""
+    unfit: tuple[str, ...] = ()
+    """The names of those that no definition allows, and a note of its ticket must tell."""
     answers: list[int | str] = field(default_factory=list)
 
     @property
@@ -80,19 +87,29 @@ async def send(
 
 def _plan(partner: Partner, at: float, canary: str, dice: random.Random) -> _Plan:
     maps = dice.random() >= UNMAPPABLE
-    body = _body(partner.sample, canary, maps=maps)
+    names = [f"{canary}-{number}.csv" for number in range(dice.choices((0, 1, 3), weights=(6, 3, 1))[0])]
+    unfit = [f"{canary}.html"] if names and dice.random() < UNFIT else []
+    body = _body(partner.sample, canary, [*names, *unfit], maps=maps)
     return _Plan(
-        sent=Sent(Event(partner.name, body, f"msg_{dice.randbytes(8).hex()}"), maps),
+        sent=Sent(Event(partner.name, body, f"msg_{dice.randbytes(8).hex()}"), maps, tuple(names), tuple(unfit)),
         at=at,
         at_once=dice.choices((1, 2, 5), weights=(7, 2, 1))[0],
         later=tuple(dice.uniform(0.2, 4) for _ in range(dice.choices((0, 1, 2), weights=(7, 2, 1))[0])),
     )
 
 
-def _body(sample: bytes, canary: str, *, maps: bool) -> bytes:
+def _body(sample: bytes, canary: str, files: list[str], *, maps: bool) -> bytes:
     event = json.loads(sample)
     event["incident"] |= {"title": f"It burns {canary}", "summary": f"Smoke {canary}", "service": canary}
     event["reporter"] = {"name": f"Marta {canary}", "email": f"{canary}@acme.example.com"}
+    event["incident"]["files"] = [
+        {
+            "base64": base64.b64encode(canary.encode()).decode(),
+            "filename": name,
+            "content_type": "text/csv" if name.endswith(".csv") else "text/html",
+        }
+        for name in files
+    ]
     if not maps:
         del event["incident"]["title"]
     return json.dumps(event).encode()

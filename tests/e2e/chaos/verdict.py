@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from local.demo.subscriber import kind_of
@@ -39,7 +39,7 @@ class Ended:
 class Evidence:
     """`items` is the whole table, `indexed` what its index of due rows holds. `tickets` are numbers by external id,
     `jobs` by id, `refusals` Zendesk's final words by idempotency key. `outcomes` is what a subscriber of the event bus
-    has heard.
+    has heard. `attached` are the names of the files at a ticket, and `noted` its internal notes, by its number.
     """
 
     sent: Sequence[Sent]
@@ -50,6 +50,8 @@ class Evidence:
     refusals: Mapping[str, str]
     outcomes: Sequence[Mapping[str, str]]
     now: float
+    attached: Mapping[int, Sequence[str]] = field(default_factory=dict)
+    noted: Mapping[int, Sequence[str]] = field(default_factory=dict)
 
 
 def judged(seen: Evidence) -> list[Violation]:
@@ -112,9 +114,20 @@ def _faults(sent: Sent, row: Item | None, tickets: Sequence[int], seen: Evidence
             )
         case _:
             right = False
+    for ticket_id in tickets:
+        yield from _missing_files(sent, seen.attached.get(ticket_id, ()), seen.noted.get(ticket_id, ()))
     if not right:
         late = f", due {seen.now - float(row['due_at']):.0f} s ago" if "due_at" in row else ""
         yield f"{row['state']}{late}, and that is not so: Zendesk has {list(tickets) or 'no ticket'}"
+
+
+def _missing_files(sent: Sent, attached: Sequence[str], noted: Sequence[str]) -> Iterator[str]:
+    """Each file once; and one note, of those that are not to be had."""
+    if sorted(attached) != sorted(sent.files):
+        yield f"{len(attached)} files at the ticket, not the {len(sent.files)} of the event"
+    told = [name for note in noted for name in sent.unfit if f"- {name}: " in note]
+    if len(noted) != bool(sent.unfit) or told != list(sent.unfit):
+        yield f"{len(noted)} notes of missing files, where {len(sent.unfit)} are missing"
 
 
 def _true_reason(row: Item, seen: Evidence) -> bool:

@@ -5,13 +5,18 @@ poller that overlaps with the first.
 import asyncio
 import contextlib
 import secrets
+import shutil
+import tempfile
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import boto3
+import yaml
 
+from layers.config.compile import FOLDER
 from local import zendesk_simulator
 from local.api_gateway.front import served
 from local.aws.schedule import ticking
@@ -103,6 +108,7 @@ async def broken_world(upstream: str, *, key_honoured: bool, seed: int, concurre
     account.settings.key_with_async = key_honoured
     hidden = {account.client_secret}
     async with (
+        _definitions() as definitions,
         served(proxy.application(), 0) as dynamodb_url,
         served(watched(account, runtimes, traps, gate_watch, hidden), 0) as zendesk_url,
         running(
@@ -114,6 +120,7 @@ async def broken_world(upstream: str, *, key_honoured: bool, seed: int, concurre
                 dynamodb_url=dynamodb_url,
                 concurrency=concurrency,
                 parameters=PARAMETERS,
+                config=definitions,
             )
         ) as stack,
         serving([(stack.pools["poll_jobs"].function, 1)], started) as second,
@@ -136,6 +143,25 @@ async def broken_world(upstream: str, *, key_honoured: bool, seed: int, concurre
             secrets=hidden,
             subscriber=await asyncio.to_thread(Subscriber, stack.ready),
         )
+
+
+@contextlib.asynccontextmanager
+async def _definitions() -> AsyncIterator[Path]:
+    """The repository's definitions, but that the partner's events may bring files."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        shutil.copytree(FOLDER, folder, dirs_exist_ok=True)
+        shutil.copytree(FOLDER.parents[1] / "events", folder / "events")
+        file = folder / "partners" / f"{PARTNER}.yaml"
+        definition = yaml.safe_load(file.read_text())
+        definition["attachments"] = {"types": ["text/csv"]}
+        definition["ticket"]["comment"]["attachments"] = {
+            "$if": "'files' in event.incident",
+            "then": {"$eval": "event.incident.files"},
+            "else": [],
+        }
+        file.write_text(yaml.safe_dump(definition))
+        yield folder
 
 
 def _table(upstream: str, ready: Mapping[str, Any]) -> Any:

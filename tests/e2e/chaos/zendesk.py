@@ -13,6 +13,7 @@ from tests.e2e.chaos.traps import Moment, Traps
 
 CREATE = "/api/v2/tickets"
 CREATE_MANY = f"{CREATE}/create_many"
+UPLOADS = "/api/v2/uploads"
 TOKENS = "/oauth/tokens"
 
 

@@ -3,6 +3,7 @@
 import binascii
 import json
 from base64 import b64decode
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -24,12 +25,20 @@ from ticket_relay.storage.rows import UNREAD, Row, TicketRow, UpdateRow
 from ticket_relay.zendesk.errors import Rejected, ZendeskError
 from ticket_relay.zendesk.ticket_models import Attachment, attachments_of
 
-DOWNLOAD_SECONDS = 15.0
-UPLOAD_SECONDS = 10.0
+FOR_DOWNLOAD = 0.6
+"""The share of the time that fetching may take; the rest is for the upload."""
 MEGABYTE = 1024 * 1024
 
 
-def advance(services: Services, row: Row, network: Network | None = None) -> Row:
+@dataclass(frozen=True, slots=True)
+class _Fetcher:
+    """Until when to fetch, and from where."""
+
+    by: Deadline
+    network: Network
+
+
+def advance(services: Services, row: Row, by: Deadline, network: Network | None = None) -> Row:
     """Fetch and upload the next file of a row that is due; the row as it is then in the table.
 
     A worker that dies leaves the row reserved, and an upload that no comment takes. Raises StaleRow, StoreUnavailable
@@ -40,9 +49,10 @@ def advance(services: Services, row: Row, network: Network | None = None) -> Row
         return row
     attachment = Attachment.model_validate(attachments_in(row)[number])
     row = services.store.move(row, states.reserved(row, services.now()))
+    fetcher = _Fetcher(Deadline.after(FOR_DOWNLOAD * by.left), network or INTERNET)
     try:
-        content, content_type = _fetched(services, partner_of(row), number, attachment, network or INTERNET)
-        with services.gate.permit(Deadline.after(UPLOAD_SECONDS)) as permit:
+        content, content_type = _fetched(services, partner_of(row), number, attachment, fetcher)
+        with services.gate.permit(by) as permit:
             if permit.closed_until is not None:
                 return services.store.move(row, deferred(row, services.now(), permit.closed_until + jitter(2.0)))
             upload = services.zendesk.upload(content, attachment.filename, content_type, permit)
@@ -57,7 +67,7 @@ def advance(services: Services, row: Row, network: Network | None = None) -> Row
         pause = services.settings.doubtful_pause_seconds
         return services.store.move(row, states.not_uploaded(row, error, services.now(), pause=pause))
     observability.count("AttachmentUploaded")
-    return services.store.move(row, states.tried(row, number, upload, services.now()))
+    return services.store.move(row, states.uploaded(row, number, upload, services.now()))
 
 
 def attachments_in(row: WithFiles) -> list[dict[str, Any]]:
@@ -86,23 +96,22 @@ def _not_had(
 
 
 def _fetched(
-    services: Services, partner: str, number: int, attachment: Attachment, network: Network
+    services: Services, partner: str, number: int, attachment: Attachment, fetcher: _Fetcher
 ) -> tuple[bytes, str]:
     """The content and its type. Raises FileUnavailable, SecretsUnavailable."""
     definition = loader.partners().get(partner)
     policy = checked(definition.attachments if definition else None, number, attachment)
-    content, said = _content(services, partner, policy, attachment, network)
+    content, said = _content(services, partner, policy, attachment, fetcher)
     return content, checked_type(content, attachment.content_type or said, frozenset(policy.types))
 
 
 def _content(
-    services: Services, partner: str, policy: Attachments, attachment: Attachment, network: Network
+    services: Services, partner: str, policy: Attachments, attachment: Attachment, fetcher: _Fetcher
 ) -> tuple[bytes, str]:
     most = int(policy.max_mb * MEGABYTE)
     if attachment.url is not None:
         headers = partial(services.download_headers, partner)
-        by = Deadline.after(DOWNLOAD_SECONDS)
-        return download(attachment.url, policy.hosts, most, by=by, headers=headers, network=network)
+        return download(attachment.url, policy.hosts, most, by=fetcher.by, headers=headers, network=fetcher.network)
     return _decoded(attachment.base64 or "", most), ""
 
 

@@ -20,8 +20,10 @@ BACKLOG = 10
 """From so many rows, or tickets to update, on they are sent together."""
 FILES_TURN = 10.0
 """Seconds of bringing files in a turn, after which no other is begun."""
-TIME_FOR_FILE = 35.0
-"""Seconds of a run that one file may take: to be fetched, uploaded, and written down."""
+FILE_TIME = 25.0
+"""Seconds in which one file is fetched and uploaded; less at the end of a run."""
+WRITING = 4.0
+"""Seconds of a run that are left to write down what became of it."""
 MOST_BATCHES = 27
 """Jobs of many tickets at a time: Zendesk takes 30 ("Job limit"), and others may queue some."""
 
@@ -67,13 +69,14 @@ class Sender:
             now = self._run.services.now()
             if not is_due(row, now) or not _lacks_files(row, now):
                 continue
-            if now >= until or self._run.time_left() < TIME_FOR_FILE:
+            if now >= until or not self._run.has_time:
                 break
             from ticket_relay.attachments import files  # noqa: PLC0415 - most rows have none
 
             acted = True
             with self._run.guarded(row):
-                files.advance(self._run.services, row, self._run.network)
+                by = Deadline.after(min(FILE_TIME, self._run.time_left() - WRITING))
+                files.advance(self._run.services, row, by, self._run.network)
         return acted
 
     def _send_alone(self, group: Sequence[Row]) -> None:

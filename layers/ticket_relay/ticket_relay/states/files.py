@@ -11,7 +11,7 @@ from ticket_relay.errors import FileUnavailable
 from ticket_relay.states import ticket as ticket_states
 from ticket_relay.states import update as update_states
 from ticket_relay.states.backoff import growing
-from ticket_relay.storage.rows import TicketRow, UpdateRow, Upload
+from ticket_relay.storage.rows import TOKEN_MARGIN, TicketRow, UpdateRow, Upload
 from ticket_relay.zendesk.errors import ZendeskError
 
 RESERVED = 60.0
@@ -45,6 +45,14 @@ def tried(row: WithFiles, number: int, upload: Upload, now: float) -> WithFiles:
         error_code=None,
         error_sentence=None,
     )
+
+
+def uploaded(row: WithFiles, number: int, upload: Upload, now: float) -> WithFiles:
+    """Zendesk has the file. A life shorter than the margin, or a clock that is wrong, must not have it uploaded again
+    and again.
+    """
+    at_least = now + 2 * TOKEN_MARGIN
+    return tried(row, number, upload.model_copy(update={"expires_at": max(upload.expires_at, at_least)}), now)
 
 
 def not_had(row: WithFiles, number: int, error: FileUnavailable, now: float, *, required: bool) -> WithFiles:
