@@ -200,3 +200,21 @@ def test_what_was_never_read_is_not_there_while_the_store_is_down(secrets, manag
 def test_only_lists_of_texts_may_sign(secrets, put, stored, usable):
     put("signing", json.dumps(stored))
     assert secrets.signing("signing", "acme") == usable
+
+
+@pytest.mark.parametrize(
+    ("stored", "usable"),
+    [
+        ({"acme.downloads": {"files.acme.example": {"Authorization": "Bearer t"}}}, {"Authorization": "Bearer t"}),
+        ({"acme.downloads": {"files.acme.example": {"Authorization": "t", "X-Number": 3}}}, {"Authorization": "t"}),
+        ({"acme.downloads": {"other.acme.example": {"Authorization": "t"}}}, {}),
+        ({"globex.downloads": {"files.acme.example": {"Authorization": "t"}}}, {}),
+        ({"acme.downloads": {"files.acme.example": "Bearer t"}}, {}),
+        ({"acme.downloads": ["Bearer t"]}, {}),
+        ({}, {}),
+    ],
+)
+def test_headers_are_those_of_one_host_of_the_partner(secrets, put, stored, usable):
+    put("signing", json.dumps(stored | {"acme": ["whsec_1"]}))
+    assert secrets.headers("signing", "acme", "files.acme.example") == usable
+    assert secrets.signing("signing", "acme") == ["whsec_1"]

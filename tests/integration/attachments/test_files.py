@@ -271,6 +271,24 @@ def test_a_job_that_came_to_nothing_is_sent_again_with_new_uploads(send, minutes
     assert len(zendesk.account.journal.calls("POST", "/api/v2/uploads")) == 2
 
 
+def test_a_ticket_that_is_made_after_its_uploads_expired_has_a_note_to_look_at_it(
+    send, minutes, files, attached, zendesk, clock
+):
+    zendesk.account.jobs.plans.append(JobPlan("completed", queued_seconds=7200))
+    send(of_url(files.serves("/1")))
+    minutes(1)
+    clock.advance(7200)
+    minutes()
+    assert attached()[1:] == [
+        (
+            "Files that could not be attached to this ticket:\n"
+            "- photo.png: Zendesk took the comment so late that it may lack this file.",
+            False,
+            [],
+        )
+    ]
+
+
 def test_zendesk_may_refuse_a_file(send, minutes, files, attached, zendesk):
     body = json.dumps({"error": "AttachmentTooLarge", "description": "Attachment exceeds the maximum size allowed"})
     zendesk.account.faults.add(Fault("status", method="POST", path="/api/v2/uploads", status=413, body=body, times=1))

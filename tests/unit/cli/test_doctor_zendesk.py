@@ -1,10 +1,12 @@
 import time
 from datetime import UTC, date, datetime, timedelta
 from email.utils import format_datetime
+from types import SimpleNamespace
 
 import pytest
 import requests
 
+from cli import definitions
 from cli.doctor import line, zendesk
 from cli.doctor.finding import NotGood, Status
 from cli.doctor.line import Line
@@ -227,3 +229,11 @@ def test_an_answer_without_a_date_leaves_the_clock_unchecked(setup, wire):
     wire(answered(200))
     zendesk.reached(setup)
     assert flaw(zendesk.clock, setup).status is Status.UNCHECKED
+
+
+def test_where_partners_bring_files_the_token_must_be_good_for_uploads(setup, proven, monkeypatch):
+    monkeypatch.setattr(definitions, "partners", lambda _: {"acme": SimpleNamespace(attachments=object())})
+    proven()
+    assert 'ZendeskScope="read write"' in flaw(zendesk.writing, setup).advice
+    proven(token=TOKEN | {"scope": "read write"})
+    assert zendesk.writing(setup) == "Tickets may be written."

@@ -301,3 +301,64 @@ def test_a_file_of_the_repository_is_named_from_its_root():
     source = Source(FOLDER / "partners" / "acme.yaml")
     source.wrong(("partner",), "is odd")
     assert str(source.problems[0]) == "layers/config/partners/acme.yaml:3: partner: is odd"
+
+
+FILES = """\
+    attachments:
+      - {url: "${event.link}", filename: a.png}
+attachments:
+  hosts: [files.acme.example]
+  types: [image/png]
+"""
+
+
+def with_files(tree, link, files=FILES):
+    tree.partner("acme", PARTNER.replace("  priority: high\n", files))
+    tree.write("events/acme.json", json.dumps({"kind": "opened", "title": "Fire", "text": "x", "link": link}))
+
+
+def test_files_that_the_definition_allows_pass(tree):
+    with_files(tree, "https://files.acme.example/a.png")
+    assert tree.run("--check") == 0
+
+
+@pytest.mark.parametrize(
+    ("link", "reason"),
+    [
+        ("https://evil.example/a.png", "its server is not one that the partner's definition allows"),
+        ("http://files.acme.example/a.png", "its address is not one of https, or has parts that are not allowed"),
+    ],
+)
+def test_a_file_of_the_sample_that_would_not_be_fetched_is_reported_at_its_line(tree, link, reason):
+    with_files(tree, link)
+    assert tree.problems() == [f"partners/acme.yaml:10: ticket.comment.attachments[0]: {reason}, on the sample"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "problem"),
+    [
+        (
+            FILES.partition("attachments:\n  hosts")[0],
+            "1: attachments: is missing: it says which files",
+        ),
+        (FILES.replace("image/png", "image/svg+xml"), "13: attachments.types[0]: must be one of application/"),
+        (FILES.replace("  types: [image/png]\n", ""), "11: attachments.types: is missing"),
+        (FILES.replace("[files.acme.example]", "[10.0.0.1]"), "12: attachments.hosts[0]: "),
+        (FILES.replace("[files.acme.example]", '["*"]'), "12: attachments.hosts[0]: "),
+        (FILES.replace("[files.acme.example]", '["files.acme.example:8443"]'), "12: attachments.hosts[0]: "),
+        (FILES.replace("[files.acme.example]", '["bücher.example"]'), "12: attachments.hosts[0]: "),
+        (FILES + "  max_mb: 51\n", "14: attachments.max_mb: "),
+        (FILES + "  most: 21\n", "14: attachments.most: "),
+        (FILES + "  schemes: [http]\n", "14: attachments.schemes: unknown field"),
+        (FILES.replace("filename: a.png", "file: a.png"), "10: ticket.comment.attachments[0]"),
+    ],
+)
+def test_what_is_wrong_with_files_is_reported_at_its_line(tree, wrong, problem):
+    with_files(tree, "https://files.acme.example/a.png", wrong)
+    assert any(line.startswith(f"partners/acme.yaml:{problem}") for line in tree.problems())
+
+
+def test_an_update_rule_brings_no_files(tree):
+    comment = "  comment: {body: x, attachments: [{url: 'https://files.acme.example/a', filename: a.png}]}\n"
+    tree.write("updates/raise.yaml", RULE.replace("  priority: high\n", comment))
+    assert tree.problems() == ["updates/raise.yaml:7: changes.comment.attachments: unknown field, on the sample"]

@@ -152,3 +152,24 @@ def test_what_cannot_be_shown_is_an_error_in_a_sentence(words, typed, sentence):
 
 def test_a_sample_that_is_not_there_is_named(config):
     assert "There is no sample events/it.json." in preview("initech", config(ticket=TICKET)).stderr
+
+
+def test_the_files_are_shown_and_why_one_would_be_refused(config):
+    files = [
+        {"url": "https://files.initech.example/a.png", "filename": "a.png"},
+        {"url": "https://evil.example/b.png", "filename": "b.png", "required": True},
+        {"base64": "aGVsbG8=", "filename": "c.csv", "content_type": "text/csv"},
+    ]
+    policy = {"hosts": ["files.initech.example"], "types": ["image/png", "text/csv"]}
+    comment = {"body": "x", "attachments": {"$eval": "event.files"}}
+    option = config(ticket={"subject": "s", "comment": comment}, attachments=policy)
+    (event,) = answer("initech", "-", option, typed=json.dumps({"files": files}))["events"]
+    assert [(it["filename"], it["source"], it["required"], it["refused"]) for it in event["files"]] == [
+        ("a.png", "https://files.initech.example/a.png", False, None),
+        ("b.png", "https://evil.example/b.png", True, "its server is not one that the partner's definition allows"),
+        ("c.csv", "base64", False, None),
+    ]
+    assert (
+        "b.png from https://evil.example/b.png (required, refused: its"
+        in preview("initech", "-", option, typed=json.dumps({"files": files})).stdout
+    )

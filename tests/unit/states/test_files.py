@@ -1,0 +1,107 @@
+"""How a row's files come along: no row waits for ever, and none is sent with a token that is not good."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.builders import NOW, ticket_row
+from ticket_relay.errors import FileUnavailable
+from ticket_relay.states import files
+from ticket_relay.states import ticket as ticket_states
+from ticket_relay.states import update as update_states
+from ticket_relay.storage.rows import TOKEN_MARGIN, TicketState, UpdateState, Upload
+from ticket_relay.zendesk.errors import NotSent
+
+GONE = FileUnavailable("http_404", "its server answered 404")
+BUSY = FileUnavailable("http_503", "its server answered 503", passing=True)
+
+
+def row(count=2, **changes):
+    return ticket_row(files=count, **changes)
+
+
+def upload(name="t", life=3600.0, at=NOW):
+    return Upload(token=name, expires_at=at + life)
+
+
+def update(count=1):
+    return update_states.claimed("update#7#a", 7, "a", b"{}", NOW, closed_until=NOW, of_event="ticket#a#b", files=count)
+
+
+@pytest.mark.parametrize("make", [row, update])
+def test_a_row_that_is_reserved_is_not_in_doubt_and_comes_back_by_itself(make):
+    reserved = files.reserved(make(), NOW)
+    assert (reserved.in_doubt, reserved.leased_at, reserved.due_at) == (False, None, NOW + files.RESERVED)
+
+
+def test_a_worker_that_died_while_sending_leaves_doubt_that_uploading_does_not_take_away():
+    held = ticket_states.held(files.uploaded(row(1), 0, upload(), NOW), NOW)
+    assert files.reserved(held, NOW + 60).in_doubt
+
+
+def test_files_are_brought_in_their_order_and_then_the_row_is_ready():
+    first = files.uploaded(row(), 0, upload("a"), NOW)
+    assert (first.next_file(NOW), first.due_at) == (1, NOW)
+    both = files.uploaded(first, 1, upload("b"), NOW)
+    assert (both.next_file(NOW), both.tokens) == (None, ["a", "b"])
+    assert ticket_states.may_go_together(both, NOW)
+    assert not ticket_states.may_go_together(first, NOW)
+
+
+def test_what_expires_soon_is_brought_again_and_nothing_else():
+    both = files.uploaded(files.uploaded(row(), 0, upload("a"), NOW), 1, upload("b", life=9999), NOW)
+    later = NOW + 3600 - TOKEN_MARGIN + 1
+    assert (both.next_file(later - 2), both.next_file(later)) == (None, 0)
+    again = files.uploaded(both, 0, upload("c", at=later), later)
+    assert (again.tokens, again.next_file(later)) == (["c", "b"], None)
+
+
+@pytest.mark.parametrize(("sent_at", "attempt"), [(None, 1), (NOW - 9, 2)])
+def test_other_tokens_are_another_request_where_one_may_be_known(sent_at, attempt):
+    renewed = files.uploaded(row(1, sent_at=sent_at), 0, upload(), NOW)
+    assert (renewed.attempt, renewed.sent_at) == (attempt, sent_at)
+
+
+@given(st.floats(min_value=-1e9, max_value=1e9))
+def test_whatever_life_zendesk_gives_a_token_is_good_for_a_while(life):
+    assert files.uploaded(row(1), 0, upload(life=life), NOW).next_file(NOW + TOKEN_MARGIN) is None
+
+
+@pytest.mark.parametrize("make", [row, update])
+def test_an_optional_file_is_given_up_at_once_or_after_some_tries(make):
+    assert files.not_had(make(), 0, GONE, NOW, required=False).uploads[0].reason == "http_404"
+    tries, it, now = 0, make(), NOW
+    while not it.uploads:
+        it, tries, now = files.not_had(it, 0, BUSY, now, required=False), tries + 1, max(now, it.due_at)
+    assert (tries, it.retries) == (files.MOST_TRIES, 0)
+    assert now - NOW < 180
+
+
+@pytest.mark.parametrize(("make", "failed"), [(row, TicketState.FAILED), (update, UpdateState.FAILED)])
+@pytest.mark.parametrize("error", [GONE, BUSY])
+def test_a_required_file_is_waited_for_with_growing_pauses_but_not_for_ever(make, failed, error):
+    it, now, pauses = make(), NOW, []
+    while it.state != failed:
+        it = files.not_had(it, 0, error, now, required=True)
+        if it.due_at is not None:
+            pauses.append(it.due_at - now)
+            now = it.due_at
+    assert (it.error_code, it.uploads) == (f"file_{error.code}", ())
+    assert pauses[0] < 7
+    assert max(pauses) <= files.LONGEST_PAUSE + 1
+    assert len(pauses) < 500
+
+
+@pytest.mark.parametrize("make", [row, update])
+def test_zendesk_not_answering_leaves_no_doubt(make):
+    waits = files.not_uploaded(files.reserved(make(), NOW), NotSent("zendesk_unreachable", "No."), NOW, pause=15)
+    assert not waits.in_doubt
+    assert waits.due_at > NOW
+
+
+def test_a_new_attempt_and_a_redriven_row_have_new_uploads():
+    ready = files.uploaded(row(1), 0, upload(), NOW)
+    assert ticket_states.new_attempt(ready, "job_killed", "Killed.", NOW).uploads == ()
+    failed = ticket_states.failed(ready, "RecordInvalid", "No.", NOW)
+    assert ticket_states.redriven(failed, NOW).uploads == ()
+    assert update_states.redriven(files.uploaded(update(), 0, upload(), NOW), NOW).uploads == ()
