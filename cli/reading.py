@@ -39,6 +39,11 @@ def _history(steps: Any) -> list[Record]:
     ]
 
 
+def _uploads(uploads: Any) -> list[str]:
+    """What became of each file, without the token: whoever has that may attach the file elsewhere."""
+    return [str(upload.get("reason") or "uploaded") for upload in uploads]
+
+
 type _Fields = dict[str, Callable[[Any], Any]]
 
 _ALL: _Fields = {
@@ -52,6 +57,8 @@ _ALL: _Fields = {
     "version": int,
     "attempt": int,
     "retries": int,
+    "files": int,
+    "uploads": _uploads,
     "error_code": str,
     "error_sentence": str,
     "history": _history,

@@ -8,7 +8,7 @@ from tests.builders import CANARY, NOW, ticket_row
 from ticket_relay.errors import MappingFailed
 from ticket_relay.states import ticket as ticket_states
 from ticket_relay.states import update as update_states
-from ticket_relay.storage.rows import TicketRow, TicketState, UpdateRow, update_pk
+from ticket_relay.storage.rows import TicketRow, TicketState, UpdateRow, Upload, update_pk
 
 REQUEST = json.dumps({"ticket": {"subject": CANARY}}).encode()
 ISO_NOW = "2026-11-21T22:26:40.000Z"
@@ -84,7 +84,7 @@ def test_the_keys_of_a_kind_are_always_the_same(answer, claimed, row):
         *("pk", "kind", "state", "since", "partner", "event_id", "job_id", "submitted_at", "failures"),
         *("candidate_jobs", "correlation", "leads", "joined_to"),
         *("ticket_id", "created_at", "updated_at", "due_at", "sent_at", "redriven_at", "expires_at"),
-        *("version", "attempt", "retries", "error_code", "error_sentence", "history"),
+        *("version", "attempt", "retries", "files", "uploads", "error_code", "error_sentence", "history"),
     ]
 
 
@@ -94,7 +94,7 @@ def test_an_update_has_keys_of_its_own(answer, claimed):
         *("pk", "kind", "state", "since", "invocation_id", "base", "job_id", "submitted_at", "conflicts"),
         "of_event",
         *("ticket_id", "created_at", "updated_at", "due_at", "sent_at", "redriven_at", "expires_at"),
-        *("version", "attempt", "retries", "error_code", "error_sentence", "history"),
+        *("version", "attempt", "retries", "files", "uploads", "error_code", "error_sentence", "history"),
     ]
 
 
@@ -312,3 +312,12 @@ def test_an_item_that_is_hardly_a_row_is_shown_all_the_same(run, table, words):
     table.put({"pk": "ticket#acme#evt_1"}, only_if="attribute_not_exists(pk)")
     result = run(*words)
     assert (result.exit_code, result.stderr) == (0, "")
+
+
+def test_of_files_it_is_shown_what_became_of_each_but_no_token(run, answer, claimed):
+    uploads = (Upload(token=CANARY, expires_at=NOW + 3600), Upload(reason="http_404", sentence="No."))
+    claimed(ticket_row(files=3, uploads=uploads))
+    shown = answer("show", "acme", "evt_1")
+    assert (shown["files"], shown["uploads"]) == (3, ["uploaded", "http_404"])
+    assert CANARY not in json.dumps(shown)
+    assert CANARY not in run("show", "acme", "evt_1").stdout
