@@ -6,7 +6,15 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from ticket_relay.errors import MappingFailed
-from ticket_relay.zendesk.ticket_models import MAX_REQUEST, RESERVED, TicketChanges, TicketCreate, to_request
+from ticket_relay.zendesk.ticket_models import (
+    MAX_REQUEST,
+    RESERVED,
+    Attachment,
+    TicketChanges,
+    TicketCreate,
+    to_request,
+    uploaded,
+)
 
 COMMENT = {"body": "The printer is on fire"}
 EVERYTHING_COMMON = {
@@ -226,3 +234,32 @@ def test_metadata_is_counted_as_escaped_since_it_is_not_known_how_zendesk_counts
 
 def test_the_relays_marker_is_not_for_a_rule_to_set():
     assert refused_fields(TicketChanges, {"metadata": {"ticket_relay": "mine"}}) == {"metadata"}
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("a.png", "a.png"),
+        ("../../etc/passwd", "passwd"),
+        ("C:\\temp\\a.png", "a.png"),
+        ("a\r\nX: y.png", "a__X_ y.png"),
+        ("übersicht 7.pdf", "übersicht 7.pdf"),
+        ("..a.", "a"),
+    ],
+)
+def test_a_file_name_is_the_last_part_of_a_path_without_what_no_header_takes(given, kept):
+    assert Attachment(url="https://files.acme.example/a", filename=given).filename == kept
+
+
+@pytest.mark.parametrize("name", ["", "/", "..", "a/"])
+def test_a_file_without_a_name_is_none(name):
+    with pytest.raises(ValidationError):
+        Attachment(url="https://files.acme.example/a", filename=name)
+
+
+def test_attachments_become_uploads_beside_those_that_are_there():
+    comment = {"body": "x", "attachments": [{"filename": "a"}], "uploads": ["mine"]}
+    given = {"subject": "s", "comment": comment}
+    assert uploaded(given, ["t"]) == {"subject": "s", "comment": {"body": "x", "uploads": ["mine", "t"]}}
+    assert uploaded({"comment": {"body": "x", "attachments": []}}, []) == {"comment": {"body": "x"}}
+    assert uploaded({"subject": "s"}, []) == {"subject": "s"}
