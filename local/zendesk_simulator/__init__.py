@@ -13,9 +13,10 @@ control, server                                                     /_control/..
 """
 
 from .account import Account
+from .deliveries import Drop
 from .faults import Fault
 from .jobs import JobPlan
 from .server import Server, application, running, simulator
 from .triggers import Trigger
 
-__all__ = ["Account", "Fault", "JobPlan", "Server", "Trigger", "application", "running", "simulator"]
+__all__ = ["Account", "Drop", "Fault", "JobPlan", "Server", "Trigger", "application", "running", "simulator"]

@@ -1,13 +1,13 @@
 """Every call of a client: authentication, scopes, rate limits, then the route's handler. Needs no socket."""
 
-from . import api_others, api_tickets
+from . import api_exports, api_others, api_tickets
 from .account import Account
 from .refusals import invalid_endpoint
 from .request import Request, Route
 from .wire import Answer, Call, Refusal
 
 # Order matters where a fixed segment and `{id}` compete: batches and lists come before single tickets.
-_ROUTES = [*api_others.ROUTES, *api_tickets.ROUTES]
+_ROUTES = [*api_exports.ROUTES, *api_others.ROUTES, *api_tickets.ROUTES]
 
 
 def answer(account: Account, call: Call) -> Answer:

@@ -6,6 +6,7 @@
     GET    /_control/faults        the planned faults; POST adds one (faults.Fault); DELETE removes all
     GET    /_control/jobs          the plans for jobs; POST adds one (jobs.JobPlan); DELETE removes all
     GET    /_control/triggers      the triggers; POST adds one (triggers.Trigger); DELETE removes all
+    GET    /_control/drops         what is dropped of webhooks; POST adds one (deliveries.Drop); DELETE removes all
     DELETE /_control/tokens        every token issued so far is answered 401
     GET    /_control/journal       the calls received; ?method= &path= (with * and ?) &status=; DELETE forgets them
     GET    /_control/invocations   webhook invocations and their attempts
@@ -23,6 +24,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from .account import Account
+from .deliveries import Drop
 from .faults import Fault
 from .jobs import JobPlan
 from .triggers import Trigger
@@ -31,7 +33,7 @@ from .wire import Answer, Call, Json
 
 PREFIX = "/_control/"
 
-_FAULT, _PLAN, _TRIGGER = TypeAdapter(Fault), TypeAdapter(JobPlan), TypeAdapter(Trigger)
+_DROP, _FAULT, _PLAN, _TRIGGER = (TypeAdapter(Drop), TypeAdapter(Fault), TypeAdapter(JobPlan), TypeAdapter(Trigger))
 
 
 def answer(account: Account, call: Call) -> Answer:
@@ -151,5 +153,6 @@ _HANDLERS: dict[tuple[str, str], _Handler] = {
     ("GET", "snapshot"): _snapshot,
     **_planned("faults", _FAULT, lambda account: account.faults.planned),
     **_planned("jobs", _PLAN, lambda account: account.jobs.plans),
+    **_planned("drops", _DROP, lambda account: account.deliveries.drops),
     **_planned("triggers", _TRIGGER, lambda account: account.triggers.rules),
 }

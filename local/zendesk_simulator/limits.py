@@ -45,6 +45,10 @@ class Limits:
     def index(self, headers: dict[str, str], now: float) -> None:
         self._endpoint(headers, _Rate("tickets-index", self._settings.limit_index), (), now)
 
+    def export(self, headers: dict[str, str], now: float) -> None:
+        """The header's name is third-party: readers of it look for this one, with or without `-cursor`."""
+        self._endpoint(headers, _Rate("incremental-exports-cursor", self._settings.limit_export), (), now)
+
     def create(self, headers: dict[str, str], user_id: int, client: str, now: float) -> None:
         rate = _Rate("ticket-request-create-by-user-and-ip", self._settings.limit_create)
         self._endpoint(headers, rate, (str(user_id), client), now)

@@ -11,7 +11,7 @@ _MOST = 100
 def page(call: Call, name: str, items: list[Json], action: str) -> Json:
     """One page of `items` under `name`. Raises Refusal 400 for a page that is no number."""
     if "page[size]" in call.query:
-        return _by_cursor(call, name, items, action)
+        return by_cursor(call, name, items, action)
     number, size = _number(call, "page", 1, action), min(_MOST, _number(call, "per_page", _MOST, action))
     start = (number - 1) * size
     more = start + size < len(items)
@@ -23,8 +23,10 @@ def page(call: Call, name: str, items: list[Json], action: str) -> Json:
     }
 
 
-def _by_cursor(call: Call, name: str, items: list[Json], action: str) -> Json:
-    """The cursor is opaque; here it holds an index (assumption: nothing is published about it)."""
+def by_cursor(call: Call, name: str, items: list[Json], action: str) -> Json:
+    """One page of `page[size]` items. The cursor is opaque; here it holds an index (assumption: nothing is published
+    about it).
+    """
     size = min(_MOST, _number(call, "page[size]", _MOST, action))
     start = _index(call.query.get("page[after]"), action)
     end = min(len(items), start + size)

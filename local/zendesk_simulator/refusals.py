@@ -79,6 +79,12 @@ def too_many_requests(text: str, retry_after: int) -> Refusal:
     return Refusal(429, text, {"Retry-After": str(retry_after)})
 
 
+def too_recent_start_time() -> Refusal:
+    """Third-party: several clients of the export look for this text; the reference says "at least one minute"."""
+    description = "Too recent start_time. Use a start_time older than 1 minute"
+    return Refusal(422, {"error": "InvalidValue", "description": description})
+
+
 def reasons(refusal: Refusal) -> str:
     """The sentences of a refusal, as the `details` of a job's row carries them."""
     if isinstance(refusal.body, str):

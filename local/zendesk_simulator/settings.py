@@ -56,3 +56,10 @@ class Settings:
 
     limit_index: int = 100
     """List Tickets, a minute (Tickets reference)."""
+
+    limit_export: int = 10
+    """Incremental exports, a minute (Incremental Exports)."""
+
+    export_lag_seconds: float = 60
+    """What changed within so many seconds before an export is left out ("Using the Incremental Export API"). More than
+    one, or a second would be exported before it is over."""

@@ -35,6 +35,7 @@ class Tickets:
         self._tickets: dict[int, Json] = {}
         self._audits: dict[int, list[Json]] = {}
         self._external: dict[str, list[int]] = {}
+        self._deleted: list[Json] = []
         self._next_id = 35436
 
     def reserve(self) -> int:
@@ -55,6 +56,10 @@ class Tickets:
     def all(self) -> list[Json]:
         return list(self._tickets.values())
 
+    def changed(self) -> list[Json]:
+        """What an export looks through: deleted tickets as well, with that status ("Excluding deleted tickets")."""
+        return [*self._tickets.values(), *self._deleted]
+
     def some(self, ids: list[int]) -> list[Json]:
         return [self._tickets[ticket_id] for ticket_id in ids if ticket_id in self._tickets]
 
@@ -64,8 +69,9 @@ class Tickets:
         return [ticket for ticket in found if ticket["external_id"] == external_id]
 
     def delete(self, ticket_id: int) -> None:
-        self.get(ticket_id)
+        ticket = self.get(ticket_id)
         del self._tickets[ticket_id]
+        self._deleted.append({**ticket, "status": "deleted", "generated_timestamp": int(self.clock.now())})
 
     def create(self, changes: Json, actor: User, ticket_id: int | None = None) -> tuple[Json, Json]:
         """The ticket and its audit, from properties that `sieve` let through. Raises Refusal 422."""

@@ -70,6 +70,7 @@ class Triggers:
                         body=body,
                         due_at=self._now(),
                         headers=partial(signed, rule, body),
+                        webhook_id=rule.webhook_id,
                     )
                 )
 
