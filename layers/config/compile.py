@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from jsone.AST import ASTNode, BinOp, ContextValue
 from jsone.parser import Parser
 from jsone.render import tokenizer
 from jsone.shared import JSONTemplateError
@@ -31,6 +32,7 @@ from ticket_relay.create_ticket import mapping
 from ticket_relay.definitions.loader import PACKAGE
 from ticket_relay.definitions.models import Case, PartnerDefinition, UpdateRule
 from ticket_relay.errors import FileUnavailable, MappingFailed, PayloadRefused
+from ticket_relay.poll_jobs import swept
 from ticket_relay.update_ticket import rules
 from ticket_relay.webhooks import payload
 from ticket_relay.webhooks.signatures import Delivery
@@ -248,6 +250,9 @@ def checked(source: Source, model: type[PartnerDefinition | UpdateRule]) -> Part
     for place, expression, end in _all_code(definition):
         if not _can_be_read(expression, end):
             source.wrong(place, "is not an expression of JSON-e")
+        elif isinstance(definition, UpdateRule) and definition.sweep and not _of_ticket_alone(expression):
+            known = " and ".join(f"event.{name}" for name in sorted(swept.KNOWN_OF_EVENT))
+            source.wrong(place, f"of event, a rule with sweep sees only {known}")
     return definition
 
 
@@ -281,6 +286,28 @@ def _can_be_read(expression: str, end: str | None) -> bool:
     except (JSONTemplateError, AttributeError, RecursionError, StopIteration):  # all four, for an early end of the text
         return False
     return tree is not None and getattr(parser.current_token, "kind", None) == end
+
+
+def _of_ticket_alone(expression: str) -> bool:
+    """Whether it uses nothing of `event` but what a sweep knows as well."""
+    return all(name in swept.KNOWN_OF_EVENT for name in _used_of_event(Parser(expression, tokenizer).parse()))
+
+
+def _used_of_event(node: object) -> Iterator[str | None]:
+    """The names behind `event.` in jsone's syntax tree; None where it is used in another way."""
+    match node:
+        case BinOp(token=token, left=ContextValue(token=of), right=right) if (token.value, of.value) == (".", "event"):
+            yield right.token.value
+        case ContextValue(token=token):
+            if token.value == "event":
+                yield None
+        case ASTNode():
+            yield from _used_of_event([part for name, part in vars(node).items() if name != "token"])
+        case list():
+            for part in node:
+                yield from _used_of_event(part)
+        case dict():
+            yield from _used_of_event(list(node.values()))
 
 
 def _code(template: object, place: Place) -> Iterator[tuple[Place, str, str | None]]:
@@ -318,6 +345,8 @@ def _render_sample(definition: PartnerDefinition | UpdateRule, config: Config, s
                 source.wrong(("when",), "does not hold for the sample")
             else:
                 diff.to_update(decided, ticket)
+                if definition.sweep and not swept.is_due(definition, {"id": 0} | ticket):
+                    source.wrong(("sweep",), "cannot be tried: on the sample nothing is left to change")
     except SampleError as error:
         source.wrong(error.place, str(error))
     except MappingFailed as failed:

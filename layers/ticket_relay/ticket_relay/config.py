@@ -30,6 +30,10 @@ class Settings(BaseModel):
     """The function that sends what waits; the poller itself starts none."""
     doubtful_pause_seconds: float = Field(gt=0)
     job_forgotten_after_seconds: float = Field(gt=0)
+    sweep_minutes: float = Field(default=0, ge=0)
+    """Between two sweeps of the poller; 0 for none."""
+    zendesk_webhook_ids: str = ""
+    """The webhooks of Zendesk's that call the relay, separated by blanks: what Zendesk dropped of them is counted."""
     metrics_by_partner: bool = False
     """Whether what becomes of events is counted for each partner as well."""
 

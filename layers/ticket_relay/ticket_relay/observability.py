@@ -21,16 +21,16 @@ def metrics() -> Metrics:
     return Metrics(service="")
 
 
-def count(outcome: str, **dimensions: str) -> None:
-    """One more of these. With dimensions it is a metric of its own, which has `service` as well.
+def count(outcome: str, number: int = 1, **dimensions: str) -> None:
+    """So many more of these. With dimensions it is a metric of its own, which has `service` as well.
 
     Each value of a dimension is another metric and is paid for: only what the deployment knows, never what a sender
     chooses.
     """
     if not dimensions:
-        metrics().add_metric(name=outcome, unit=MetricUnit.Count, value=1)
+        metrics().add_metric(name=outcome, unit=MetricUnit.Count, value=number)
         return
-    with single_metric(name=outcome, unit=MetricUnit.Count, value=1) as metric:
+    with single_metric(name=outcome, unit=MetricUnit.Count, value=number) as metric:
         for name, value in dimensions.items():
             metric.add_dimension(name=name, value=value)
 

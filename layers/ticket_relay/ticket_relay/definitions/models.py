@@ -275,12 +275,30 @@ class UpdateRule(_Policies):
     """A rule: a JSON-e template from a fresh `ticket` and the webhook's body, `event`, to changes of the ticket.
 
     `when` is a JSON-e expression: where it does not hold, nothing is changed. `now` is the ticket's `updated_at`.
+
+    With `sweep` it is applied to every ticket that changes, whether or not a webhook tells of it. What the ticket is
+    must decide then, and not what has just happened to it: so `when` must no longer hold once the changes are applied,
+    and of `event` there is no more than the rule's name and the ticket's id.
     """
 
     rule: Name
     sample: RuleSample
     when: Expression | None = None
     changes: ChangesTemplate
+    sweep: Annotated[bool, Field(strict=True)] = False
+
+    @model_validator(mode="after")
+    def _may_be_swept(self) -> Self:
+        wrong = {}
+        if self.sweep and self.when is None:
+            wrong["sweep"] = "needs when, to tell which tickets have the changes already"
+        if self.sweep and self.on_conflict != "reapply":
+            wrong["on_conflict"] = "must be reapply with sweep: a sweep knows of no moment from which others count"
+        if self.sweep and self.on_closed != "fail":
+            wrong["on_closed"] = "must be fail with sweep: a closed ticket would be followed up each time it is seen"
+        if wrong:
+            raise _wrong(wrong)
+        return self
 
 
 class LiteralChanges(_Policies):

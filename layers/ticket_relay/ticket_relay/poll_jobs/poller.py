@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 from aws_lambda_powertools.metrics import MetricUnit
 
 from ticket_relay import observability
-from ticket_relay.errors import RelayError
+from ticket_relay.errors import RelayError, StoreUnavailable
 from ticket_relay.poll_jobs.job_results import POLL_EVERY, collect_results
 from ticket_relay.poll_jobs.poll_run import WAIT_SECONDS, Run
 from ticket_relay.poll_jobs.send_due import BACKLOG, Sender
+from ticket_relay.poll_jobs.sweep import sweep
 from ticket_relay.services import Services
 
 if TYPE_CHECKING:
@@ -24,7 +25,9 @@ SHORTEST_NAP, LONGEST_NAP = 0.1, 2.0
 
 
 class Unfinished(RelayError):
-    """Some rows met an unexpected error or cannot be read. They are deferred; the failed run makes them known."""
+    """Some rows, or the sweep, met an unexpected error or cannot be read. The rows are deferred; the failed run makes
+    it known.
+    """
 
     code = "poll_unfinished"
 
@@ -41,11 +44,23 @@ def run(
     """
     _measure_backlog(services)
     this = Run(services, time_left, network=network)
+    _sweep(this)
     _advance(this, nap)
     # Last, when what is due has been tried: a trial that succeeded has opened the gate.
     observability.measure("GateClosed", MetricUnit.Count, services.gate.closed_until() is not None)
     if this.broken:
-        raise Unfinished(f"{this.broken} rows could not be advanced.")
+        raise Unfinished(f"{this.broken} rows could not be advanced, the sweep among them if it failed.")
+
+
+def _sweep(this: Run) -> None:
+    """First, so that this run sends what the sweep finds; but whatever becomes of it, what is due goes on."""
+    try:
+        sweep(this.services)
+    except StoreUnavailable as error:
+        observability.logger().warning("sweep not finished", extra={"reason": error.code})
+    except Exception as error:  # noqa: BLE001
+        observability.unexpected(error)
+        this.broken += 1
 
 
 def _advance(this: Run, nap: Callable[[float], None]) -> None:

@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from ticket_relay.errors import StoreUnavailable
-from ticket_relay.rate_limits.headers import ACCOUNT, CREATE, INDEX, UPDATES, UPDATES_OF_TICKET, Limit
+from ticket_relay.rate_limits.headers import ACCOUNT, CREATE, EXPORT, INDEX, UPDATES, UPDATES_OF_TICKET, Limit
 from ticket_relay.rate_limits.permit import Deadline, Permit
 from ticket_relay.rate_limits.pressure import Pace, is_little
 from ticket_relay.rate_limits.update_limits import UpdateLimits
@@ -36,6 +36,7 @@ CLOSED_BY_LIMIT = {
     CREATE: "create_closed_until",
     INDEX: "index_closed_until",
     UPDATES: "updates_closed_until",
+    EXPORT: "export_closed_until",
 }
 """By the name of a limit: the attribute that says until when it is used up."""
 TOGETHER = {ACCOUNT: "together_until", CREATE: "create_together_until", UPDATES: "updates_together_until"}
@@ -85,7 +86,7 @@ class Gate:
         """
         item = self._table.get(PK) or {}
         permit = self._take(item, by, endpoints, ticket_id, alone)
-        calls = _Calls(self, permit, item)
+        calls = _Calls(self, permit, item, endpoints)
         if alone and permit.closed_until is None and self._pace and self._pace.is_fast(self.now()):
             calls.pressed |= {*endpoints}
         try:
@@ -197,8 +198,9 @@ class _Calls:
     over, so that nothing comes between Zendesk's answer and the row that it is about.
     """
 
-    def __init__(self, gate: Gate, permit: Permit, item: Item) -> None:
+    def __init__(self, gate: Gate, permit: Permit, item: Item, endpoints: Collection[str]) -> None:
         self._gate = gate
+        self._endpoints = endpoints
         self.permit = Permit(permit.by, permit.closed_until, permit.probe, recorder=self)
         self.pressed: set[str] = set()
         """The limits that are under pressure."""
@@ -208,6 +210,9 @@ class _Calls:
 
     def record_throttling(self, permit: Permit, wait: float, limits: Sequence[Limit], tickets: Collection[int]) -> None:
         used_up = self._gate.used_up(limits)
+        if EXPORT in self._endpoints and permit.probe is None and not used_up:
+            # Ten a minute, which every tool of the account's that exports shares: a no that names no limit is of these.
+            used_up = [Limit(EXPORT, 0, 0, wait)]
         of_endpoints = [each for each in used_up if each.name in {*CLOSED_BY_LIMIT, UPDATES_OF_TICKET} - {ACCOUNT}]
         with suppress(StoreUnavailable):
             if of_endpoints:

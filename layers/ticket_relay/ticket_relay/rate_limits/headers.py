@@ -18,6 +18,8 @@ UPDATES = "tickets-update"
 """Update Ticket, by the account: 100 a minute, less in a sandbox."""
 UPDATES_OF_TICKET = "per-ticket-updates"
 """Update Ticket, by user and ticket: 30 in ten minutes."""
+EXPORT = "incremental-exports"
+"""Incremental exports: 10 a minute (Incremental Exports). The header of those by cursor has `-cursor` behind it."""
 
 ACCOUNT = "account"
 """All requests of the account: 200 to 2,500 a minute. Its headers have names of their own (rate limits)."""
@@ -58,7 +60,11 @@ def _of_endpoints(headers: Mapping[str, str]) -> Iterator[Limit]:
         named, said = _NAME.fullmatch(name), _VALUE.match(value)
         if named and said:
             resets = min(float(said["resets"]), LONGEST_RETRY_AFTER)
-            yield Limit(named["name"].lower(), int(said["total"]), int(said["remaining"]), resets)
+            yield Limit(_known(named["name"].lower()), int(said["total"]), int(said["remaining"]), resets)
+
+
+def _known(name: str) -> str:
+    return EXPORT if name.startswith(EXPORT) else name
 
 
 def retry_after(headers: Mapping[str, str]) -> float:

@@ -35,11 +35,19 @@ def decide(decider: Decider, ticket: dict[str, Any], event: dict[str, Any]) -> T
     """
     if not isinstance(decider, UpdateRule):
         return templates.validated(TicketChanges, decider.changes, template={}, name="changes")
-    context = {"ticket": ticket, "event": event, "now": _now(ticket)}
-    if decider.when is not None and not templates.render({"$eval": decider.when}, context, name="when"):
+    if not holds(decider, ticket, event):
         return None
-    value = templates.render(decider.changes, context, name="changes")
+    value = templates.render(decider.changes, _context(ticket, event), name="changes")
     return templates.validated(TicketChanges, value, template=decider.changes, name="changes")
+
+
+def holds(rule: UpdateRule, ticket: dict[str, Any], event: dict[str, Any]) -> bool:
+    """Whether the rule's condition holds; without one, it does. Raises MappingFailed."""
+    return rule.when is None or bool(templates.render({"$eval": rule.when}, _context(ticket, event), name="when"))
+
+
+def _context(ticket: dict[str, Any], event: dict[str, Any]) -> dict[str, Any]:
+    return {"ticket": ticket, "event": event, "now": _now(ticket)}
 
 
 def _now(ticket: dict[str, Any]) -> str:
