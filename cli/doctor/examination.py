@@ -5,7 +5,7 @@ from functools import partial
 
 import click
 
-from cli.doctor import keys, parts, zendesk
+from cli.doctor import keys, parts, webhooks, zendesk
 from cli.doctor.finding import Finding, NotGood, Status
 from cli.doctor.setup import CREATE, POLL, UPDATE, Setup
 from cli.failures import told
@@ -32,6 +32,8 @@ CHECKS: dict[str, Check] = {
     "reading tickets": zendesk.tickets,
     "reading jobs": zendesk.jobs,
     "writing tickets": zendesk.writing,
+    "export": webhooks.export,
+    "webhooks": webhooks.dropped,
     "clock": zendesk.clock,
 }
 

@@ -71,7 +71,7 @@ def credentials(setup: Setup) -> str:
 
 def user(setup: Setup) -> str:
     """Which user the credentials are for: Zendesk may answer 200 to bad ones, with an anonymous user."""
-    match _asked(setup, "/api/v2/users/me", "read"):
+    match asked(setup, "/api/v2/users/me", "read"):
         case {"user": {"id": int(user_id), "role": str(role)}} if role != "end-user":
             return f"The relay acts as user {user_id} ({role}), and ignores what that user does."
         case {"user": {"id": int(user_id)}}:
@@ -80,13 +80,13 @@ def user(setup: Setup) -> str:
 
 
 def tickets(setup: Setup) -> str:
-    _asked(setup, "/api/v2/tickets/count", "read")
+    asked(setup, "/api/v2/tickets/count", "read")
     return "Tickets may be read."
 
 
 def jobs(setup: Setup) -> str:
     """Job statuses have no scope of their own (inferred); nor have audits, in the list of scopes."""
-    _asked(setup, "/api/v2/job_statuses", "read", {"page[size]": "1"})
+    asked(setup, "/api/v2/job_statuses", "read", {"page[size]": "1"})
     return "The state of jobs may be read."
 
 
@@ -121,7 +121,8 @@ def clock(setup: Setup) -> str:
     return "This machine's clock agrees with Zendesk's."
 
 
-def _asked(setup: Setup, path: str, scope: str, params: dict[str, str] | None = None) -> Any:
+def asked(setup: Setup, path: str, scope: str, params: dict[str, str] | None = None) -> Any:
+    """The body of Zendesk's answer to a GET that needs the scope. Raises NotGood."""
     line, auth = _proven(setup)
     try:
         return line.call("GET", path, auth=auth, permit=Permit(Deadline.after(_PATIENCE)), params=params).body

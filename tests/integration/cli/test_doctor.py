@@ -15,7 +15,7 @@ from cli.doctor.setup import CREATE, POLL, TABLE, UPDATE, Setup
 from cli.main import main
 from cli.where import Where
 from local.aws import cloud, template
-from local.zendesk_simulator import Account, Fault, simulator
+from local.zendesk_simulator import Account, Fault, Trigger, simulator
 from tests import builders, fixtures
 from ticket_relay.rate_limits.gate import Gate
 from ticket_relay.rate_limits.update_limits import UpdateLimits
@@ -63,7 +63,7 @@ def made(folder, zendesk):
                 folder,
                 url,
                 None,
-                parameters={"ZendeskBaseUrl": zendesk.url},
+                parameters={"ZendeskBaseUrl": zendesk.url, "ZendeskWebhookIds": "w1"},
                 secrets={name: json.dumps(value) for name, value in SECRETS.items()},
             )
         )
@@ -73,6 +73,7 @@ def made(folder, zendesk):
 @pytest.fixture(autouse=True)
 def _as_new(zendesk, put):
     zendesk.account.reset()
+    zendesk.account.triggers.rules.append(Trigger("http://relay.test/", "key", "{}", webhook_id="w1"))
     yield
     for name, value in SECRETS.items():
         put(name, value)
@@ -121,7 +122,7 @@ def test_a_whole_stack_is_healthy(examined):
 def test_each_step_is_one_line(made):
     result = CliRunner(mix_stderr=False).invoke(main, ["doctor", "--endpoint-url", made.aws_url])
     marks = [line[0] for line in result.stdout.splitlines()]
-    assert (result.exit_code, marks.count("✓"), marks.count("\N{EN DASH}"), len(marks)) == (0, 16, 1, 17)
+    assert (result.exit_code, marks.count("✓"), marks.count("\N{EN DASH}"), len(marks)) == (0, 18, 1, 19)
 
 
 def test_the_templates_names_are_those_that_the_doctor_looks_for(folder):
@@ -154,9 +155,9 @@ def test_a_zendesk_that_is_down_is_found_and_asked_once(examined, zendesk):
 @pytest.mark.parametrize(
     ("allowed", "wrong"),
     [
-        ("tickets:write", {"user", "reading tickets", "reading jobs"}),
+        ("tickets:write", {"user", "reading tickets", "reading jobs", "export", "webhooks"}),
         ("read", {"writing tickets"}),
-        ("", {"user", "reading tickets", "reading jobs", "writing tickets"}),
+        ("", {"user", "reading tickets", "reading jobs", "writing tickets", "export", "webhooks"}),
     ],
 )
 def test_a_missing_scope_is_found(examined, zendesk, allowed, wrong):
@@ -171,8 +172,8 @@ def test_an_empty_signing_secret_is_found(examined, put):
     assert examined() == (1, {"secret webhook": "It is empty.", "secret partners": "globex: has no key."})
 
 
-def test_an_api_token_is_a_warning(examined, put):
-    put("ZendeskSecret", {"email": "agent@example.com", "api_token": "simulated-secret"})
+def test_an_api_token_is_a_warning(examined, put, zendesk):
+    put("ZendeskSecret", {"email": zendesk.account.relay.email, "api_token": "simulated-secret"})
     status, found = examined()
     assert (status, set(found)) == (0, {"credentials", "writing tickets"})
     assert "2027-04-30" in found["credentials"]
