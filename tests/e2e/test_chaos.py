@@ -146,7 +146,8 @@ class Gate:
 
     def change(self, worker: int, **values: float) -> None:
         given = {f":{name}": {"N": str(value)} for name, value in values.items()}
-        asked = {"Key": {"pk": {"S": "gate"}}, "ExpressionAttributeValues": given}
+        key, change = {"pk": {"S": "gate"}}, "SET closed_until = …"
+        asked = {"Key": key, "UpdateExpression": change, "ExpressionAttributeValues": given}
         self.gate_watch.operated("UpdateItem", asked, {}, worker, NOW)
 
     def late_calls(self, worker: int, times: int = 1, at: float = NOW) -> int:

@@ -36,6 +36,9 @@ ENGINES = {"moto": cloud.moto, "local": dynamodb.dynamodb_local}
     help="Whose: moto's or Amazon's; given twice, the seeds take turns.",
 )
 @click.option("--concurrency", type=click.IntRange(1), default=4, help="Runtimes of create_ticket.")
+@click.option(
+    "--drop-webhooks", type=click.FloatRange(0, 1), default=0.5, help="The share of Zendesk's webhooks that it drops."
+)
 @click.option("--at-once", is_flag=True, help="All runs at the same time, each on a stack of its own.")
 @click.option(
     "--logs", type=click.Path(dir_okay=False, writable=True, path_type=Path), help="Keep the stack's logs here."
@@ -48,6 +51,7 @@ def main(
     rate: float,
     concurrency: int,
     engines: Sequence[str],
+    drop_webhooks: float,
     at_once: bool,
     logs: Path | None,
 ) -> None:
@@ -57,7 +61,7 @@ def main(
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     console = Console() if sys.stdout.isatty() else Console(force_terminal=False, width=140)
     tasks = [
-        Task(events, seed, key_honoured, rate, concurrency, engine)
+        Task(events, seed, key_honoured, rate, concurrency, engine, drop_webhooks)
         for seed, engine in zip(seeds, cycle(engines), strict=False)
         for key_honoured in WORLDS[keys]
     ]

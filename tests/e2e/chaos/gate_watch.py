@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ticket_relay.create_ticket.candidate_jobs import PAGES_AT_ONCE
-from ticket_relay.rate_limits.gate import PK
+from ticket_relay.rate_limits.gate import CLOSED, PK
 
 ONE_ROWS_WORK = 3 + PAGES_AT_ONCE
 """Calls that a permission from before the closing covers: two reads, the pages of jobs, and the request itself."""
@@ -40,7 +40,8 @@ class GateWatch:
             self._granted(pid, granted=stored is None)
             return
         values = asked.get("ExpressionAttributeValues", {})
-        if name != "UpdateItem":
+        # The limits of single endpoints, and whether events go together, are others' attributes of the same item.
+        if name != "UpdateItem" or asked["UpdateExpression"].split()[1] != CLOSED:
             return
         if ":read" in values:
             self._asks_first(pid, float(values[":probe"]["N"]), refused=refused)

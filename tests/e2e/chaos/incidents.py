@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
 
-from local.zendesk_simulator import Fault, JobPlan
+from local.zendesk_simulator import Drop, Fault, JobPlan
 from tests.e2e.chaos.proxy import Trouble
 from tests.e2e.chaos.traps import Moment
 from tests.e2e.chaos.world import READ_TIMEOUT, World
@@ -39,12 +39,15 @@ _CALLS: tuple[dict[str, Any], ...] = (
     {"method": "GET", "path": CREATE},
     {"method": "GET", "path": "/api/v2/job_statuses*"},
     {"method": "POST", "path": UPLOADS},
+    {"method": "PUT", "path": f"{CREATE}/*"},
+    {"method": "GET", "path": f"{CREATE}/*"},
+    {"method": "GET", "path": "/api/v2/incremental/*"},
 )
 
 
 async def _call_fails(name: str, world: World, dice: random.Random, **fault: Any) -> None:
     """The next call or two of some kind; mostly of the creation, since nothing else can do harm."""
-    (where,) = dice.choices(_CALLS, weights=(6, 3, 2, 2))
+    (where,) = dice.choices(_CALLS, weights=(6, 3, 2, 2, 3, 1, 1))
     world.plan(name, Fault(**where, times=dice.randint(1, 2), **fault))
 
 
@@ -180,6 +183,7 @@ NARROW: list[Incident] = [
         {
             "killed at random: create_ticket": {"function": "create_ticket"},
             "killed at random: poll_jobs": {"function": "poll_jobs"},
+            "killed at random: update_ticket": {"function": "update_ticket"},
         },
     ),
     *(partial(_trapped, moment=moment) for moment in (Moment.AFTER_CLAIM, Moment.AFTER_POST, Moment.BEFORE_UPDATE)),
@@ -235,6 +239,12 @@ async def catching_up(world: World) -> None:
     """
     slow = Fault("delay", **_CREATION, times=None, delay=READ_TIMEOUT / 2, effect="after")
     await _lasting("slow while all is caught up", world, slow, CATCHING_UP)
+
+
+def drop_webhooks(world: World, share: float, seed: int) -> None:
+    """A part of Zendesk's webhooks is not sent, for one of two reasons, until all is well again."""
+    for status, rate in (("throttled", share / 2), ("circuit broken", share / (2 - share) if share else 0.0)):
+        world.plan(f"webhook {status}", Drop(times=None, rate=rate, seed=seed, status=status))
 
 
 def _gap(dice: random.Random) -> float:

@@ -15,6 +15,7 @@ def show(outcome: Outcome, console: Console) -> None:
     table = Table("what", "figure", title=outcome.task.name, title_justify="left")
     rows = {
         "events": f"{events} ({_listed(states)})",
+        "agents' tickets": _listed(outcome.watched),
         "deliveries": f"{outcome.answers.total()} ({_listed(outcome.answers)})",
         "sent in, drained in": f"{outcome.sending:.0f} s, {outcome.draining:.0f} s",
         "calls of Zendesk": f"{calls_total(calls)} ({_listed(calls)})",

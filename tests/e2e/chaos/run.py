@@ -11,11 +11,12 @@ from urllib.parse import parse_qsl
 
 from local.demo.subscriber import Outcome as Told
 from local.zendesk_simulator.audits import comments_of
-from tests.e2e.chaos import alerts, incidents, senders, verdict
+from tests.e2e.chaos import agents, alerts, incidents, senders, verdict
+from tests.e2e.chaos.agents import Watched
 from tests.e2e.chaos.alerts import Story
 from tests.e2e.chaos.senders import Sent
 from tests.e2e.chaos.verdict import Ended, Evidence, Violation
-from tests.e2e.chaos.world import World, broken_world
+from tests.e2e.chaos.world import EXPORT_LAG, World, broken_world
 from tests.e2e.chaos.zendesk import CREATE, CREATE_MANY, UPLOADS
 
 DRAINED_WITHIN = 240.0
@@ -28,7 +29,9 @@ FOR_EACH_EVENT = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What to run. `rate` in events a second, `concurrency` of create_ticket, `engine` whose DynamoDB."""
+    """What to run. `rate` in events a second, `concurrency` of create_ticket, `engine` whose DynamoDB; of Zendesk's
+    webhooks a share is dropped.
+    """
 
     events: int
     seed: int
@@ -36,6 +39,7 @@ class Task:
     rate: float
     concurrency: int
     engine: str
+    drop_webhooks: float
 
     @property
     def name(self) -> str:
@@ -55,6 +59,7 @@ class Outcome:
     injected: Counter[str]
     answers: Counter[str]
     states: Counter[str]
+    watched: Counter[str]
     calls: Counter[str]
     gate: Counter[str]
     secrets: set[str]
@@ -79,28 +84,37 @@ async def run(task: Task, upstream: str, progress: Progress, starting: asyncio.L
             )
         began = time.monotonic()
         stories = alerts.stories(max(3, task.events // 20), _dice(f"{task.seed}, stories"))
-        sent = await _send(world, task, stories, progress)
+        incidents.drop_webhooks(world, task.drop_webhooks, task.seed)
+        sent, watched = await _send(world, task, stories, progress)
         mended = time.monotonic()
         world.repair(incidents.STUCK)
         slow = asyncio.create_task(incidents.catching_up(world))
+        await _swept(world, DRAINED_WITHIN)
         await _drain(world, progress, DRAINED_WITHIN + FOR_EACH_EVENT * task.events)
         slow.cancel()
         drained = time.monotonic()
         outcomes = await _heard(world, TOLD_WITHIN)
         evidence = _evidence(sent, world, await world.items(), await world.index(), outcomes)
+        tickets = _tickets(world)
         late_calls = [
             Violation("gate", f"called although Zendesk asked callers to wait: {it}")
             for it in world.gate_watch.late_calls
         ]
         return Outcome(
             task=task,
-            violations=verdict.judged(evidence) + alerts.judged(stories, evidence.items, _tickets(world)) + late_calls,
+            violations=[
+                *verdict.judged(evidence),
+                *alerts.judged(stories, evidence.items, tickets),
+                *agents.judged(watched, {it["id"]: it for it in tickets}, evidence.items, evidence.jobs),
+                *late_calls,
+            ],
             injected=world.injected(),
             answers=Counter(str(answer) for it in [*sent, *_alerts(stories)] for answer in it.answers),
             states=Counter(
                 str(evidence.items.get(pk, {}).get("state", "not taken"))
                 for pk in [*(it.event.pk for it in sent), *(it.pk for it in _alerts(stories))]
             ),
+            watched=agents.told(watched, evidence.items),
             calls=_calls(world),
             gate=world.gate_watch.seen,
             secrets=world.secrets,
@@ -109,7 +123,7 @@ async def run(task: Task, upstream: str, progress: Progress, starting: asyncio.L
         )
 
 
-async def _send(world: World, task: Task, stories: list[Story], progress: Progress) -> list[Sent]:
+async def _send(world: World, task: Task, stories: list[Story], progress: Progress) -> tuple[list[Sent], list[Watched]]:
     seconds = max(incidents.LEAST_SECONDS, task.events / task.rate)
     done = 0
 
@@ -135,12 +149,31 @@ async def _send(world: World, task: Task, stories: list[Story], progress: Progre
                 world.monitoring, stories, seconds=seconds, canary=task.canary, dice=_dice(f"{task.seed}, alerts")
             )
         )
+        working = group.create_task(
+            agents.work(
+                world.account,
+                max(8, task.events // 5),
+                seconds=seconds,
+                canary=task.canary,
+                dice=_dice(f"{task.seed}, agents"),
+            )
+        )
         group.create_task(incidents.trouble(world, _dice(f"{task.seed}, incidents"), seconds))
-    return sending.result()
+    return sending.result(), working.result()
 
 
 def _dice(seed: str) -> random.Random:
     return random.Random(seed)  # noqa: S311 - a lottery that can be repeated
+
+
+async def _swept(world: World, within: float) -> None:
+    """Wait until a sweep has seen all that has changed by now: its rows are there then."""
+    now = time.time()
+    while time.time() < now + within:
+        item = (await world.items()).get(agents.SWEEP, {})
+        if item.get("up_to", 0) > now + EXPORT_LAG + 1:
+            return
+        await asyncio.sleep(0.5)
 
 
 async def _drain(world: World, progress: Progress, within: float) -> None:
@@ -182,8 +215,9 @@ def _evidence(
 ) -> Evidence:
     tickets: dict[str, list[int]] = defaultdict(list)
     for ticket in world.account.tickets.all():
-        if ticket["external_id"].startswith(f"{alerts.PARTNER}:"):
-            continue  # They are judged by what they are about.
+        external_id = ticket["external_id"]
+        if external_id is None or external_id.startswith(f"{alerts.PARTNER}:"):
+            continue  # They are judged by what they are about, and agents' tickets by theirs.
         tickets[str(ticket["external_id"])].append(ticket["id"])
     jobs = {}
     for job in world.account.jobs:
@@ -230,6 +264,8 @@ def _calls(world: World) -> Counter[str]:
                 calls["look-ups by external_id"] += 1
             case "PUT", _:
                 calls["updates"] += 1
+            case "GET", path if path.startswith(("/api/v2/incremental/", "/api/v2/webhooks/")):
+                calls["sweeps"] += 1
             case "GET", path if path.endswith("/audits"):
                 calls["looks at audits"] += 1
             case "GET", path if path.startswith(CREATE):

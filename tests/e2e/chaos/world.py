@@ -7,6 +7,7 @@ import contextlib
 import secrets
 import shutil
 import tempfile
+import time
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
@@ -26,8 +27,8 @@ from local.runtimes.pool import serving
 from local.runtimes.runtime import ACCESS_KEY, SECRET_KEY
 from local.runtimes.worker_process import started
 from local.stack import Options, Stack, running
-from local.zendesk_simulator import Fault, JobPlan
-from tests.e2e.chaos import alerts
+from local.zendesk_simulator import Drop, Fault, JobPlan
+from tests.e2e.chaos import agents, alerts
 from tests.e2e.chaos.gate_watch import GateWatch
 from tests.e2e.chaos.proxy import Proxy
 from tests.e2e.chaos.runtimes import Runtimes
@@ -42,8 +43,12 @@ PARAMETERS = {
     "ZendeskReadTimeoutSeconds": str(READ_TIMEOUT),
     "DoubtfulPauseSeconds": "2",
     "JobForgottenAfterSeconds": "5",
+    "SweepMinutes": "0.02",
+    "ZendeskWebhookIds": agents.WEBHOOK_ID,
 }
 PARTNER = "acme"
+EXPORT_LAG = 2.0
+"""Seconds that an export leaves out, in place of Zendesk's minute."""
 
 
 @dataclass
@@ -61,14 +66,16 @@ class World:
     table: Any
     secrets: set[str]
     subscriber: Subscriber
-    planned: dict[str, list[Fault | JobPlan]] = field(default_factory=lambda: defaultdict(list))
+    planned: dict[str, list[Fault | JobPlan | Drop]] = field(default_factory=lambda: defaultdict(list))
     happened: Counter[str] = field(default_factory=Counter)
 
-    def plan[Planned: (Fault, JobPlan)](self, name: str, planned: Planned) -> Planned:
+    def plan[Planned: (Fault, JobPlan, Drop)](self, name: str, planned: Planned) -> Planned:
         self.planned[name].append(planned)
         if isinstance(planned, Fault):
             # Before what was planned earlier: a spell of slowness must not hide what meets one call.
             self.account.faults.planned.insert(0, planned)
+        elif isinstance(planned, Drop):
+            self.account.deliveries.drops.append(planned)
         else:
             self.account.jobs.plans.append(planned)
         return planned
@@ -82,6 +89,7 @@ class World:
         """Nothing goes wrong any more, and what was stuck for so many seconds goes on."""
         self.account.faults.clear()
         self.account.jobs.plans.clear()
+        self.account.deliveries.drops.clear()
         self.proxy.trouble = None
         self.traps.disarm()
         self.account.clock.advance(stuck)
@@ -105,6 +113,8 @@ async def broken_world(upstream: str, *, key_honoured: bool, seed: int, concurre
     account = zendesk_simulator.Account(secrets.token_urlsafe(24))
     # The limits of an account are a fault among others, and storms are dealt like cards: see incidents.
     account.settings.limit_account = account.settings.limit_create = account.settings.limit_index = 1_000_000
+    account.settings.limit_export = account.settings.limit_update = 1_000_000
+    account.settings.export_lag_seconds = EXPORT_LAG
     account.settings.key_with_async = key_honoured
     # Zendesk's clock leaps when what is stuck goes on, and the relay's does not: it could not know of uploads that
     # expired meanwhile. So they live as long as in the recordings.
@@ -133,6 +143,9 @@ async def broken_world(upstream: str, *, key_honoured: bool, seed: int, concurre
         runtimes.add(second)
         partners: Mapping[str, Any] = stack.ready["partners"]
         hidden |= {partner["secret"] for partner in partners.values()} | {stack.ready["zendesk_webhook_secret"]}
+        table = _table(upstream, stack.ready)
+        await asyncio.to_thread(table.put_item, Item=agents.begun(time.time()))
+        agents.trigger(account, stack.ready["url"], stack.ready["zendesk_webhook_secret"])
         yield World(
             stack=stack,
             account=account,
@@ -142,7 +155,7 @@ async def broken_world(upstream: str, *, key_honoured: bool, seed: int, concurre
             gate_watch=gate_watch,
             partner=Partner.of(PARTNER, stack.ready),
             monitoring=Partner.of(alerts.PARTNER, stack.ready),
-            table=_table(upstream, stack.ready),
+            table=table,
             secrets=hidden,
             subscriber=await asyncio.to_thread(Subscriber, stack.ready),
         )
