@@ -8,6 +8,7 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import aiohttp
@@ -19,18 +20,21 @@ from local.aws import cloud
 from local.aws import template as templates
 from local.demo.partner import Event, Partner
 from local.runtimes.runtime import ACCESS_KEY, SECRET_KEY
-from local.zendesk_simulator import Fault
+from local.zendesk_simulator import Drop, Fault
 from tests import watching
 from tests.builders import signed
+from tests.e2e.chaos import agents
 from tests.e2e.chaos.incidents import REFUSAL
 from tests.e2e.chaos.proxy import Trouble
 from tests.e2e.chaos.world import World, broken_world
 from tests.e2e.chaos.zendesk import CREATE
 from tests.watching import Line, Metric
+from ticket_relay.poll_jobs.sweep import MOST_A_DAY
 from ticket_relay.states import ticket as ticket_states
+from ticket_relay.states import update as update_states
 from ticket_relay.storage.attribute_values import to_wire
 from ticket_relay.storage.correlations import MOST_PENDING
-from ticket_relay.storage.rows import correlation_pk
+from ticket_relay.storage.rows import UpdateRow, correlation_pk, update_pk
 from ticket_relay.storage.store import _item
 
 IN_UNIT_TESTS = {Metric(watching.NAMESPACE, name) for name in ("SecretsStale", "PollerNotStarted")}
@@ -277,6 +281,25 @@ class Provoked:
         for key in keys:
             await self.reaches(key, "applied")
 
+    async def what_zendesk_does_not_tell(self) -> None:
+        """A webhook is dropped, and a sweep finds its ticket; of another the rule has had its way too often today."""
+        self.world.plan("dropped", Drop(times=None))
+        account = self.world.account
+        agent = account.users.agent("dana@example.com")
+        first, second = (account.tickets.create({"subject": "x", "comment": {"body": "x"}}, agent)[0] for _ in range(2))
+        now = time.time()
+        for number in range(1, MOST_A_DAY + 1):
+            row = self._swept(second["id"], number, now)
+            await self.put(_item(update_states.skipped(row, now)))
+        for ticket in (first, second):
+            account.tickets.update(ticket["id"], {"additional_tags": ["vip_customer"]}, agent)
+        await self.reaches(self._swept(first["id"], 1, now).pk, "applied")
+
+    @staticmethod
+    def _swept(ticket_id: int, number: int, now: float) -> UpdateRow:
+        name = f"sweep.{agents.RULE}.{datetime.fromtimestamp(now, UTC).date()}.{number}"
+        return update_states.claimed(update_pk(ticket_id, name), ticket_id, name, b"{}", now, closed_until=now)
+
 
 async def _provoke(log: io.StringIO) -> None:
     with contextlib.redirect_stderr(log):
@@ -294,6 +317,7 @@ async def _provoke(log: io.StringIO) -> None:
             await this.zendesk_says_something_on_the_side()
             await this.another_worker_is_faster()
             await this.updates()
+            await this.what_zendesk_does_not_tell()
             await this.bugs_and_broken_rows()
             # The poller writes its metrics at the end of its run, which is long while many events come at once.
             await asyncio.to_thread(world.table.delete_item, Key={"pk": "gate"})
@@ -351,4 +375,7 @@ def test_every_field_that_a_query_names_is_in_its_lines(lines: list[Line], templ
 
 def test_no_metric_has_a_dimension_of_many_values(lines: list[Line]) -> None:
     by_keys = {it.metric.keys: it.metric.name for it in watching.emitted(lines) if it.metric.keys}
-    assert by_keys == {frozenset({"reason", "service"}): "RequestRefused"}
+    assert by_keys == {
+        frozenset({"reason", "service"}): "RequestRefused",
+        frozenset({"status", "service"}): "WebhookDropped",
+    }

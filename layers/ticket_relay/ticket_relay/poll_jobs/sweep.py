@@ -82,13 +82,13 @@ def sweep(services: Services) -> None:
         return
     item = services.table.get(PK) or {}
     if turn := _taken(services, item, begins=bool(rules)):
-        item = turn.item
+        item, by = turn.item, Deadline.after(TURN)
         with suppress(ConditionFailed):
             if rules:
-                turn = _swept(turn, rules)
+                turn = _swept(turn, rules, by)
                 item = turn.item
             if webhook_ids:
-                _count_dropped(turn, webhook_ids)
+                _count_dropped(turn, webhook_ids, by)
     if rules:
         age = services.now() - item.get("up_to", services.now())
         observability.measure("SweepAge", MetricUnit.Seconds, max(0.0, age))
@@ -112,9 +112,9 @@ def _taken(services: Services, item: Item, *, begins: bool) -> _Turn | None:
     return _Turn(services, taken)
 
 
-def _swept(turn: _Turn, rules: Sequence[UpdateRule]) -> _Turn:
+def _swept(turn: _Turn, rules: Sequence[UpdateRule], by: Deadline) -> _Turn:
     """The turn after the pages that it had time for. Raises ConditionFailed."""
-    services, by = turn.services, Deadline.after(TURN)
+    services = turn.services
     with services.gate.permit(by, EXPORT) as permit:
         for _ in range(MOST_PAGES):
             asked_at, since = services.now(), turn.since
@@ -175,12 +175,12 @@ def _undecided(rule: UpdateRule, ticket_id: int, reason: str) -> None:
     observability.logger().warning("ticket not swept", extra=about)
 
 
-def _count_dropped(turn: _Turn, webhook_ids: Sequence[str]) -> None:
+def _count_dropped(turn: _Turn, webhook_ids: Sequence[str], by: Deadline) -> None:
     """Count what Zendesk has dropped since the last turn. Until when is written down first, so that nothing counts
     twice. Raises ConditionFailed.
     """
     known = turn.item.get("webhooks", {})
-    told = dropped_webhooks.told_since(turn.services, webhook_ids, known, Deadline.after(TURN))
+    told = dropped_webhooks.told_since(turn.services, webhook_ids, known, by)
     turn.moved(webhooks={**known, **told.until})
     for status, number in told.statuses.items():
         observability.count("WebhookDropped", number)
