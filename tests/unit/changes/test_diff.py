@@ -100,6 +100,25 @@ def test_watchers_by_address_cannot_be_known_and_are_sent():
     assert update({"email_ccs": by_address}) == {"email_ccs": by_address}
 
 
+DUE = {"due_at": "2026-12-24T12:00:00Z"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "ticket"),
+    [(DUE, {"type": "question"}), (DUE, {"type": None}), (DUE | {"type": "incident"}, {"type": "task"})],
+)
+def test_only_a_task_can_be_due(changes, ticket):
+    assert reasons(update, changes, TICKET | ticket)[0] == "due_at_without_task"
+
+
+@pytest.mark.parametrize(
+    ("changes", "ticket"),
+    [(DUE, {"type": "task"}), (DUE | {"type": "task"}, {"type": None}), ({"due_at": None}, {"type": "question"})],
+)
+def test_a_task_can_be_due_and_anything_can_be_due_no_more(changes, ticket):
+    assert update(changes, TICKET | ticket)["due_at"] == changes["due_at"]
+
+
 @pytest.mark.parametrize("added", [{"user_id": 41}, {"user_email": ADDRESS}])
 def test_the_49th_email_cc_is_a_failure_since_zendesk_would_drop_it_in_silence(added):
     assert update({"email_ccs": [added]}, with_ccs(47))

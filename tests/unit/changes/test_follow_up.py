@@ -30,7 +30,7 @@ def test_tags_of_a_follow_up_are_the_closed_tickets_changed():
 @pytest.mark.parametrize(
     ("changes", "given"),
     [
-        ({"requester": ADDRESS}, {"requester": ADDRESS}),
+        ({"requester": ADDRESS}, {"requester": {"email": ADDRESS, "name": "someone"}}),
         ({"requester": 6}, {"requester_id": 6}),
         ({"raw_subject": "Flood"}, {"raw_subject": "Flood"}),
     ],
@@ -45,6 +45,15 @@ def test_what_the_changes_say_themselves_is_not_carried_over(changes, given):
 def test_a_follow_up_is_not_born_closed_and_clears_nothing():
     changes = {"comment": COMMENT, "status": "closed", "assignee_id": None, "priority": None}
     assert followed(changes).keys() == {"via_followup_source_id", "requester_id", "subject", "comment"}
+
+
+def test_nobody_is_removed_from_a_follow_up():
+    watchers = [{"user_id": 41}, {"user_id": 42, "action": "delete"}]
+    changes = {"comment": COMMENT | {"public": True}, "followers": watchers, "email_ccs": watchers}
+    assert {name: followed(changes)[name] for name in ("followers", "email_ccs")} == {
+        "followers": [{"user_id": 41}],
+        "email_ccs": [{"user_id": 41}],
+    }
 
 
 def test_collaborators_of_a_follow_up_are_added():

@@ -164,6 +164,8 @@ def test_what_cannot_be_decided_names_the_place_and_no_value(decider, code, sent
         (rule({"priority": {"$switch": {"ticket.status == 'open'": "high", "$default": "low"}}}), True),
         (rule({"custom_fields": {"$map": {"$eval": "ticket.custom_fields"}, "each(f)": {"$eval": "f"}}}), True),
         (rule({"due_at": {"$fromNow": "2 hours"}}), True),
+        (rule({"due_at": "${event.due}"}), True),
+        (literal({"due_at": "2026-12-01T12:00:00Z"}), True),
         (rule({"subject": "At ${now}"}), True),
     ],
 )

@@ -20,7 +20,7 @@ COMMENT = {"body": "The printer is on fire"}
 EVERYTHING_COMMON = {
     "subject": "Fire",
     "raw_subject": "{{dc.fire}}",
-    "comment": {"html_body": "<p>Fire</p>", "public": False, "author_id": 1, "uploads": ["vz7ll9ud8oofowy"]},
+    "comment": {"html_body": "<p>Fire</p>", "public": True, "author_id": 1, "uploads": ["vz7ll9ud8oofowy"]},
     "requester": {"email": "pablito@example.org", "name": "Pablo", "locale_id": 8},
     "requester_id": 1,
     "assignee_id": None,
@@ -47,7 +47,7 @@ EVERYTHING_COMMON = {
     "additional_collaborators": ["someone@example.com"],
     "collaborator_ids": [1, 2],
     "followers": [{"user_id": 562624, "action": "put"}, {"user_email": "else@example.com"}],
-    "email_ccs": [{"user_email": "else@example.com", "user_name": "Else", "action": "delete"}],
+    "email_ccs": [{"user_email": "else@example.com", "user_name": "Else", "action": "put"}],
     "metadata": {"time_spent": "4m12s", "nested": {"n": [1, 2.5, None]}},
     "attribute_value_ids": ["6ccddacf"],
     "sharing_agreement_ids": [84432],
@@ -142,6 +142,7 @@ def test_an_update_needs_neither():
         ("custom_fields", {"1": "text"}),
         ("followers", [{"action": "put"}]),
         ("followers", [{"user_id": 1, "action": "add"}]),
+        ("followers", [{"user_email": "else@example.com", "user_name": "Else"}]),
         ("email_ccs", [{"user_id": number} for number in range(1, 50)]),
         ("metadata", {"note": "x" * 1024}),
         ("metadata", {"n": float("inf")}),
@@ -159,6 +160,52 @@ def test_a_list_is_judged_up_to_its_first_wrong_item(name):
         with pytest.raises(ValidationError) as invalid:
             model.model_validate({"comment": COMMENT, name: [{}] * 1000})
         assert {error["loc"][:2] for error in invalid.value.errors()} == {(name, 0)}
+
+
+@pytest.mark.parametrize(
+    ("properties", "named"),
+    [
+        ({"followers": [{"user_id": 1}, {"user_id": 2, "action": "delete"}]}, "followers"),
+        ({"email_ccs": [{"user_id": 1, "action": "delete"}]}, "email_ccs"),
+        ({"email_ccs": [{"user_id": 1}], "comment": COMMENT | {"public": False}}, "email_ccs"),
+        ({"due_at": "2026-12-01T12:00:00Z"}, "due_at"),
+        ({"due_at": "2026-12-01T12:00:00Z", "type": "question"}, "due_at"),
+    ],
+)
+def test_a_creation_refuses_what_zendesk_would_drop_in_silence(properties, named):
+    assert refused_fields(TicketCreate, {"comment": COMMENT} | properties) == {named}
+    assert TicketChanges.model_validate(properties)
+
+
+@pytest.mark.parametrize(
+    "properties",
+    [
+        {"followers": [{"user_id": 1}], "comment": COMMENT | {"public": False}},
+        {"email_ccs": [{"user_id": 1}], "comment": COMMENT | {"public": True}},
+        {"email_ccs": [], "comment": COMMENT | {"public": False}},
+        {"due_at": None, "type": "question"},
+    ],
+)
+def test_a_creation_takes_what_only_resembles_a_mistake(properties):
+    assert created(**properties) == {"comment": COMMENT} | properties
+
+
+@pytest.mark.parametrize(
+    ("requester", "sent"),
+    [
+        ("pablito@example.org", {"email": "pablito@example.org", "name": "pablito"}),
+        ({"email": "pablito@example.org", "name": None}, {"email": "pablito@example.org", "name": "pablito"}),
+        (
+            {"email": "pablito@example.org", "locale_id": 8},
+            {"email": "pablito@example.org", "locale_id": 8, "name": "pablito"},
+        ),
+        ({"email": "pablito@example.org", "name": "Pablo"}, {"email": "pablito@example.org", "name": "Pablo"}),
+        (562, 562),
+        (None, None),
+    ],
+)
+def test_a_new_tickets_requester_without_a_name_gets_the_local_part_of_the_address(requester, sent):
+    assert created(requester=requester)["requester"] == sent
 
 
 def test_48_email_ccs_are_taken():

@@ -39,7 +39,8 @@ def to_update(changes: TicketChanges, ticket: Ticket) -> Update:
 
     Only what differs from the ticket is sent, so that others' changes of the other fields stay; people are added
     and removed one by one. A comment always differs, and so does a person whom the changes name by e-mail address.
-    Raises MappingFailed: `too_many_email_ccs` where Zendesk would drop some in silence, `tags_unknown` without tags.
+    Raises MappingFailed: `tags_unknown` without tags and, where Zendesk would drop something in silence,
+    `too_many_email_ccs` and `due_at_without_task`.
     """
     update: Update = {}
     for name, value in given_by(changes).items():
@@ -50,6 +51,8 @@ def to_update(changes: TicketChanges, ticket: Ticket) -> Update:
             update[name] = value
     if participants.email_ccs_at_most(update, ticket) > MAX_EMAIL_CCS:
         raise MappingFailed("too_many_email_ccs", f"changes.email_ccs: a ticket keeps no more than {MAX_EMAIL_CCS}.")
+    if update.get("due_at") is not None and (ticket | update).get("type", "task") != "task":
+        raise MappingFailed("due_at_without_task", "changes.due_at: the ticket is not of the type task.")
     return update if update.keys() - _COMPANIONS else {}
 
 

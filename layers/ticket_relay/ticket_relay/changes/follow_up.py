@@ -1,5 +1,6 @@
 """The ticket that continues a closed one, which takes no update any more."""
 
+from ticket_relay.changes import participants
 from ticket_relay.changes.diff import Ticket, given_by
 from ticket_relay.changes.field_names import canonical
 from ticket_relay.changes.field_values import retagged, tags_of
@@ -28,6 +29,8 @@ def follow_up(changes: TicketChanges, ticket: Ticket) -> TicketCreate:
         given["tags"] = retagged(tags_of(ticket), given["tags"])
     if given.get("status") == "closed":
         del given["status"]  # meant the ticket that is closed already
+    for name in participants.WATCHERS.keys() & given.keys():
+        given[name] = [watcher for watcher in given[name] if not participants.removes(watcher)]
     carried = {"requester_id": ticket.get("requester_id"), "subject": ticket.get("subject")}
     said = set(map(canonical, given))
     given |= {name: value for name, value in carried.items() if value and canonical(name) not in said}

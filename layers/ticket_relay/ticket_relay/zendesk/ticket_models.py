@@ -20,6 +20,8 @@ from pydantic import (
     JsonValue,
     StrictBool,
     StringConstraints,
+    ValidationInfo,
+    field_validator,
     model_validator,
 )
 
@@ -187,12 +189,11 @@ class Collaborator(_Strict):
     name: str | None = None
 
 
-class Watcher(_Strict):
-    """A follower or an e-mail CC, to be added (`put`, the default) or removed."""
+class Follower(_Strict):
+    """An agent, to be added (`put`, the default) or removed. Zendesk ignores anybody else, and makes no user of it."""
 
     user_id: Id | None = None
     user_email: Email | None = None
-    user_name: str | None = None
     action: Literal["put", "delete"] | None = None
 
     @model_validator(mode="after")
@@ -200,6 +201,12 @@ class Watcher(_Strict):
         if self.user_id is None and self.user_email is None:
             raise ValueError("needs user_id or user_email")
         return self
+
+
+class EmailCc(Follower):
+    """A user, to be added or removed; one that there is not yet is made, with `user_name`."""
+
+    user_name: str | None = None
 
 
 class CustomField(_Strict):
@@ -233,8 +240,8 @@ class _Properties(_Strict):
     collaborators: ListOf[Email | Id | Collaborator] | None = None
     additional_collaborators: ListOf[Email | Id | Collaborator] | None = None
     collaborator_ids: ListOf[Id] | None = None
-    followers: ListOf[Watcher] | None = None
-    email_ccs: Annotated[ListOf[Watcher], Field(max_length=MAX_EMAIL_CCS)] | None = None
+    followers: ListOf[Follower] | None = None
+    email_ccs: Annotated[ListOf[EmailCc], Field(max_length=MAX_EMAIL_CCS)] | None = None
     metadata: Metadata | None = None
     attribute_value_ids: ListOf[str] | None = None
     sharing_agreement_ids: ListOf[Id] | None = None
@@ -250,7 +257,8 @@ class TicketCreate(_Properties):
     """The `ticket` of Create Ticket. Needs a `comment`, or a `description`, which creation takes in its place.
 
     Only here: the submitter is the author of the first comment, a follow-up is born with its source, and the channel
-    (`via`, `recipient`) is that of the beginning.
+    (`via`, `recipient`) is that of the beginning. A requester without a name gets one, since "a name and email are
+    required" for a new user; one that there is already keeps its own.
     """
 
     comment: CommentWithFiles | None = None
@@ -262,6 +270,38 @@ class TicketCreate(_Properties):
     via: dict[str, JsonValue] | None = None
     via_id: Id | None = None
     via_followup_source_id: Id | None = None
+
+    @field_validator("requester")
+    @classmethod
+    def _has_a_name(cls, requester: str | int | Requester | None) -> int | Requester | None:
+        """The address's local part, from which Zendesk names an e-mail CC, too."""
+        if isinstance(requester, str):
+            requester = Requester(email=requester)
+        if isinstance(requester, Requester) and requester.name is None:
+            return requester.model_copy(update={"name": requester.email.partition("@")[0]})
+        return requester
+
+    @field_validator("due_at")
+    @classmethod
+    def _is_of_a_task(cls, due_at: str | None, info: ValidationInfo) -> str | None:
+        if due_at is not None and info.data.get("type", "task") != "task":
+            raise ValueError("needs type: task, or Zendesk drops it")
+        return due_at
+
+    @field_validator("followers", "email_ccs")
+    @classmethod
+    def _adds(cls, watchers: list[Follower] | None) -> list[Follower] | None:
+        if any(watcher.action == "delete" for watcher in watchers or ()):
+            raise ValueError("holds action: delete, but a new ticket has nobody to remove")
+        return watchers
+
+    @field_validator("email_ccs")
+    @classmethod
+    def _can_be_seen(cls, email_ccs: list[EmailCc] | None, info: ValidationInfo) -> list[EmailCc] | None:
+        comment = info.data.get("comment")
+        if email_ccs and comment is not None and comment.public is False:
+            raise ValueError("does not go together with an internal note: Zendesk drops one's e-mail CCs")
+        return email_ccs
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:
