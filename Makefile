@@ -61,7 +61,7 @@ types: $(SETUP)
 	$(BIN)/mypy
 
 definitions: $(SETUP)
-	PYTHONPATH=layers/ticket_relay $(BIN)/python layers/config/compile.py --check
+	PYTHONPATH=layers/ticket_relay $(BIN)/python -m layers.config.compile --check
 
 # Neither command calls AWS, but SAM wants to be told a region.
 template: export AWS_DEFAULT_REGION = us-east-1

@@ -1,8 +1,7 @@
-#!/usr/bin/env python3
 """Check the definitions, and turn them into the package `ticket_relay_config`: at run time nobody parses YAML.
 
-    compile.py OUTPUT_DIR    write the package into OUTPUT_DIR (`sam build`, through layers/Makefile)
-    compile.py --check       also render every definition on its sample, which is not in a build
+    python -m layers.config.compile OUTPUT_DIR    write the package into OUTPUT_DIR (so does layers/Makefile)
+    python -m layers.config.compile --check       also render every definition on its sample, which is not in a build
 
 The definitions are the repository's own, or those in the folder that --config or RELAY_CONFIG names. Every problem of
 every file is printed as `file:line: reason`, and the exit status is 1. Runs with `ticket_relay` on the path, PyYAML,
@@ -36,7 +35,10 @@ from ticket_relay.poll_jobs import swept
 from ticket_relay.update_ticket import rules
 from ticket_relay.webhooks import payload
 from ticket_relay.webhooks.signatures import Delivery
-from ticket_relay.zendesk.ticket_models import to_request
+from ticket_relay.zendesk.ticket_models import TicketChanges, TicketCreate, to_request
+
+from . import mistakes
+from .mistakes import Place
 
 FOLDER = Path(__file__).resolve().parent
 
@@ -51,9 +53,6 @@ _PLAIN = {
 
 VARIABLE = "RELAY_CONFIG"
 """Of the environment: a folder of definitions in place of the repository's own."""
-
-type Place = tuple[str | int, ...]
-"""Where in a definition: ("ticket", "custom_fields", 0, "id")."""
 
 
 class SampleError(Exception):
@@ -247,13 +246,21 @@ def checked(source: Source, model: type[PartnerDefinition | UpdateRule]) -> Part
     if source.path.name != f"{name}.yaml":
         source.wrong((key,), f"must stand in a file named {name}.yaml")
     _check_types(definition, source)
+    _check_code(definition, source)
+    for place, template in _all_templates(definition):
+        for at, reason in mistakes.of_template(_MODELS[str(place[-1])], template, place):
+            source.wrong(at, reason)
+    return definition
+
+
+def _check_code(definition: PartnerDefinition | UpdateRule, source: Source) -> None:
+    is_swept = isinstance(definition, UpdateRule) and definition.sweep
     for place, expression, end in _all_code(definition):
         if not _can_be_read(expression, end):
             source.wrong(place, "is not an expression of JSON-e")
-        elif isinstance(definition, UpdateRule) and definition.sweep and not _of_ticket_alone(expression):
+        elif is_swept and not _of_ticket_alone(expression):
             known = " and ".join(f"event.{name}" for name in sorted(swept.KNOWN_OF_EVENT))
             source.wrong(place, f"of event, a rule with sweep sees only {known}")
-    return definition
 
 
 def _check_types(definition: PartnerDefinition | UpdateRule, source: Source) -> None:
@@ -262,6 +269,19 @@ def _check_types(definition: PartnerDefinition | UpdateRule, source: Source) -> 
         if content_type not in content_types.TYPES:
             known = ", ".join(sorted(content_types.TYPES))
             source.wrong(("attachments", "types", number), f"must be one of {known}")
+
+
+_MODELS: dict[str, type[TicketCreate | TicketChanges]] = {"ticket": TicketCreate, "changes": TicketChanges}
+
+
+def _all_templates(definition: PartnerDefinition | UpdateRule | Case, at: Place = ()) -> Iterator[tuple[Place, Any]]:
+    """Of tickets and changes, those of the cases among them."""
+    for name, value in definition:
+        if name in _MODELS and value is not None:
+            yield (*at, name), value
+        elif name == "events":
+            for number, case in enumerate(value or ()):
+                yield from _all_templates(case, (*at, name, number))
 
 
 def _all_code(

@@ -3,7 +3,9 @@ import json
 import pytest
 
 from layers.config.compile import FOLDER, Source, main
+from layers.config.mistakes import of_template
 from ticket_relay.definitions.loader import PACKAGE
+from ticket_relay.zendesk.ticket_models import TicketChanges, TicketCreate
 
 PARTNER = """\
 partner: acme
@@ -157,13 +159,13 @@ def test_it_has_to_be_told_what_to_do(tree):
         (
             "priority: high",
             "priority: top",
-            "9: ticket.priority: Input should be 'urgent', 'high', 'normal' or 'low', on the sample",
+            "9: ticket.priority: Input should be 'urgent', 'high', 'normal' or 'low'",
         ),
-        ("body:", "bdy:", "8: ticket.comment.bdy: unknown field, on the sample"),
+        ("body:", "bdy:", "8: ticket.comment.bdy: unknown field"),
         (
             "priority: high",
             "custom_fields:\n    - id: 1",
-            "10: ticket.custom_fields[0].value: Field required, on the sample",
+            "10: ticket.custom_fields[0].value: Field required",
         ),
     ],
 )
@@ -224,7 +226,7 @@ def test_each_defect_of_a_schemes_settings_is_reported_with_file_line_and_reason
         ),
         ("'open'", "'closed'", "5: when: does not hold for the sample"),
         ("event.tag", "event.tog", '9: changes.tags.add[0]: object has no property "tog", on the sample'),
-        ("add:", "append:", "9: changes.tags.append: unknown field, on the sample"),
+        ("add:", "append:", "9: changes.tags.append: unknown field"),
         ("when:", "on_conflict: overwrite\nwhen:", "5: on_conflict: Input should be 'reapply', 'merge' or 'skip'"),
         ("when:", "on_closed: reopen\nwhen:", "5: on_closed: Input should be 'fail' or 'follow_up'"),
         (
@@ -262,6 +264,71 @@ def test_each_defect_of_a_rule_is_reported_with_file_line_and_reason(tree, old, 
 def test_an_expression_that_cannot_be_read_is_found_even_where_the_sample_does_not_go(tree, tmp_path, value, place):
     tree.partner("acme", PARTNER.replace("priority: high", f"type: {value}"))
     assert tree.problems(str(tmp_path)) == [f"partners/acme.yaml:9: {place}: is not an expression of JSON-e"]
+
+
+CODE = "${event.text}"
+
+
+@pytest.mark.parametrize(
+    ("properties", "named"),
+    [
+        ({"due_at": CODE}, ["due_at"]),
+        ({"due_at": {"$fromNow": "1 day"}, "type": "question"}, ["due_at"]),
+        ({"due_at": CODE, "type": CODE}, []),
+        ({"due_at": {"$if": CODE, "then": CODE}, "type": "task"}, []),
+        ({"email_ccs": [{"user_email": CODE}], "comment": {"body": CODE, "public": False}}, ["email_ccs"]),
+        ({"email_ccs": [{"user_email": CODE}], "comment": {"body": CODE, "public": CODE}}, []),
+        ({"email_ccs": {"$map": CODE, "each(x)": {}}, "comment": {"body": CODE, "public": False}}, []),
+        ({"followers": [{"user_email": CODE, "user_name": CODE}]}, ["followers[0].user_name"]),
+        ({"followers": [{"user_id": CODE, "action": "delete"}, CODE]}, ["followers"]),
+        ({"followers": [CODE, {"user_id": CODE, "action": "delete"}]}, []),
+        ({"requester": {"name": "Milton"}}, ["requester", "requester.email"]),
+        ({"requester": {"email": CODE, "nme": CODE}}, []),
+        ({"requester": CODE, "metadata": {"a": CODE}, "tags": ["vip", " ", CODE]}, ["tags[1]"]),
+        ({"priority": "top", "status": CODE, "type": "bug"}, ["priority", "type"]),
+        ({"custom_fields": [{"id": 1, "value": CODE}, {"id": "one", "value": 1}]}, ["custom_fields[1].id"]),
+        ({"comment": CODE}, []),
+    ],
+)
+def test_what_is_wrong_whatever_the_event_is_found_without_a_sample(properties, named):
+    """Both as it is, and where no sample goes."""
+    template = {"comment": {"body": CODE}} | properties
+    assert [at for at, _ in of_template(TicketCreate, template, ())] == [steps(name) for name in named]
+    for branch, template_of in (
+        ("then", {"$if": "false", "then": template}),
+        ("else", {"$if": "true", "then": {"comment": {"body": CODE}}, "else": template}),
+    ):
+        found = [at for at, _ in of_template(TicketCreate, template_of, ("ticket",))]
+        assert found == [("ticket", branch, *steps(name)) for name in named]
+    switch = {"$switch": {"true": template}}
+    assert [at[:2] for at, _ in of_template(TicketCreate, switch, ())] == [("$switch", "true")] * len(named)
+
+
+def steps(name):
+    return tuple(int(step) if step.isdigit() else step for step in name.replace("]", "").replace("[", ".").split("."))
+
+
+@pytest.mark.parametrize("template", [{"$merge": [{"priority": "top"}]}, {"prio${event.x}": 1, "subject": CODE}])
+def test_a_template_whose_keys_are_code_shows_only_when_rendered(template):
+    assert list(of_template(TicketCreate, template, ())) == []
+
+
+@pytest.mark.parametrize(
+    ("metadata", "reason"),
+    [
+        ({"note": "x" * 1000}, "leaves the relay's marker no room in the 1 kilobyte that Zendesk keeps with an audit"),
+        ({"ticket_relay": "mine"}, "holds ticket_relay, which is set by the relay alone"),
+        ("text", "Input should be a valid dictionary"),
+    ],
+)
+def test_metadata_without_code_that_cannot_be_sent_is_found(metadata, reason):
+    assert list(of_template(TicketChanges, {"metadata": metadata}, ("changes",))) == [(("changes", "metadata"), reason)]
+
+
+def test_a_mistake_is_reported_with_file_and_line_by_a_build_as_well(tree, tmp_path):
+    tree.partner("acme", PARTNER + "  due_at: ${event.due}\n")
+    problem = "partners/acme.yaml:10: ticket.due_at: needs type: task, or Zendesk drops it"
+    assert tree.problems(str(tmp_path / "out")) == [problem]
 
 
 def test_what_only_looks_like_an_expression_is_left_alone(tree):

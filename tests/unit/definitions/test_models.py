@@ -250,20 +250,6 @@ def test_an_unknown_policy_is_refused(policy):
     assert wrong(UpdateRule, RULE | policy)["loc"] == (*policy,)
 
 
-@pytest.mark.parametrize(
-    ("metadata", "reason"),
-    [
-        ({"note": "x" * 1000}, "leaves the relay's marker no room in the 1 kilobyte"),
-        ({"ticket_relay": "mine"}, "holds ticket_relay, which is set by the relay alone"),
-        ("text", "Input should be a valid dictionary"),
-    ],
-)
-def test_literal_metadata_that_cannot_be_sent_is_refused_when_loaded(metadata, reason):
-    error = wrong(UpdateRule, RULE | {"changes": {"metadata": metadata}})
-    assert error["loc"] == ("changes",)
-    assert error["ctx"]["fields"]["metadata"].startswith(reason)
-
-
 @pytest.mark.parametrize("metadata", [{"note": "x" * 900}, {"note": "${event.note}" + "x" * 1020}, None])
 def test_metadata_that_fits_or_shows_only_when_rendered_is_taken(metadata):
     assert UpdateRule.model_validate(RULE | {"changes": {"metadata": metadata}}).changes == {"metadata": metadata}

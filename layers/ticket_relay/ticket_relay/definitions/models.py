@@ -1,6 +1,5 @@
 """What a definition holds: a partner, or an update rule."""
 
-import json
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 
@@ -12,17 +11,13 @@ from pydantic import (
     Field,
     JsonValue,
     StringConstraints,
-    TypeAdapter,
-    ValidationError,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
 
 from ticket_relay.webhooks import scheme as schemes
 from ticket_relay.webhooks.presets import NAMES, PRESETS
-from ticket_relay.zendesk.ticket_models import MAX_ATTACHMENTS, RESERVED, MarkedMetadata, TicketChanges, TicketCreate
-
-_METADATA = TypeAdapter[dict[str, JsonValue]](MarkedMetadata)
+from ticket_relay.zendesk.ticket_models import MAX_ATTACHMENTS, RESERVED, TicketChanges, TicketCreate
 
 
 def is_operator(key: str) -> bool:
@@ -59,18 +54,6 @@ def _fields_of(model: type[BaseModel]) -> AfterValidator:
     return AfterValidator(check)
 
 
-def _with_small_metadata(template: dict[str, JsonValue]) -> dict[str, JsonValue]:
-    """Check metadata without code now; any other shows its size only when rendered."""
-    metadata = template.get("metadata")
-    if metadata is not None and "$" not in json.dumps(metadata):
-        try:
-            _METADATA.validate_python(metadata)
-        except ValidationError as error:
-            reason = error.errors()[0]["msg"].removeprefix("Value error, ")
-            raise _wrong({"metadata": reason}) from None
-    return template
-
-
 NAME = r"^[a-z][a-z0-9-]{0,62}$"
 """Of partners and rules: they are names of files and parts of addresses."""
 
@@ -91,7 +74,7 @@ class _Definition(BaseModel):
 
 
 type TicketTemplate = Annotated[dict[str, JsonValue], _fields_of(TicketCreate)]
-type ChangesTemplate = Annotated[dict[str, JsonValue], _fields_of(TicketChanges), AfterValidator(_with_small_metadata)]
+type ChangesTemplate = Annotated[dict[str, JsonValue], _fields_of(TicketChanges)]
 
 
 class Missing(_Definition):

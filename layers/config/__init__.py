@@ -1,0 +1,1 @@
+"""The definitions that are deployed, and what builds them into a package."""
