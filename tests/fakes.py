@@ -235,7 +235,9 @@ class FakeZendesk:
         self.next_job: list[tuple[str, bool, str | None]] = []
         self.calls: list[str] = []
         self.tickets: dict[int, str] = {}
+        self.closed: set[int] = set()
         self.jobs: dict[str, Job] = {}
+        self.drops = False
         self._keys: dict[str, Submission] = {}
         self._next_id = 100
         self._queue: dict[str, dict[int, str]] = {}
@@ -276,7 +278,8 @@ class FakeZendesk:
         self._accident("show_ticket", self.before)
         self.calls.append("show_ticket")
         external_id = self.tickets.get(ticket_id)
-        return Shown({"id": ticket_id, "external_id": external_id}, None) if external_id else None
+        status = "closed" if ticket_id in self.closed else "open"
+        return Shown({"id": ticket_id, "external_id": external_id, "status": status}, None) if external_id else None
 
     def find_tickets(self, external_id: str, _permit: Permit) -> list[int]:
         self._accident("find_tickets", self.before)
@@ -298,7 +301,7 @@ class FakeZendesk:
             if status == "completed"
         }
         self.jobs[job_id] = Job(job_id, status, "", results)
-        return Submission(job_id, min(tickets))
+        return Submission(job_id, min(tickets), self.drops)
 
     def _accident(self, call: str, planned: list[tuple[str, BaseException]]) -> None:
         for accident in planned:

@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from tests.builders import NOW, settings, ticket_row
@@ -5,6 +7,7 @@ from tests.fakes import Clock, FakeZendesk, Killed, MemoryStore, OpenGate
 from ticket_relay.create_ticket import submit
 from ticket_relay.rate_limits.permit import Deadline
 from ticket_relay.services import Services
+from ticket_relay.states import ticket as ticket_states
 from ticket_relay.storage.rows import TicketState
 from ticket_relay.zendesk.errors import NotSent, OutcomeUnknown, Rejected, Throttled
 
@@ -146,3 +149,71 @@ def test_the_row_is_held_before_anything_is_sent(resume, services, zendesk, monk
     )
     resume()
     assert (seen[0].version, seen[0].due_at > NOW, seen[0].after_lease().in_doubt) == (2, True, True)
+
+
+FOLLOW_UP = {
+    "request": b'{"ticket":{"comment":{"body":"Again"},"external_id":"acme:evt_1","via_followup_source_id":7}}'
+}
+
+
+def test_a_follow_up_is_sent_if_its_source_is_closed(resume, zendesk):
+    zendesk.tickets[7] = "some:body"
+    zendesk.closed.add(7)
+    assert resume(**FOLLOW_UP).state == TicketState.SUBMITTED
+    assert zendesk.calls == ["show_ticket", "create_ticket"]
+
+
+@pytest.mark.parametrize(
+    ("tickets", "code"), [({7: "some:body"}, "follow_up_source_open"), ({}, "follow_up_source_missing")]
+)
+def test_a_follow_up_of_what_is_not_closed_fails_and_is_no_plain_ticket(resume, zendesk, tickets, code):
+    zendesk.tickets |= tickets
+    row = resume(**FOLLOW_UP)
+    assert (row.state, row.error_code) == (TicketState.FAILED, code)
+    assert "7" in row.error_sentence
+    assert zendesk.calls == ["show_ticket"]
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (Rejected(403, "Forbidden", "No access"), "look_up_refused"),
+        (OutcomeUnknown("zendesk_500", "Zendesk answered 500."), "zendesk_500"),
+        (NotSent("zendesk_unreachable", "No connection."), "zendesk_unreachable"),
+        (Throttled(429, 30), "zendesk_throttled"),
+    ],
+)
+def test_a_follow_up_waits_for_a_look_at_its_source_and_is_not_in_doubt(resume, zendesk, error, code):
+    zendesk.before.append(("show_ticket", error))
+    row = resume(**FOLLOW_UP)
+    assert (row.state, row.error_code, row.in_doubt) == (TicketState.ACCEPTED, code, False)
+    assert row.due_at > NOW
+    assert "create_ticket" not in zendesk.calls
+
+
+def test_a_follow_up_in_doubt_is_looked_for_before_its_source(resume, zendesk):
+    zendesk.tickets[8] = "acme:evt_1"
+    assert resume(sent_at=NOW - 60, **FOLLOW_UP).ticket_id == 8
+    assert "show_ticket" not in zendesk.calls
+
+
+def test_a_redriven_follow_up_is_sent_once_its_source_is_closed(services, zendesk):
+    zendesk.tickets[7] = "some:body"
+    row = ticket_row(**FOLLOW_UP)
+    services.store.claim(row)
+    row = submit.resume(services, row, Deadline.after(5))
+    zendesk.closed.add(7)
+    row = services.store.move(row, ticket_states.redriven(row, NOW))
+    assert submit.resume(services, row, Deadline.after(5)).state == TicketState.SUBMITTED
+
+
+@pytest.mark.parametrize("by_partner", [True, False])
+def test_what_zendesk_ignored_of_a_create_is_counted_by_partner_on_demand(zendesk, capsys, by_partner):
+    zendesk.drops = True
+    asked = settings().model_copy(update={"metrics_by_partner": by_partner})
+    services = Services(asked, None, MemoryStore(), OpenGate(), zendesk, None, None)
+    row = ticket_row()
+    services.store.claim(row)
+    submit.resume(services, row, Deadline.after(5))
+    counted = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "ZendeskDroppedFields" in line]
+    assert [line["partner"] for line in counted] == ["acme"] * by_partner

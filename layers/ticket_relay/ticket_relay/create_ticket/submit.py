@@ -24,22 +24,32 @@ from ticket_relay.webhooks.signatures import Delivery
 from ticket_relay.zendesk.client import TICKETS_AT_ONCE
 from ticket_relay.zendesk.errors import OutcomeUnknown, Rejected, ZendeskError
 from ticket_relay.zendesk.request_body import encoded
-from ticket_relay.zendesk.ticket_models import uploaded
+from ticket_relay.zendesk.ticket_models import followed_up, uploaded
 
 MOST_BYTES = 1024 * 1024
 """Of the requests that go together. Zendesk publishes no limit."""
 
 
 def send(services: Services, row: TicketRow, permit: Permit) -> TicketRow:
-    """Send a held row and move it by the outcome. After StaleRow or StoreUnavailable the lease ends by itself."""
+    """Send a held row and move it by the outcome. After StaleRow or StoreUnavailable the lease ends by itself.
+
+    A follow-up is sent only if the ticket that it continues is closed, which one call more has to find out. That is
+    safe to know beforehand: what is closed stays so.
+    """
     if row.request is None:
         raise AssertionError("an accepted row carries its request")
+    source = followed_up(row.request)
+    if source is not None and (unsent := _without_closed(services, row, source, permit)):
+        return unsent
     try:
         submission = services.zendesk.create_ticket(_body(row, row.request), row.idempotency_key, permit)
     except ZendeskError as error:
         return _on_error(services, row, error)
     # First of all the job is written down: a row that does not know of it is in doubt.
-    return end(services, row, ticket_states.submitted(row, submission, services.now()))
+    moved = end(services, row, ticket_states.submitted(row, submission, services.now()))
+    if submission.dropped and services.settings.metrics_by_partner:
+        observability.count("ZendeskDroppedFields", partner=row.partner)
+    return moved
 
 
 def _body(row: TicketRow, request: bytes) -> bytes:
@@ -63,6 +73,18 @@ def note_missing_files(services: Services, row: TicketRow, new: TicketRow) -> No
         from ticket_relay.attachments import notes  # noqa: PLC0415 - most tickets have no files
 
         notes.of_ticket(services, row, new.ticket_id)
+
+
+def _without_closed(services: Services, row: TicketRow, source: int, permit: Permit) -> TicketRow | None:
+    """The row as it ends or waits where its source is not known to be closed; None if it is."""
+    try:
+        shown = services.zendesk.show_ticket(source, permit)
+    except ZendeskError as error:
+        return _on_error(services, row, _unknown(error), sent=False)
+    if shown and shown.ticket.get("status") == "closed":
+        return None
+    ended = ticket_states.nothing_to_follow_up(row, source, services.now(), exists=shown is not None)
+    return services.store.move(row, ended)
 
 
 def send_together(
@@ -153,17 +175,20 @@ def _looked_up(
         # The jobs first: one that ends between the two look-ups has made its ticket by the second.
         candidate_jobs = jobs.of(row, sent_by, permit)
         ticket_id = find(services, row, permit)
-    except Rejected as error:
-        # A refused look-up says nothing about the ticket: in doubt as before.
-        unknown = OutcomeUnknown("look_up_refused", f"Zendesk refused the look-up: {error.code}.")
-        return _on_error(services, row, unknown, sent=False)
     except ZendeskError as error:
-        return _on_error(services, row, error, sent=False)
+        return _on_error(services, row, _unknown(error), sent=False)
     if ticket_id is not None:
         return end(services, row, ticket_states.created(row, ticket_id, services.now()))
     if candidate_jobs:
         return services.store.move(row, ticket_states.waiting_for_jobs(row, candidate_jobs, services.now()))
     return None
+
+
+def _unknown(error: ZendeskError) -> ZendeskError:
+    """A refused look-up says nothing about the ticket: in doubt as before."""
+    if isinstance(error, Rejected):
+        return OutcomeUnknown("look_up_refused", f"Zendesk refused the look-up: {error.code}.")
+    return error
 
 
 def _map(services: Services, row: TicketRow) -> TicketRow:

@@ -24,6 +24,7 @@ from ticket_relay.storage.rows import (
 from ticket_relay.zendesk.client import Submission
 from ticket_relay.zendesk.errors import OutcomeUnknown, Rejected, Throttled, ZendeskError
 from ticket_relay.zendesk.jobs import Job
+from ticket_relay.zendesk.ticket_models import followed_up
 
 KEY_LIFE = 110 * 60.0
 """Idempotency keys live two hours ("Idempotency"); the same request repeated later would be a new ticket."""
@@ -263,9 +264,19 @@ def on_batch_error(row: TicketRow, error: ZendeskError, now: float, *, doubtful_
 
 
 def may_go_together(row: TicketRow, now: float) -> bool:
-    """Whether it may be sent with others. What is in doubt is looked for, and sent with its own key."""
-    ready = row.request is not None and not row.in_line and row.next_file(now) is None
-    return ready and not row.after_lease().in_doubt and row.error_code != REFUSED_TOGETHER
+    """Whether it may be sent with others. What is in doubt is looked for, and sent with its own key; and what a
+    follow-up continues is looked at.
+    """
+    if row.request is None or row.in_line or row.next_file(now) is not None or followed_up(row.request) is not None:
+        return False
+    return not row.after_lease().in_doubt and row.error_code != REFUSED_TOGETHER
+
+
+def nothing_to_follow_up(row: TicketRow, source: int, now: float, *, exists: bool) -> TicketRow:
+    """Not sent: "the parameter only works with closed tickets", and others make a ticket that refers to nothing."""
+    if exists:
+        return failed(row, "follow_up_source_open", f"Ticket {source} is not closed, so nothing can follow it up.", now)
+    return failed(row, "follow_up_source_missing", f"There is no ticket {source} to follow up.", now)
 
 
 def new_attempt(row: TicketRow, code: str, sentence: str, now: float) -> TicketRow:

@@ -34,10 +34,14 @@ DROPPED = frozenset({"throttled", "circuit broken", "terminated"})
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """A create that Zendesk took on: a job, or a ticket that is already there where it answered at once."""
+    """A create that Zendesk took on: a job, or a ticket that is already there where it answered at once.
+
+    `dropped` is whether Zendesk said that it ignored some of it.
+    """
 
     job_id: str | None
     ticket_id: int | None
+    dropped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +90,9 @@ class Zendesk:
         match answer.body:
             case {"job_status": dict(status), **rest} if job := read_job(status):
                 ticket_id = _id_of(rest.get("ticket"))
-                return Submission(job.id, ticket_id)
+                return Submission(job.id, ticket_id, bool(answer.dropped))
             case {"ticket": {"id": int(ticket_id)}} if answer.status == 201:
-                return Submission(None, ticket_id)
+                return Submission(None, ticket_id, bool(answer.dropped))
         raise OutcomeUnknown("zendesk_answer_unreadable", "Zendesk took the ticket but its answer names no job.")
 
     def create_tickets(self, requests: Sequence[bytes], permit: Permit) -> Submission:

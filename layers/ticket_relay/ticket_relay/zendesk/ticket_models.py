@@ -366,3 +366,11 @@ def to_request(ticket: TicketCreate, external_id: str) -> bytes:
     if len(request) > MAX_REQUEST:
         raise MappingFailed("ticket_invalid", f"ticket: is larger than {MAX_REQUEST // 1024} KiB.")
     return request
+
+
+def followed_up(request: bytes) -> int | None:
+    """The ticket that this body of Create Ticket says it follows up."""
+    if b'"via_followup_source_id"' not in request:
+        return None
+    source: int | None = json.loads(request)["ticket"].get("via_followup_source_id")
+    return source

@@ -66,6 +66,11 @@ class Answer:
         """The server's clock in epoch seconds, from the `Date` header."""
         return http_date(self.headers.get("Date", ""))
 
+    @property
+    def dropped(self) -> str:
+        """The names of the properties that Zendesk says it ignored."""
+        return dropped_fields(self.headers)
+
 
 class Transport:
     """A session with one Zendesk account. Redirects are not followed: credentials go to the configured host only.
@@ -183,12 +188,16 @@ def report_answer(method: str, status: int, headers: Mapping[str, str]) -> None:
         observability.measure("ZendeskRequestsRemaining", MetricUnit.Count, int(remaining))
     if status == 429:
         observability.count("ZendeskThrottled")
-    # Only the names of the keys: the header goes on to quote values.
-    dropped = DROPPED_FIELDS.search(headers.get("x-zendesk-api-warn", ""))
-    if dropped and dropped[1]:
+    if dropped := dropped_fields(headers):
         observability.count("ZendeskDroppedFields")
-        extra = {"method": method, "fields": dropped[1]}
+        extra = {"method": method, "fields": dropped}
         observability.logger().warning("Zendesk dropped fields it does not take", extra=extra)
+
+
+def dropped_fields(headers: Mapping[str, str]) -> str:
+    """Only the names of the keys: the header goes on to quote values."""
+    dropped = DROPPED_FIELDS.search(headers.get("x-zendesk-api-warn", ""))
+    return dropped[1] if dropped else ""
 
 
 def _never_connected(error: Exception) -> bool:
