@@ -18,7 +18,7 @@ from cli.previewing import partner as of_partner
 from cli.previewing import rule as of_rule
 from cli.where import Where, is_url, on_loopback
 from layers.config.compile import Config
-from layers.config.compile import shown as path_of
+from layers.config.source import shown as path_of
 from ticket_relay.definitions.models import NAME
 from ticket_relay.storage.rows import TicketState
 from ticket_relay.webhooks import payload

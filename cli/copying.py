@@ -6,7 +6,8 @@ from pathlib import Path, PurePosixPath
 import click
 import yaml
 
-from layers.config.compile import FOLDER, Config, shown
+from layers.config.compile import FOLDER, Config
+from layers.config.source import shown
 from ticket_relay.definitions.models import PartnerDefinition
 
 

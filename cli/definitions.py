@@ -7,6 +7,7 @@ from pydantic import TypeAdapter
 
 from layers.config import compile as compiler
 from layers.config.compile import Config
+from layers.config.source import Problem, shown
 from ticket_relay.definitions.models import PartnerDefinition, UpdateRule
 
 
@@ -20,7 +21,7 @@ def rules(config: Config) -> dict[str, UpdateRule]:
     return TypeAdapter(dict[str, UpdateRule]).validate_python(_compiled(config)["updates.json"])
 
 
-def problems(config: Config) -> list[compiler.Problem]:
+def problems(config: Config) -> list[Problem]:
     """All that is wrong with them, on their samples as well. Raises ClickException if there is no such folder."""
     return _read(config, on_samples=True)[1]
 
@@ -29,11 +30,11 @@ def _compiled(config: Config) -> dict[str, dict[str, Any]]:
     files, wrong = _read(config, on_samples=False)
     if wrong:
         click.echo("\n".join(map(str, wrong)), err=True)
-        raise click.ClickException(f"The definitions in {compiler.shown(config.folder)} cannot be built.")
+        raise click.ClickException(f"The definitions in {shown(config.folder)} cannot be built.")
     return files
 
 
-def _read(config: Config, *, on_samples: bool) -> tuple[dict[str, dict[str, Any]], list[compiler.Problem]]:
+def _read(config: Config, *, on_samples: bool) -> tuple[dict[str, dict[str, Any]], list[Problem]]:
     try:
         return compiler.compiled(config, on_samples=on_samples)
     except NotADirectoryError as error:

@@ -11,7 +11,8 @@ import click
 
 from cli.reading import FIELDS, Wanted
 from cli.where import DEFAULT_STACK, Where
-from layers.config.compile import FOLDER, VARIABLE, Config, shown
+from layers.config.compile import FOLDER, VARIABLE, Config
+from layers.config.source import shown
 from ticket_relay.storage.rows import TicketState, UpdateState, ticket_pk
 
 STATES = list(dict.fromkeys(map(str, [*TicketState, *UpdateState])))

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from layers.config.compile import FOLDER, Config
+from layers.config.names import PROPERTIES
 from ticket_relay.definitions.models import Attachments, Case, Missing, PartnerDefinition, RuleSample, UpdateRule
 from ticket_relay.webhooks.presets import NAMES
 from ticket_relay.zendesk.ticket_models import TicketChanges, TicketCreate
@@ -48,6 +49,8 @@ def text(name: str) -> str:
 def _schema(model: type[BaseModel]) -> Schema:
     schema = model.model_json_schema()
     parts = schema["$defs"]
+    # The build's own.
+    del schema["properties"]["fields_set"], parts["CustomField"], parts["CustomFields"]
     # What the models check with code: names of schemes, the keys of templates, and a short form.
     for name, replacement in {
         "Scheme": {"enum": sorted(NAMES)},
@@ -74,7 +77,7 @@ def meanings(title: str) -> dict[str, str]:
 
 def _template(model: type[BaseModel]) -> Schema:
     """An object with these keys, whatever their values; or one whose keys are code: an operator, or interpolated."""
-    properties: Schema = {name: {} for name in sorted(model.model_fields)}
+    properties: Schema = {name: {} for name in sorted({*model.model_fields, *PROPERTIES})}
     plain = {"properties": properties, "patternProperties": {r"\$\{": {}}, "additionalProperties": False}
     return {"type": "object", "if": {"propertyNames": {"not": {"pattern": r"^\$(?!\$|\{)"}}}, "then": plain}
 

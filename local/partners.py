@@ -6,7 +6,8 @@ from typing import Any
 
 import yaml
 
-from layers.config.compile import Config, shown
+from layers.config.compile import Config
+from layers.config.source import shown
 from ticket_relay.definitions.models import PartnerDefinition
 from ticket_relay.webhooks.scheme import Basic, Hmac, Scheme
 

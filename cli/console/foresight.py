@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from cli import definitions
 from cli.previewing import partner as of_partner
 from cli.reading import Record
-from layers.config.compile import Config, shown
+from layers.config.compile import Config
+from layers.config.source import shown
 from ticket_relay.errors import PayloadRefused
 from ticket_relay.storage.rows import TicketState, external_id
 from ticket_relay.webhooks import payload

@@ -8,8 +8,10 @@ from cli import previewing, reading
 from cli.console.parts import Parts, pretty
 from cli.console.trial import FOLDERS, Trial, attempt
 from cli.failures import told
-from layers.config.compile import Config, Source, checked
-from layers.config.compile import shown as path_of
+from layers.config.catalogue import read_catalogue
+from layers.config.compile import Config, checked
+from layers.config.source import Source
+from layers.config.source import shown as path_of
 from ticket_relay.definitions.models import PartnerDefinition, UpdateRule
 from ticket_relay.errors import PayloadRefused
 
@@ -63,7 +65,9 @@ def _path(config: Config, name: str) -> Path:
 def _samples(path: Path, config: Config) -> tuple[str, str]:
     """The event and, for a rule, the ticket that the definition names; empty where it is not there, or wrong."""
     source = Source(path) if path.is_file() else None
-    found = checked(source, FOLDERS[path.parent.name]) if source and not source.problems else None
+    found = None
+    if source and not source.problems:
+        found = checked(source, FOLDERS[path.parent.name], read_catalogue(config.folder)[0])
     try:
         match found:
             case PartnerDefinition():

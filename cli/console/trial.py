@@ -9,7 +9,9 @@ from typing import Literal
 
 from cli.previewing import partner as of_partner
 from cli.previewing import rule as of_rule
-from layers.config.compile import Config, Source, checked
+from layers.config.catalogue import read_catalogue
+from layers.config.compile import Config, checked
+from layers.config.source import Source
 from ticket_relay.definitions.models import PartnerDefinition, UpdateRule
 from ticket_relay.errors import MappingFailed, PayloadRefused
 from ticket_relay.storage.rows import TicketState
@@ -42,7 +44,7 @@ def attempt(path: Path, definition: str, event: str, ticket: str, config: Config
     only: what Show Ticket answers.
     """
     source = Source(path, definition.encode())
-    found = None if source.problems else checked(source, FOLDERS[path.parent.name])
+    found = None if source.problems else checked(source, FOLDERS[path.parent.name], read_catalogue(config.folder)[0])
     if source.problems or found is None:
         return Trial(_in_definition(source))
     of_a_rule = isinstance(found, UpdateRule)

@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from jsone.AST import ASTNode, BinOp, ContextValue
 from jsone.parser import Parser
 from jsone.render import tokenizer
@@ -37,8 +36,9 @@ from ticket_relay.webhooks import payload
 from ticket_relay.webhooks.signatures import Delivery
 from ticket_relay.zendesk.ticket_models import TicketChanges, TicketCreate, to_request
 
-from . import mistakes
-from .mistakes import Place
+from . import mistakes, names
+from .catalogue import Catalogue, read_catalogue
+from .source import Place, Problem, Source
 
 FOLDER = Path(__file__).resolve().parent
 
@@ -72,84 +72,6 @@ class Config:
     def sample(self, name: str) -> Path:
         """A sample's path is relative to the folder; the repository's own definitions have theirs in its `events/`."""
         return (FOLDER.parents[1] if self.folder.resolve() == FOLDER else self.folder) / name
-
-
-@dataclass(frozen=True, order=True)
-class Problem:
-    file: str
-    line: int
-    reason: str
-
-    def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.reason}"
-
-
-class Source:
-    """A YAML file that knows on which line each of its parts stands, and collects what is wrong with them.
-
-    `content` stands in the place of what the file holds.
-    """
-
-    def __init__(self, path: Path, content: bytes | None = None) -> None:
-        self.path = path
-        self.value: Any = None
-        self.problems: list[Problem] = []
-        self._lines: dict[Place, int] = {}
-        loader = None
-        try:
-            loader = yaml.SafeLoader(path.read_bytes() if content is None else content)
-            node = loader.get_single_node()
-            if node is not None:
-                self._index(node, ())
-                self.value = loader.construct_document(node)
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            mark = getattr(error, "problem_mark", None)
-            reason = getattr(error, "problem", None) or "holds a character that YAML does not allow"
-            self._report(mark.line + 1 if mark else 1, f"not YAML: {reason}")
-        except RecursionError:
-            self._report(1, "nested too deeply, or an alias of itself")
-        finally:
-            if loader is not None:
-                loader.dispose()
-
-    def wrong(self, place: Place, reason: str) -> None:
-        """Report a problem, on the line of the place or of the nearest part around it."""
-        shown = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in place).removeprefix(".")
-        around = next(
-            place[:length] for length in range(len(place), -1, -1) if place[:length] in self._lines or not length
-        )
-        self._report(self._lines.get(around, 1), f"{shown}: {reason}" if shown else reason)
-
-    def failed(self, sentence: str, where: str = "") -> None:
-        """Report why a mapping failed, on the lines of the parts that its sentence names."""
-        for each in sentence.removesuffix(".").split("; "):
-            place, _, reason = each.partition(": ")
-            steps = re.findall(r"[^.\[\]]+", place)
-            self.wrong(tuple(int(step) if step.isdigit() else step for step in steps), reason + where)
-
-    def _report(self, line: int, reason: str) -> None:
-        self.problems.append(Problem(shown(self.path), line, reason))
-
-    def _index(self, node: yaml.Node, place: Place) -> None:
-        self._lines.setdefault(place, node.start_mark.line + 1)
-        if isinstance(node, yaml.ScalarNode):
-            self._check_text(node)
-        elif isinstance(node, yaml.SequenceNode):
-            for index, part in enumerate(node.value):
-                self._index(part, (*place, index))
-        elif isinstance(node, yaml.MappingNode):
-            for key, part in node.value:
-                inside = (*place, str(key.value))
-                if inside in self._lines:
-                    self._report(key.start_mark.line + 1, f"{key.value}: is there twice")
-                self._lines[inside] = key.start_mark.line + 1
-                self._index(key, inside)
-                self._index(part, inside)
-
-    def _check_text(self, node: yaml.ScalarNode) -> None:
-        """To YAML \\ud83d is a character, but to UTF-8 and to the function that loads the definitions it is none."""
-        if re.search("[\ud800-\udfff]", node.value):
-            self._report(node.start_mark.line + 1, "holds half a surrogate pair: write the character itself")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -187,12 +109,16 @@ def compiled(config: Config, *, on_samples: bool = False) -> tuple[dict[str, dic
     """
     if not (config.folder / "partners").is_dir():
         raise NotADirectoryError(f"there is no folder {config.folder / 'partners'}")
-    files, problems = {}, []
+    files: dict[str, dict[str, Any]] = {}
+    catalogue, its_source = read_catalogue(config.folder)
+    problems = its_source.problems if its_source else []
+    if problems:
+        return files, sorted(problems)
     for name, model in (("partners", PartnerDefinition), ("updates", UpdateRule)):
-        files[f"{name}.json"], wrong = _read_all(config, name, model, on_samples=on_samples)
+        files[f"{name}.json"], wrong = _read_all(config, name, model, catalogue, on_samples=on_samples)
         problems += wrong
     if on_samples:
-        problems += _read_all(config, "examples", PartnerDefinition, on_samples=True)[1]
+        problems += _read_all(config, "examples", PartnerDefinition, catalogue, on_samples=True)[1]
     return files, sorted(problems)
 
 
@@ -205,14 +131,13 @@ def write(files: dict[str, dict[str, Any]], output: Path) -> None:
         (package / name).write_text(json.dumps(definitions, indent=1) + "\n")
 
 
-def shown(path: Path) -> str:
-    """As seen from the repository, if it lies there."""
-    root = FOLDER.parents[1]
-    return str(path.relative_to(root) if path.is_relative_to(root) else path)
-
-
 def _read_all(
-    config: Config, folder: str, model: type[PartnerDefinition | UpdateRule], *, on_samples: bool
+    config: Config,
+    folder: str,
+    model: type[PartnerDefinition | UpdateRule],
+    catalogue: Catalogue | None,
+    *,
+    on_samples: bool,
 ) -> tuple[dict[str, Any], list[Problem]]:
     """The folder's definitions by name, as they will be written, and what is wrong with them."""
     definitions: dict[str, Any] = {}
@@ -220,7 +145,7 @@ def _read_all(
     for path in sorted((config.folder / folder).glob("[!.]*")):
         source = Source(path)
         if not source.problems:
-            definition = checked(source, model)
+            definition = checked(source, model, catalogue)
             if definition is not None and on_samples and not source.problems:
                 _render_sample(definition, config, source)
             definitions[path.stem] = source.value
@@ -228,8 +153,14 @@ def _read_all(
     return definitions, problems
 
 
-def checked(source: Source, model: type[PartnerDefinition | UpdateRule]) -> PartnerDefinition | UpdateRule | None:
-    """The definition, if it has the right form; the source has what is wrong with it otherwise, and with its code."""
+def checked(
+    source: Source, model: type[PartnerDefinition | UpdateRule], catalogue: Catalogue | None
+) -> PartnerDefinition | UpdateRule | None:
+    """The definition, if it has the right form; the source has what is wrong with it otherwise, and with its code.
+
+    Names of the catalogue are numbers in the definition, and in `source.value`.
+    """
+    names.resolve(source, catalogue)
     try:
         definition = model.model_validate(source.value)
     except ValidationError as error:

@@ -2,7 +2,6 @@
 they fitted. So it shows also in a branch into which no sample goes.
 """
 
-import re
 from collections.abc import Iterator
 from itertools import takewhile
 
@@ -11,8 +10,7 @@ from ticket_relay.definitions.models import is_operator
 from ticket_relay.errors import MappingFailed
 from ticket_relay.zendesk.ticket_models import TicketChanges, TicketCreate
 
-type Place = tuple[str | int, ...]
-"""Where in a definition: ("ticket", "custom_fields", 0, "id")."""
+from .source import Place, told
 
 _FITTING = {
     "comment": {"body": "text"},
@@ -52,7 +50,7 @@ def of_template(
     try:
         templates.validated(model, known, template=template, name="it")
     except MappingFailed as failed:
-        yield from (((*place, *at[1:]), reason) for at, reason in told(failed))
+        yield from (((*place, *at[1:]), reason) for at, reason in told(failed.sentence))
 
 
 def branches(template: dict[str, object]) -> Iterator[tuple[Place, object]]:
@@ -61,14 +59,6 @@ def branches(template: dict[str, object]) -> Iterator[tuple[Place, object]]:
         yield from (((name,), template[name]) for name in ("then", "else") if name in template)
     elif isinstance(conditions := template.get("$switch"), dict):
         yield from ((("$switch", condition), branch) for condition, branch in conditions.items())
-
-
-def told(failed: MappingFailed) -> Iterator[tuple[Place, str]]:
-    """The places that the sentence of a failure names, each with its reason."""
-    for sentence in failed.sentence.removesuffix(".").split("; "):
-        place, _, reason = sentence.partition(": ")
-        steps = re.findall(r"[^.\[\]]+", place)
-        yield tuple(int(step) if step.isdigit() else step for step in steps), reason
 
 
 def _without_code(name: str | int, part: object) -> object:

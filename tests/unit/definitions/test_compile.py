@@ -2,70 +2,12 @@ import json
 
 import pytest
 
-from layers.config.compile import FOLDER, Source, main
+from layers.config.compile import FOLDER, main
 from layers.config.mistakes import of_template
+from layers.config.source import Source
+from tests.unit.definitions.tree import PARTNER, RULE
 from ticket_relay.definitions.loader import PACKAGE
 from ticket_relay.zendesk.ticket_models import TicketChanges, TicketCreate
-
-PARTNER = """\
-partner: acme
-scheme: standard-webhooks
-sample: events/acme.json
-when: event.kind == 'opened'
-ticket:
-  subject: ${event.title}
-  comment:
-    body: ${event.text}
-  priority: high
-"""
-RULE = """\
-rule: raise
-sample:
-  event: events/update.json
-  ticket: events/ticket.json
-when: ticket.status == 'open'
-changes:
-  priority: high
-  tags:
-    add: ["${event.tag}"]
-"""
-TICKET = {"status": "open", "tags": [], "email_cc_ids": list(range(100, 148))}
-
-
-class Tree:
-    """Definitions and samples in a folder of their own."""
-
-    def __init__(self, root, capsys):
-        self.root = root
-        self.capsys = capsys
-        self.partner("acme", PARTNER)
-        self.write("updates/raise.yaml", RULE)
-        self.write("events/acme.json", json.dumps({"kind": "opened", "title": "Fire", "text": "It burns"}))
-        self.write("events/update.json", json.dumps({"rule": "raise", "tag": "vip"}))
-        self.write("events/ticket.json", json.dumps({"ticket": TICKET}))
-
-    def write(self, name, text):
-        path = self.root / name
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(text)
-
-    def partner(self, name, text):
-        self.write(f"partners/{name}.yaml", text)
-
-    def run(self, *arguments):
-        return main([*arguments, "--config", str(self.root)])
-
-    def problems(self, *arguments):
-        """What is printed for a failing check, with paths as seen from the tree."""
-        assert self.run(*(arguments or ["--check"])) == 1
-        printed = self.capsys.readouterr()
-        assert printed.out == ""
-        return printed.err.replace(f"{self.root}/", "").splitlines()
-
-
-@pytest.fixture
-def tree(tmp_path, capsys):
-    return Tree(tmp_path, capsys)
 
 
 def test_the_shipped_definitions_are_right(capsys):

@@ -136,21 +136,20 @@ def _mapped(definition: PartnerDefinition, case: Case, number: int, place: str, 
     return Mapped(
         event.id,
         number,
-        _rendered(TicketCreate, case.ticket, event, f"{place}ticket"),
-        _rendered(EventChanges, case.changes, event, f"{place}changes") if correlate is not None else None,
+        _rendered(TicketCreate, definition, case.ticket, event, f"{place}ticket"),
+        _rendered(EventChanges, definition, case.changes, event, f"{place}changes") if correlate is not None else None,
         correlate,
         Joining(do=case.do, **case.policies) if case.do != "ignore" and correlate is not None else None,
     )
 
 
 def _rendered[Model: TicketCreate | EventChanges](
-    model: type[Model], template: Any, event: Event, name: str
+    model: type[Model], definition: PartnerDefinition, template: Any, event: Event, name: str
 ) -> Model | None:
     if template is None:
         return None
-    return templates.validated(
-        model, templates.render(template, event.context, name=name), template=template, name=name
-    )
+    rendered = templates.render(template, event.context, name=name)
+    return templates.validated(model, rendered, template=template, name=name, fields=definition.fields_set)
 
 
 def _evaluated(template: object) -> object:

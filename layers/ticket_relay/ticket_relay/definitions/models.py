@@ -77,6 +77,18 @@ type TicketTemplate = Annotated[dict[str, JsonValue], _fields_of(TicketCreate)]
 type ChangesTemplate = Annotated[dict[str, JsonValue], _fields_of(TicketChanges)]
 
 
+class CustomField(_Definition):
+    """What the build knows of a custom field: its title, its type as Zendesk calls it, and its options' tags."""
+
+    title: str
+    type: str
+    options: frozenset[str] = frozenset()
+
+
+type CustomFields = dict[int, CustomField]
+"""By id: the fields that a definition sets. Written by the build where it has a catalogue, and never by a person."""
+
+
 class Missing(_Definition):
     """How many seconds an update waits for the event that makes its ticket, and what becomes of it then."""
 
@@ -192,6 +204,7 @@ class PartnerDefinition(_Definition):
     when: Expression | None = None
     ticket: TicketTemplate | None = None
     events: Annotated[tuple[Case, ...], Field(min_length=1)] | None = None
+    fields_set: CustomFields = {}
 
     @property
     def cases(self) -> Sequence[Case]:
@@ -269,6 +282,7 @@ class UpdateRule(_Policies):
     when: Expression | None = None
     changes: ChangesTemplate
     sweep: Annotated[bool, Field(strict=True)] = False
+    fields_set: CustomFields = {}
 
     @model_validator(mode="after")
     def _may_be_swept(self) -> Self:

@@ -5,7 +5,7 @@ is passed on only if it consists of the template's own words, and a place only a
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -13,8 +13,10 @@ from jsone.shared import JSONTemplateError
 from pydantic import BaseModel, ValidationError
 
 from ticket_relay.definitions import budget
-from ticket_relay.definitions.models import is_operator
+from ticket_relay.definitions.models import CustomField, is_operator
 from ticket_relay.errors import MappingFailed
+
+_UNKNOWN_FIELDS: Mapping[int, CustomField] = {}
 
 # What jsone lets through besides its own error: functions and operators are applied to whatever the payload holds.
 _FAILURES = (JSONTemplateError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
@@ -63,12 +65,19 @@ def _failing(template: object, context: dict[str, Any], path: list[str | int]) -
     return path
 
 
-def validated[Model: BaseModel](model: type[Model], value: object, *, template: object, name: str) -> Model:
+def validated[Model: BaseModel](
+    model: type[Model],
+    value: object,
+    *,
+    template: object,
+    name: str,
+    fields: Mapping[int, CustomField] = _UNKNOWN_FIELDS,
+) -> Model:
     """The rendered value as a model. Raises MappingFailed, naming up to three of the wrong fields; its code is the last
-    part of the name and `_invalid`.
+    part of the name and `_invalid`. The values of custom fields are checked if the build knew the `fields`.
     """
     try:
-        return model.model_validate(value)
+        valid = model.model_validate(value)
     except ValidationError as error:
         known = frozenset(_keys(template)) | _field_names(model)
         reasons: dict[str, list[str]] = {}
@@ -79,6 +88,12 @@ def validated[Model: BaseModel](model: type[Model], value: object, *, template: 
             reasons.setdefault(place, []).append(reason.removeprefix("Value error, "))
         sentences = [f"{place}: {' or '.join(dict.fromkeys(of_place))}" for place, of_place in reasons.items()]
         raise MappingFailed(f"{name.rpartition('.')[2]}_invalid", f"{'; '.join(sentences[:3])}.") from None
+    values = getattr(valid, "custom_fields", None)
+    if fields and values:
+        from ticket_relay.definitions import custom_fields  # noqa: PLC0415 - only for those who have a catalogue
+
+        custom_fields.check(values, fields, name)
+    return valid
 
 
 def _keys(template: object) -> Iterator[str]:

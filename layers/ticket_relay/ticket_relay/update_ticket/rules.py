@@ -38,7 +38,9 @@ def decide(decider: Decider, ticket: dict[str, Any], event: dict[str, Any]) -> T
     if not holds(decider, ticket, event):
         return None
     value = templates.render(decider.changes, _context(ticket, event), name="changes")
-    return templates.validated(TicketChanges, value, template=decider.changes, name="changes")
+    return templates.validated(
+        TicketChanges, value, template=decider.changes, name="changes", fields=decider.fields_set
+    )
 
 
 def holds(rule: UpdateRule, ticket: dict[str, Any], event: dict[str, Any]) -> bool:

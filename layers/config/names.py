@@ -1,0 +1,253 @@
+"""From the names in a definition to the numbers that Zendesk takes, and what the catalogue says against its values.
+
+A name stands as a text, or in the branches of an `$if` or a `$switch`: a build cannot look up what an event holds.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from ticket_relay.definitions import custom_fields
+from ticket_relay.definitions.models import CustomField, is_operator
+
+from .catalogue import FILE, Catalogue, Form, TicketField
+from .mistakes import branches
+from .source import Place, Source
+
+PROPERTIES = {
+    "group": ("groups", "group_id"),
+    "form": ("forms", "ticket_form_id"),
+    "brand": ("brands", "brand_id"),
+    "custom_status": ("custom_statuses", "custom_status_id"),
+}
+"""What a definition calls a property whose value is a name: where the names are, and what Zendesk calls it."""
+
+_KIND_OF = {property: kind for kind, property in PROPERTIES.values()}
+_DONE = frozenset({"solved", "closed"})
+
+
+def resolve(source: Source, catalogue: Catalogue | None) -> None:
+    """Replace the names in a definition by numbers, and give it the fields that it sets, in `source.value`.
+
+    All that is wrong is reported to the source. A definition of another form than a definition's is left as it is.
+    """
+    definition = source.value
+    if not isinstance(definition, dict):
+        return
+    if "fields_set" in definition:
+        source.wrong(("fields_set",), "unknown field")
+    names = _Names(source, catalogue)
+    source.value = names.in_definition(definition, ())
+    if catalogue is not None and (known := names.fields_set):
+        source.value["fields_set"] = known
+
+
+@dataclass
+class _Names:
+    source: Source
+    catalogue: Catalogue | None
+
+    def __post_init__(self) -> None:
+        fields = self.catalogue.custom_fields if self.catalogue else ()
+        self._fields = {field.id: field for field in fields}
+        self._set: set[int] = set()
+
+    @property
+    def fields_set(self) -> dict[str, Any]:
+        """By id as JSON has it."""
+        known = {id: _known(self._fields[id]) for id in sorted(self._set & self._fields.keys())}
+        return {str(id): field.model_dump(mode="json", exclude_defaults=True) for id, field in known.items()}
+
+    def in_definition(self, definition: dict[str, Any], at: Place) -> dict[str, Any]:
+        made = dict(definition)
+        for name in ("ticket", "changes"):
+            if name in definition:
+                made[name] = self._in_template(definition[name], (*at, name))
+        if isinstance(cases := definition.get("events"), list):
+            made["events"] = [
+                self.in_definition(case, (*at, "events", number)) if isinstance(case, dict) else case
+                for number, case in enumerate(cases)
+            ]
+        return made
+
+    def _in_template(self, template: object, at: Place) -> object:
+        if not isinstance(template, dict):
+            return template
+        if _is_code(template):
+            return _in_branches(template, at, self._in_template, otherwise=_unchanged)
+        made: dict[str, Any] = {}
+        for key, part in template.items():
+            place = (*at, key)
+            if key in PROPERTIES:
+                kind, property = PROPERTIES[key]
+                if property in template:
+                    self.source.wrong(place, f"is there as {property}, too")
+                self.source.moved[*at, property] = place
+                made[property] = _in_branches(part, place, partial(self._number_for, kind))
+            elif key == "custom_fields":
+                made[key] = _in_branches(part, place, self._by_title, otherwise=_unchanged)
+                self._look_at(made[key], place)
+            else:
+                if key in _KIND_OF and isinstance(part, int):
+                    self._number(_KIND_OF[key], part, place)
+                made[key] = part
+        if "ticket" in at and isinstance(form := made.get("ticket_form_id"), int):
+            self._require(form, made, (*at, "ticket_form_id"))
+        return made
+
+    def _number_for(self, kind: str, name: object, at: Place) -> int:
+        """Any number will do where there is none: that is reported, and the definition not built."""
+        return self._id(kind, name, at) or 1
+
+    def _id(self, kind: str, name: object, at: Place) -> int | None:
+        """The number of a name; None if there is none, and that is reported."""
+        if self.catalogue is None:
+            self.source.wrong(at, f"is a name, which needs {FILE}: `relay fields` writes it")
+        elif not isinstance(name, str) or "${" in name:
+            self.source.wrong(at, "must be a name, or an $if or a $switch of names")
+        else:
+            try:
+                return self.catalogue.id_of(kind, name)
+            except LookupError as error:
+                self.source.wrong(at, error.args[0])
+        return None
+
+    def _by_title(self, fields: object, at: Place) -> object:
+        """The list of Zendesk's for a map from titles, or numbers, to values. A condition goes around the whole item,
+        so that a field is left out where it has no `else`.
+        """
+        if not isinstance(fields, dict):
+            return fields
+        items: list[object] = []
+        for title, value in fields.items():
+            place = (*at, str(title))
+            id = int(title) if str(title).isdecimal() else self._id("custom_fields", title, place)
+            if id is not None:
+                self.source.moved[*at, len(items)] = place
+                for name in ("id", "value"):
+                    self.source.moved[*at, len(items), name] = place
+                items.append(_in_branches(value, place, partial(_item, id)))
+        return items
+
+    def _look_at(self, fields: object, at: Place) -> None:
+        """Note the fields of a list, all where some show only when it is rendered; check the numbers, and the values
+        without code.
+        """
+        if self.catalogue is None:
+            return
+        for place, item in _items(fields, at):
+            id = _id_of(item)
+            if id is None:
+                self._set |= self._fields.keys()
+            elif self._number("custom_fields", id, (*place, "id")):
+                self._set.add(id)
+                for where, value in _leaves(item.get("value"), (*place, "value")):
+                    if reason := custom_fields.problem(_known(self._fields[id]), value):
+                        self.source.wrong(where, reason)
+
+    def _number(self, kind: str, id: int, at: Place) -> bool:
+        """Whether the catalogue has it; otherwise that is reported."""
+        if self.catalogue is None:
+            return True
+        known = any(entry.id == id for entry in self.catalogue.entries(kind))
+        if not known:
+            self.source.wrong(at, f"{FILE} has no {id} among its {kind.replace('_', ' ')}")
+        return known
+
+    def _require(self, form_id: int, ticket: Mapping[str, Any], at: Place) -> None:
+        """A partner stands in for the person who would fill in the form; and a ticket that is solved at once, for the
+        agent.
+        """
+        forms = self.catalogue.forms if self.catalogue else ()
+        form = next((form for form in forms if form.id == form_id), None)
+        if form is not None and (missing := list(self._missing(form, ticket))):
+            self.source.wrong(at, f"{form.name} needs a value for {', '.join(missing)}")
+
+    def _missing(self, form: Form, ticket: Mapping[str, Any]) -> Iterator[str]:
+        given = {_id_of(item) for _, item in _items(ticket.get("custom_fields", []), ())}
+        if None in given:
+            return
+        solved = ticket.get("status") in _DONE
+        for id in form.fields:
+            field = self._fields.get(id)
+            if field and id not in given and (field.required_in_portal or (solved and field.required)):
+                yield field.name
+
+
+def _is_code(template: Mapping[Any, Any]) -> bool:
+    """A key may be a number, too."""
+    return any(isinstance(key, str) and is_operator(key) for key in template)
+
+
+def _unchanged(template: object, _: Place) -> object:
+    return template
+
+
+def _item(id: int, value: object, _: Place) -> dict[str, object]:
+    return {"id": id, "value": value}
+
+
+def _id_of(item: object) -> int | None:
+    """The number of an item of `custom_fields`; None where that is code."""
+    match item:
+        case {"id": int(id)}:
+            return id
+        case {"id": str(id)} if id.isdecimal():
+            return int(id)
+    return None
+
+
+def _known(field: TicketField) -> CustomField:
+    return CustomField(title=field.name, type=field.type, options=frozenset(field.options))
+
+
+type _Change = Callable[[Any, Place], object]
+
+
+def _in_branches(template: Any, at: Place, change: _Change, otherwise: _Change | None = None) -> Any:
+    """The template with each leaf of its `$if` and `$switch` changed; `otherwise` is for other operators."""
+    if not isinstance(template, dict) or not _is_code(template):
+        return change(template, at)
+    inner = list(branches(template))
+    if not inner:
+        return (otherwise or change)(template, at)
+    made = dict(template)
+    for step, branch in inner:
+        changed = _in_branches(branch, (*at, *step), change, otherwise)
+        if len(step) == 1:
+            made[str(step[0])] = changed
+        else:
+            made["$switch"] = {**made["$switch"], step[1]: changed}
+    return made
+
+
+def _leaves(template: Any, at: Place) -> Iterator[tuple[Place, Any]]:
+    """What has no code in a value and its branches."""
+    if isinstance(template, dict):
+        for step, branch in branches(template):
+            yield from _leaves(branch, (*at, *step))
+    elif not _has_code(template):
+        yield at, template
+
+
+def _has_code(value: Any) -> bool:
+    if isinstance(value, list):
+        return any(map(_has_code, value))
+    return isinstance(value, dict) or (isinstance(value, str) and "${" in value)
+
+
+def _items(fields: Any, at: Place) -> Iterator[tuple[Place, Any]]:
+    """The items of a list of custom fields, in branches as well; what is none of these as itself."""
+    if isinstance(fields, list):
+        for index, item in enumerate(fields):
+            yield from _items(item, (*at, index)) if _branches_of(item) else [((*at, index), item)]
+    elif inner := _branches_of(fields):
+        for step, branch in inner:
+            yield from _items(branch, (*at, *step))
+    else:
+        yield at, fields
+
+
+def _branches_of(template: Any) -> list[tuple[Place, Any]]:
+    return list(branches(template)) if isinstance(template, dict) else []

@@ -1,0 +1,233 @@
+"""Names of fields, groups, forms, brands and statuses, and what a catalogue says of their values."""
+
+import json
+
+import pytest
+
+from layers.config.catalogue import Catalogue, read_catalogue
+from tests.unit.definitions.tree import PARTNER, RULE
+from ticket_relay.definitions.loader import PACKAGE
+
+CATALOGUE = """\
+custom_fields:
+- {id: 11, name: Environment, type: tagger, options: [production, staging], required_in_portal: true}
+- {id: 12, name: Seen on, type: date}
+- {id: 13, name: Cause, type: text, required: true}
+- {id: 14, name: Twice, type: text}
+- {id: 15, name: Twice, type: text}
+forms:
+- {id: 21, name: Incident, fields: [11, 12, 13]}
+- {id: 22, name: Question}
+groups:
+- {id: 31, name: Tier 1}
+- {id: 32, name: Tier 2}
+brands:
+- {id: 41, name: Printers}
+custom_statuses:
+- {id: 51, name: Waiting on vendor}
+"""
+
+
+@pytest.fixture
+def named(tree):
+    """A tree with a catalogue."""
+    tree.write("zendesk.yaml", CATALOGUE)
+    return tree
+
+
+def built(tree, tmp_path, file="partners.json"):
+    assert tree.run("--check", str(tmp_path / "out")) == 0, tree.capsys.readouterr().err
+    (definition,) = json.loads((tmp_path / "out" / PACKAGE / file).read_text()).values()
+    return definition
+
+
+def ticket(named, lines):
+    named.partner("acme", PARTNER + "".join(f"  {line}\n" for line in lines))
+
+
+def test_names_become_numbers(named, tmp_path):
+    ticket(
+        named,
+        [
+            "group: Tier 2",
+            "form: Question",
+            "brand: Printers",
+            "custom_status: Waiting on vendor",
+            "custom_fields: {Environment: production, Seen on: '${event.title}', 13: why}",
+        ],
+    )
+    named.write("events/acme.json", json.dumps({"kind": "opened", "title": "2026-11-20", "text": "It burns"}))
+    definition = built(named, tmp_path)
+    assert definition["ticket"] == {
+        "subject": "${event.title}",
+        "comment": {"body": "${event.text}"},
+        "priority": "high",
+        "group_id": 32,
+        "ticket_form_id": 22,
+        "brand_id": 41,
+        "custom_status_id": 51,
+        "custom_fields": [
+            {"id": 11, "value": "production"},
+            {"id": 12, "value": "${event.title}"},
+            {"id": 13, "value": "why"},
+        ],
+    }
+    assert definition["fields_set"].keys() == {"11", "12", "13"}
+    assert definition["fields_set"]["12"] == {"title": "Seen on", "type": "date"}
+
+
+def test_names_of_a_rule_and_of_cases_become_numbers(named, tmp_path):
+    named.write("updates/raise.yaml", RULE + "  group: Tier 1\n  custom_fields: {Cause: x}\n")
+    assert built(named, tmp_path, "updates.json")["changes"]["group_id"] == 31
+    named.partner(
+        "acme",
+        "partner: acme\nscheme: standard-webhooks\nsample: events/acme.json\nevents:\n"
+        "  - do: create\n    ticket: {comment: {body: x}, group: Tier 1}\n",
+    )
+    assert built(named, tmp_path)["events"][0]["ticket"]["group_id"] == 31
+
+
+def test_names_in_branches_become_numbers_and_a_field_without_a_value_is_left_out(named, tmp_path):
+    ticket(
+        named,
+        [
+            "group: {$if: event.kind == 'x', then: Tier 1, else: {$switch: {'true': Tier 2}}}",
+            "custom_fields: {Environment: {$if: event.kind == 'x', then: staging}, Cause: {$eval: event.text}}",
+        ],
+    )
+    made = built(named, tmp_path)["ticket"]
+    assert made["group_id"] == {"$if": "event.kind == 'x'", "then": 31, "else": {"$switch": {"true": 32}}}
+    assert made["custom_fields"] == [
+        {"$if": "event.kind == 'x'", "then": {"id": 11, "value": "staging"}},
+        {"id": 13, "value": {"$eval": "event.text"}},
+    ]
+
+
+def test_a_template_that_is_chosen_may_use_names(named, tmp_path):
+    named.partner(
+        "acme",
+        PARTNER[: PARTNER.index("ticket:")]
+        + "ticket:\n  $if: event.kind == 'x'\n  then: {comment: {body: x}, group: Tier 1}\n"
+        "  else: {comment: {body: x}, custom_fields: {$if: 'true', then: {Cause: x}, else: {Twice of: y}}}\n",
+    )
+    (problem,) = named.problems()
+    assert problem.startswith("partners/acme.yaml:8: ticket.else.custom_fields.else.Twice of: zendesk.yaml has no")
+
+
+def test_without_a_catalogue_numbers_work_and_names_do_not(tree, tmp_path):
+    ticket(tree, ["custom_fields: [{id: 11, value: anything}]", "group_id: 5"])
+    assert "fields_set" not in built(tree, tmp_path)
+    ticket(tree, ["custom_fields: {Environment: production}", "group: Tier 2", "custom_fields: {11: x}"][:2])
+    needs = "is a name, which needs zendesk.yaml: `relay fields` writes it"
+    assert tree.problems() == [
+        f"partners/acme.yaml:10: ticket.custom_fields.Environment: {needs}",
+        f"partners/acme.yaml:11: ticket.group: {needs}",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("group: Tier 3", "ticket.group: zendesk.yaml has no Tier 3 among its groups: is it Tier 2?"),
+        ("brand: xyz", "ticket.brand: zendesk.yaml has no xyz among its brands"),
+        ("group: ${event.kind}", "ticket.group: must be a name, or an $if or a $switch of names"),
+        ("group: {$eval: event.kind}", "ticket.group: must be a name, or an $if or a $switch of names"),
+        (
+            "group: {$if: 'true', then: Tier 3}",
+            "ticket.group.then: zendesk.yaml has no Tier 3 among its groups: is it Tier 2?",
+        ),
+        ("group: 31", "ticket.group: must be a name, or an $if or a $switch of names"),
+        ("group_id: 33", "ticket.group_id: zendesk.yaml has no 33 among its groups"),
+        (
+            "custom_fields: {Twice: x}",
+            "ticket.custom_fields.Twice: Twice is the name of 2 custom fields: write the number of one",
+        ),
+        ("custom_fields: {99: x}", "ticket.custom_fields.99: zendesk.yaml has no 99 among its custom fields"),
+        (
+            "custom_fields: [{id: 99, value: x}]",
+            "ticket.custom_fields[0].id: zendesk.yaml has no 99 among its custom fields",
+        ),
+        (
+            "custom_fields: {Environment: prod}",
+            "ticket.custom_fields.Environment: Environment takes the tag of one of its options",
+        ),
+        (
+            "custom_fields: {Environment: {$if: 'false', then: prod, else: staging}}",
+            "ticket.custom_fields.Environment.then.value: Environment takes the tag of one of its options",
+        ),
+        (
+            "custom_fields: [{id: 12, value: 2026-11-20T08:00}]",
+            "ticket.custom_fields[0].value: Seen on takes a day, YYYY-MM-DD, without a time",
+        ),
+        ("form: Incident", "ticket.form: Incident needs a value for Environment"),
+        (
+            "custom_fields: {Seen on: '${event.title}'}",
+            "ticket.custom_fields.Seen on: Seen on takes a day, YYYY-MM-DD, without a time, on the sample",
+        ),
+        ("fields_set: {}", "ticket.fields_set: unknown field"),
+    ],
+)
+def test_each_defect_is_reported_with_file_line_and_reason(named, line, problem):
+    ticket(named, [line])
+    assert named.problems() == [f"partners/acme.yaml:10: {problem}"]
+
+
+def test_a_name_and_a_number_for_the_same_are_reported(named):
+    ticket(named, ["group: Tier 1", "group_id: 32"])
+    assert named.problems() == ["partners/acme.yaml:10: ticket.group: is there as group_id, too"]
+
+
+def test_what_the_build_alone_writes_is_refused(named):
+    named.partner("acme", PARTNER + "fields_set: {}\n")
+    assert named.problems() == ["partners/acme.yaml:10: fields_set: unknown field"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "missing"),
+    [
+        (["form: Incident", "custom_fields: {Environment: staging}"], None),
+        (["form: Incident", "custom_fields: {Environment: '${event.kind}'}"], None),
+        (["form: Incident", "custom_fields: [{id: '11', value: staging}]"], None),
+        (["form: Incident", "custom_fields: {$map: [1], each(x): {id: 11, value: staging}}"], None),
+        (["form: Incident", "custom_fields: {$if: 'true', then: {Environment: staging}}"], None),
+        (["form: Incident", "custom_fields: {Cause: x}"], "Environment"),
+        (["form: Incident", "status: solved"], "Environment, Cause"),
+        (["form: Question", "status: solved"], None),
+    ],
+)
+def test_a_form_needs_what_a_person_would_have_to_fill_in(named, tmp_path, lines, missing):
+    named.write("events/acme.json", json.dumps({"kind": "opened", "title": "Fire", "text": "x"}))
+    named.partner("acme", PARTNER.replace("when: event.kind == 'opened'\n", "") + "".join(f"  {it}\n" for it in lines))
+    named.write("events/acme.json", json.dumps({"kind": "staging", "title": "Fire", "text": "x"}))
+    if missing is None:
+        assert built(named, tmp_path)["ticket"]["ticket_form_id"] in {21, 22}
+    else:
+        assert named.problems() == [f"partners/acme.yaml:9: ticket.form: Incident needs a value for {missing}"]
+
+
+def test_where_a_number_shows_only_when_rendered_all_fields_are_known(named, tmp_path):
+    ticket(named, ["custom_fields: {$map: [12], each(x): {id: '${x}', value: '2026-11-20'}}"])
+    assert built(named, tmp_path)["fields_set"].keys() == {"11", "12", "13", "14", "15"}
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("groups: [{id: 1}]", "1: groups[0].name: Field required"),
+        ("groups: [{id: 1, name: a}, {id: 1, name: b}]", "1: groups: an id is there twice"),
+        ("groups: [", "1: not YAML: "),
+        ("\nusers: []", "2: users: Extra inputs are not permitted"),
+    ],
+)
+def test_a_broken_catalogue_is_reported(tree, text, problem):
+    tree.write("zendesk.yaml", text)
+    (printed,) = tree.problems()
+    assert printed.startswith(f"zendesk.yaml:{problem}")
+
+
+def test_a_catalogue_is_read_as_it_was_written(tmp_path):
+    catalogue = Catalogue.model_validate(
+        {"custom_fields": [{"id": 1, "name": "Año: 'x'", "type": "tagger", "options": ["on", "2020-01-01", "no"]}]}
+    )
+    (tmp_path / "zendesk.yaml").write_text(catalogue.text())
+    assert read_catalogue(tmp_path)[0] == catalogue
