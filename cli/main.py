@@ -8,6 +8,7 @@ import click
 
 from cli import authoring, reading, restoring, shown
 from cli.console.command import console
+from cli.doctor import names
 from cli.doctor.examination import examine
 from cli.doctor.finding import Status
 from cli.failures import told
@@ -16,7 +17,9 @@ from cli.reading import Record, Wanted
 from cli.redriving import STATES as REDRIVABLE
 from cli.redriving import Outcome, again
 from cli.where import Place, Where
+from layers.config.catalogue import FILE
 from layers.config.compile import Config
+from layers.config.source import shown as path_of
 from ticket_relay.storage.dynamodb import Table
 from ticket_relay.storage.store import Store
 
@@ -240,6 +243,23 @@ def doctor(where: Where, config: Config, *, machine: bool) -> None:
         shown.as_json({"healthy": healthy, "checks": [asdict(finding) for finding in findings]})
     if not healthy:
         raise click.exceptions.Exit(1)
+
+
+@main.command()
+@a_stack
+@configured
+def fields(where: Where, config: Config) -> None:
+    """Write zendesk.yaml, the names that the account uses.
+
+    It lists the active custom fields, forms, groups, brands and statuses of the account that the stack speaks to, with
+    the stack's credentials. Definitions may then use their names. Commit the file: a build asks nobody.
+
+    Changes nothing in Zendesk, except that it makes a token.
+    """
+    catalogue = names.read(where, config)
+    path = config.folder / FILE
+    path.write_text(catalogue.text(), encoding="utf-8")
+    click.echo(path_of(path))
 
 
 def _found(where: Where, pk: str, *, payload: bool = False) -> Record:

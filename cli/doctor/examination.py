@@ -5,7 +5,7 @@ from functools import partial
 
 import click
 
-from cli.doctor import keys, parts, webhooks, zendesk
+from cli.doctor import keys, names, parts, webhooks, zendesk
 from cli.doctor.finding import Finding, NotGood, Status
 from cli.doctor.setup import CREATE, POLL, UPDATE, Setup
 from cli.failures import told
@@ -35,6 +35,7 @@ CHECKS: dict[str, Check] = {
     "export": webhooks.export,
     "webhooks": webhooks.dropped,
     "clock": zendesk.clock,
+    "catalogue": names.catalogue,
 }
 
 

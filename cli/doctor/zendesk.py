@@ -121,12 +121,14 @@ def clock(setup: Setup) -> str:
     return "This machine's clock agrees with Zendesk's."
 
 
-def asked(setup: Setup, path: str, scope: str, params: dict[str, str] | None = None) -> Any:
-    """The body of Zendesk's answer to a GET that needs the scope. Raises NotGood."""
+def asked(setup: Setup, path: str, scope: str, params: dict[str, str] | None = None, missing: object = None) -> Any:
+    """The body of a GET, which needs the scope; what is `missing` instead of a 404. Raises NotGood."""
     line, auth = _proven(setup)
     try:
         return line.call("GET", path, auth=auth, permit=Permit(Deadline.after(_PATIENCE)), params=params).body
     except Rejected as error:
+        if error.http_status == 404 and missing is not None:
+            return missing
         finding = f"GET {path} is answered {_said(error)}"
         advice = f"Allow the OAuth client the scope {scope}, and its user to see it."
         raise wrong(finding, advice if error.http_status == 403 else None) from None

@@ -5,7 +5,7 @@ it follows, or says that it is an assumption.
     async with running(account):    the same inside an event loop
 
 wire, request, api*     calls and answers, routes, endpoints        account, settings   all state, all switches
-tickets, properties, participants, audits, users, uploads           what is stored, and how it may change
+tickets, properties, participants, audits, users, uploads, names    what is stored, and how it may change
 oauth, limits, idempotency, pages, refusals                         the rules around a call
 jobs, faults, chance, clock, journal                                time, background work, trouble, bookkeeping
 triggers, deliveries                                                webhooks to others

@@ -16,6 +16,7 @@ from .idempotency import IdempotencyKeys
 from .jobs import Jobs
 from .journal import Journal
 from .limits import Limits
+from .names import Names
 from .oauth import OAuth
 from .settings import Settings
 from .tickets import Tickets
@@ -53,7 +54,8 @@ class Account:
         self.jobs = Jobs(self.settings)
         self.deliveries = Deliveries()
         self.triggers = Triggers(self.users, self.settings, self.deliveries, ids, self.clock.now)
-        self.tickets = Tickets(self.users, self.uploads, self.clock, ids, self.triggers.fire)
+        self.names = Names()
+        self.tickets = Tickets(self.users, self.uploads, self.names, self.clock, ids, self.triggers.fire)
         self.faults = Faults()
         self.journal = Journal()
 

@@ -6,7 +6,7 @@ from .jobs import Step
 from .pages import page
 from .properties import sieve, warning
 from .refusals import invalid_attribute, not_found, too_many_values, unauthenticated
-from .request import Request, Route, route
+from .request import Handler, Request, Route, route
 from .users import ANONYMOUS, user_json
 from .wire import TEXT_TYPE, Answer, Json, Refusal
 
@@ -103,6 +103,17 @@ def show_user(request: Request) -> Answer:
     return Answer.json(200, {"user": user_json(user)})
 
 
+def listed(name: str) -> Handler:
+    """One of the lists of names. Forms and statuses come whole (their reference names no pagination: assumption)."""
+
+    def answered(request: Request) -> Answer:
+        items: list[Json] = getattr(request.account.names, name)
+        whole = name in {"ticket_forms", "custom_statuses"}
+        return Answer.json(200, {name: items} if whole else page(request.call, name, items, f"{name}/index"))
+
+    return answered
+
+
 def anonymous(refusal: Refusal) -> Answer:
     """`/users/me` without credentials (observed, node-zendesk's fixtures). Assumption: a bad token is refused."""
     if refusal.body != unauthenticated().body:
@@ -119,6 +130,11 @@ ROUTES: list[Route] = [
     route("GET", "job_statuses/{id}", show_job),
     route("POST", "uploads", upload),
     route("DELETE", "uploads/{token}", delete_upload),
+    # That they need a broad `read` is an assumption.
+    *(
+        route("GET", name, listed(name))
+        for name in ("ticket_fields", "ticket_forms", "groups", "brands", "custom_statuses")
+    ),
     route("GET", "users/me", me, "users"),
     route("GET", "users/{id}", show_user, "users"),
 ]

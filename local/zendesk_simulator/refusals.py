@@ -1,6 +1,6 @@
 """The bodies of Zendesk's refusals, as recorded or documented; each says which."""
 
-from .wire import Refusal
+from .wire import Json, Refusal
 
 
 def not_found() -> Refusal:
@@ -56,6 +56,22 @@ def invalid_record(field: str, description: str, error: str | None = "BlankValue
     """422 with the recorded shape of `details`; which `error` a row carries is an assumption except for BlankValue."""
     row = {"description": description, "error": error, "field_key": field}
     return Refusal(422, {"error": "RecordInvalid", "description": "Record validation errors", "details": {key: [row]}})
+
+
+def required_fields(fields: list[Json]) -> Refusal:
+    """A solved ticket without the fields that it needs. Observed for one field; the type's word for `tagger` only."""
+    rows = [
+        {
+            "description": f"{field['title']}: needed",
+            "error": None,
+            "ticket_field_id": field["id"],
+            "ticket_field_type": f"Field{field['type'].capitalize()}",
+        }
+        for field in fields
+    ]
+    return Refusal(
+        422, {"error": "RecordInvalid", "description": "Record validation errors", "details": {"base": rows}}
+    )
 
 
 def closed() -> Refusal:

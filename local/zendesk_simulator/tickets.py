@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from . import audits
 from .clock import Clock, moment, stamp
+from .names import Names
 from .participants import set_participants
 from .properties import check_values
 from .refusals import closed, invalid_attribute, invalid_record, not_found, update_conflict
@@ -27,6 +28,7 @@ _PLAIN = (
 class Tickets:
     users: Users
     uploads: Uploads
+    names: Names
     clock: Clock
     ids: Iterator[int]
     on_change: OnChange
@@ -89,6 +91,7 @@ class Tickets:
         author = actor if parent else submitter
         ticket["submitter_id"] = author.id
         self._assign(ticket, changes, "create")
+        self.names.require(ticket)
         if parent and changes.get("tags") is None:
             ticket["tags"] = parent["tags"]
         event = self._comment(comment, author)
@@ -120,6 +123,7 @@ class Tickets:
         if requester:
             draft["requester_id"] = requester.id
         self._assign(draft, changes, "update")
+        self.names.require(draft)
         comment = changes.get("comment") or {}
         events = []
         if _says_something(comment):

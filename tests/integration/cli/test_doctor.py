@@ -14,8 +14,10 @@ from cli.doctor import parts
 from cli.doctor.setup import CREATE, POLL, TABLE, UPDATE, Setup
 from cli.main import main
 from cli.where import Where
+from layers.config.catalogue import read_catalogue
 from local.aws import cloud, template
 from local.zendesk_simulator import Account, Fault, Trigger, simulator
+from local.zendesk_simulator.names import ticket_field
 from tests import builders, fixtures
 from ticket_relay.rate_limits.gate import Gate
 from ticket_relay.rate_limits.update_limits import UpdateLimits
@@ -122,7 +124,7 @@ def test_a_whole_stack_is_healthy(examined):
 def test_each_step_is_one_line(made):
     result = CliRunner(mix_stderr=False).invoke(main, ["doctor", "--endpoint-url", made.aws_url])
     marks = [line[0] for line in result.stdout.splitlines()]
-    assert (result.exit_code, marks.count("✓"), marks.count("\N{EN DASH}"), len(marks)) == (0, 18, 1, 19)
+    assert (result.exit_code, marks.count("✓"), marks.count("\N{EN DASH}"), len(marks)) == (0, 19, 1, 20)
 
 
 def test_the_templates_names_are_those_that_the_doctor_looks_for(folder):
@@ -215,3 +217,73 @@ def test_an_address_that_is_not_that_of_a_stack_is_found(zendesk):
     first = json.loads(result.stdout)["checks"][0]
     assert (result.exit_code, first["check"], first["status"]) == (1, "stack", "wrong")
     assert first["finding"] == "The server at that address does not answer as AWS does."
+
+
+@pytest.fixture
+def fields(made, tmp_path):
+    """`relay fields` for a folder of one's own; the file that it writes."""
+    (tmp_path / "partners").mkdir()
+
+    def run():
+        arguments = ["fields", "--endpoint-url", made.aws_url, "--config", str(tmp_path)]
+        result = CliRunner(mix_stderr=False).invoke(main, arguments)
+        assert "simulated-secret" not in result.output
+        return result
+
+    return run
+
+
+def test_fields_writes_what_is_active_and_may_be_named(fields, tmp_path):
+    result = fields()
+    assert (result.exit_code, result.stdout) == (0, f"{tmp_path}/zendesk.yaml\n")
+    catalogue, _ = read_catalogue(tmp_path)
+    assert [field.name for field in catalogue.custom_fields] == [
+        "Environment",
+        "Seen on",
+        "Order",
+        "Amount",
+        "Refund stage",
+    ]
+    assert catalogue.custom_fields[-1].options == ("refund_stage_approved", "refund_stage_finance")
+    assert [(form.name, form.fields) for form in catalogue.forms] == [("Default", (360008591391,))]
+    assert catalogue.id_of("groups", "Tier 2") == 360000042
+    assert catalogue.id_of("brands", "Example") == 360000051
+    assert catalogue.id_of("custom_statuses", "Waiting on vendor") == 360000062
+
+
+def test_fields_are_read_page_by_page(fields, tmp_path, zendesk):
+    zendesk.account.names.ticket_fields = [ticket_field(number, f"Field {number}", "text") for number in range(1, 251)]
+    fields()
+    assert len(read_catalogue(tmp_path)[0].custom_fields) == 250
+
+
+def test_fields_of_an_account_that_refuses_are_not_written(fields, tmp_path, put):
+    put("ZendeskSecret", CLIENT | {"client_secret": "wrong"})
+    result = fields()
+    assert (result.exit_code, (tmp_path / "zendesk.yaml").exists()) == (1, False)
+    assert result.stderr.startswith("Error: Zendesk does not accept the relay's credentials.")
+
+
+def test_an_account_without_forms_has_none(fields, tmp_path, zendesk):
+    zendesk.account.faults.add(Fault("status", path="/api/v2/ticket_forms", status=404, body='{"error": "x"}'))
+    assert fields().exit_code == 0
+    assert read_catalogue(tmp_path)[0].forms == ()
+
+
+def test_a_catalogue_that_is_out_of_date_is_a_warning(fields, made, tmp_path, zendesk):
+    def told():
+        arguments = ["doctor", "--endpoint-url", made.aws_url, "--config", str(tmp_path), "--json"]
+        answer = json.loads(CliRunner(mix_stderr=False).invoke(main, arguments).stdout)
+        return next((it["status"], it["finding"]) for it in answer["checks"] if it["check"] == "catalogue")
+
+    assert told() == ("good", "There is no zendesk.yaml: definitions use numbers.")
+    fields()
+    assert told() == ("good", "zendesk.yaml is what the account has.")
+    zendesk.account.names.groups[0]["name"] = "First line"
+    del zendesk.account.names.ticket_fields[1:3]
+    assert told() == (
+        "warning",
+        "zendesk.yaml is out of date: custom fields: 2 gone; forms: 1 changed; groups: 1 changed.",
+    )
+    (tmp_path / "zendesk.yaml").write_text("groups: [")
+    assert told()[0] == "unchecked"

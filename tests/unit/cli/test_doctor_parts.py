@@ -200,7 +200,7 @@ def test_a_stack_that_is_not_there_is_wrong_and_the_rest_not_looked_at(aws):
     first, *rest = examine(Where(stack="other"), Config())
     assert (first.check, first.status) == ("stack", Status.WRONG)
     assert first.finding == "There is no stack other in eu-central-1 in this account."
-    assert {finding.status for finding in rest} == {Status.UNCHECKED}
+    assert {finding.status for finding in rest if finding.check != "catalogue"} == {Status.UNCHECKED}
 
 
 @pytest.mark.parametrize("state", ["ROLLBACK_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "UPDATE_IN_PROGRESS"])

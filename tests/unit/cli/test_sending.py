@@ -91,7 +91,7 @@ def test_a_body_that_lacks_the_place_of_the_id_is_an_error(sent, tmp_path, monke
     monkeypatch.setenv("RELAY_SECRET", "any")
     (tmp_path / "partners").mkdir()
     (tmp_path / "partners" / "initech.yaml").write_text(
-        json.dumps({"partner": "initech", "scheme": "pagerduty", "sample": "x", "ticket": {"subject": "x"}})
+        json.dumps({"partner": "initech", "scheme": "pagerduty", "sample": "x", "ticket": {"description": "x"}})
     )
     result = relay("initech", "-", "--config", str(tmp_path), typed='{"event": []}')
     assert (result.exit_code, result.stderr) == (1, "Error: The body has no object at /event.\n")
