@@ -258,6 +258,8 @@ class Provoked:
         await self.reaches(applied, "applied")
         await tell(one, invocation="inv_1", **urgent)
         await tell(one, actor_id=account.relay.id, **urgent)
+        follower = {"user_email": "no-agent@example.com"}
+        await self.reaches(await tell(ticket(), changes={"priority": "low", "followers": [follower]}), "applied")
 
         for policy, outcome in {"skip": "skipped", "merge": "conflict"}.items():
             edited = dict(ticket())

@@ -1,5 +1,6 @@
 """The poller: alone, beside others, and cut off in the middle."""
 
+import json
 import threading
 
 import pytest
@@ -253,3 +254,31 @@ def test_a_lease_keeps_others_away(services, accepted, clock, run_poller, zendes
     services.store.move(row, row.moved(clock(), due_at=clock() + LEASE + 60, sent_at=clock()))
     run_poller(services)
     assert zendesk.account.journal.calls(**CREATE) == []
+
+
+def following(number, *emails):
+    followers = [{"user_email": email} for email in emails]
+    ticket = {"comment": {"body": "x"}, "external_id": f"acme:evt_{number}", "followers": followers}
+    return json.dumps({"ticket": ticket}).encode()
+
+
+def test_followers_who_are_no_agents_are_counted_and_their_ticket_logged(
+    services, clock, zendesk, run_poller, stored, counted, capsys
+):
+    zendesk.account.users.agent("dana@example.com")
+    requests = [following(0, "dana@example.com"), following(1, "dana@example.com", "customer@example.com")]
+    for number, request in enumerate(requests):
+        services.store.claim(ticket_row(f"evt_{number}", now=clock(), request=request))
+    run_poller(services)
+    assert counted("FollowersIgnored") == 1
+    logged = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "ignored followers" in line]
+    assert [line["ticket_id"] for line in logged] == [stored("evt_1").ticket_id]
+    assert "@" not in json.dumps(logged)
+
+
+def test_a_look_at_followers_that_fails_changes_nothing(services, clock, zendesk, run_poller, stored, counted):
+    zendesk.account.faults.add(Fault("status", path="/api/v2/tickets/show_many", status=500))
+    services.store.claim(ticket_row(now=clock(), request=following(1, "customer@example.com")))
+    run_poller(services)
+    assert (stored().state, counted("FollowersIgnored")) == (TicketState.CREATED, 0)
+    assert len(zendesk.account.journal.calls(path="/api/v2/tickets/show_many")) == 1

@@ -255,6 +255,8 @@ class TicketRow(Row):
     """JSON of the changes that it wants of the correlation's ticket, if they are not its own ticket's comment."""
     joined_to: str | None = None
     """The key of the event whose ticket it went to."""
+    followers: int | None = None
+    """How many its request named, once it was sent: the ticket may have fewer, since only agents can be."""
 
     @property
     def in_line(self) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+from ticket_relay import observability
 from ticket_relay.rate_limits.permit import Permit
 from ticket_relay.storage.rows import Upload
 from ticket_relay.zendesk import timestamps
@@ -164,7 +165,12 @@ class Zendesk:
         Not idempotent: a comment would be posted twice.
         """
         body = encoded({"ticket": update})
-        match self._call("PUT", f"/api/v2/tickets/{ticket_id}", permit, body=body, tickets=[ticket_id]).body:
+        answer = self._call("PUT", f"/api/v2/tickets/{ticket_id}", permit, body=body, tickets=[ticket_id]).body
+        match answer:
+            case {"ticket": {"id": int(), "follower_ids": list()} as ticket}:
+                added = [who for who in update.get("followers", ()) if who.get("action") != "delete"]
+                report_followers(ticket, len(added), [who["user_id"] for who in added if "user_id" in who])
+        match answer:
             case {"audit": {"author_id": int(author_id)}}:
                 return author_id
         return None
@@ -250,6 +256,18 @@ class Zendesk:
 def _invocation(told: dict[str, Any]) -> Invocation:
     completed = timestamps.parse(told.get("latest_completed_at"))
     return Invocation(str(told.get("status")), completed.instant.timestamp() if completed else None)
+
+
+def report_followers(ticket: Ticket, named: int, ids: Iterable[int] = ()) -> None:
+    """Count and log that Zendesk ignored some: a ticket has only agents as followers ("Setting followers").
+
+    It is certain where one of the `ids` is missing, or the ticket has fewer than were `named`; some that are named by
+    address may be missing and nobody can tell.
+    """
+    shown = ticket.get("follower_ids") or []
+    if len(shown) < named or not set(ids) <= set(shown):
+        observability.count("FollowersIgnored")
+        observability.logger().warning("Zendesk ignored followers", extra={"ticket_id": ticket["id"]})
 
 
 def _cursor(rest: Any) -> str | None:

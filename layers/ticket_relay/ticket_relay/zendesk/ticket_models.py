@@ -374,3 +374,11 @@ def followed_up(request: bytes) -> int | None:
         return None
     source: int | None = json.loads(request)["ticket"].get("via_followup_source_id")
     return source
+
+
+def followers_named(request: bytes) -> int | None:
+    """How many followers this body of Create Ticket names, each once; None if it names none."""
+    if b'"followers"' not in request:
+        return None
+    followers = json.loads(request)["ticket"].get("followers") or ()
+    return len({who.get("user_id") or who["user_email"].lower() for who in followers}) or None
