@@ -5,7 +5,7 @@ import pytest
 import yaml
 
 from ticket_relay.changes.diff import applied_to, fields, to_update
-from ticket_relay.definitions.models import LiteralChanges, UpdateRule
+from ticket_relay.definitions.models import CustomField, LiteralChanges, UpdateRule
 from ticket_relay.errors import MappingFailed
 from ticket_relay.update_ticket.rules import decide, needs_ticket
 
@@ -171,3 +171,14 @@ def test_what_cannot_be_decided_names_the_place_and_no_value(decider, code, sent
 )
 def test_a_ticket_is_read_only_if_the_decision_needs_it(decider, expected):
     assert needs_ticket(decider) is expected
+
+
+def test_a_value_that_a_field_does_not_take_fails_where_the_build_knew_the_field():
+    changes = {"custom_fields": [{"id": 12, "value": "${event.seen}"}]}
+    known = rule(changes).model_copy(update={"fields_set": {12: CustomField(title="Seen on", type="date")}})
+    assert decide(known, {}, {"seen": "2026-11-20"}).custom_fields[0].value == "2026-11-20"
+    with pytest.raises(MappingFailed) as failed:
+        decide(known, {}, {"seen": "2026-11-20T08:14:30Z"})
+    assert failed.value.code == "changes_invalid"
+    assert failed.value.sentence == ("changes.custom_fields[0].value: Seen on takes a day, YYYY-MM-DD, without a time.")
+    assert decide(rule(changes), {}, {"seen": "2026-11-20T08:14:30Z"})
