@@ -227,10 +227,10 @@ def test_a_claim_is_held_by_its_worker_and_in_doubt_should_it_die():
 def test_what_must_be_looked_at_first_goes_alone():
     follow_up = b'{"ticket":{"comment":{"body":"Again"},"via_followup_source_id":7}}'
     quoting = b'{"ticket":{"comment":{"body":"\\"via_followup_source_id\\""}}}'
-    assert ticket_states.may_go_together(ticket_row())
-    assert ticket_states.may_go_together(ticket_row(request=quoting))
-    assert not ticket_states.may_go_together(ticket_row(request=follow_up))
-    assert not ticket_states.may_go_together(ticket_row(sent_at=NOW))
+    assert ticket_states.may_go_together(ticket_row(), NOW)
+    assert ticket_states.may_go_together(ticket_row(request=quoting), NOW)
+    assert not ticket_states.may_go_together(ticket_row(request=follow_up), NOW)
+    assert not ticket_states.may_go_together(ticket_row(sent_at=NOW), NOW)
 
 
 def test_a_claim_at_a_closed_gate_waits_and_is_not_doubtful():
