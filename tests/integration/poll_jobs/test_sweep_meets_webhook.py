@@ -87,23 +87,27 @@ class Story:
         return services
 
     def play(self):
-        """Until no row is at work, and then one run more of each poller. Of each ticket: how often it has the comment,
-        and whether the tags are there, the agent's as well.
+        """Until no row is at work, and two sweeps more have come to their end. Of each ticket: how often it has the
+        comment, and whether the tags are there, the agent's as well.
         """
         relays = iter(self.relays)
         for ticket_id, times in zip(self.tickets, self.webhooks, strict=True):
             for number, at in enumerate(times):
                 self.turns.begin(partial(self.delivered, next(relays), ticket_id, number), after=at)
             self.turns.begin(partial(self.edited, ticket_id), after=self.chance.uniform(0, 8))
-        end, settled = self.clock() + LONGEST, 0
+        end, settled, swept = self.clock() + LONGEST, 0, self.swept_up_to()
         while settled < 2:
             assert self.clock() < end, "a row is stuck"
             for services in self.pollers:
                 self.turns.begin(partial(self.polled, services), after=self.chance.uniform(0, 2))
             self.turns.run()
-            settled = settled + 1 if not self.pollers[0].store.backlog().unfinished else 0
+            before, swept = swept, self.swept_up_to()
+            settled = settled + (swept > before) if not self.pollers[0].store.backlog().unfinished else 0
             self.clock.advance(2 * LAG)
         return [self.told(ticket_id) for ticket_id in self.tickets]
+
+    def swept_up_to(self):
+        return self.pollers[0].table.get(sweep.PK)["up_to"]
 
     def told(self, ticket_id):
         self.agent.id = ticket_id
