@@ -169,7 +169,7 @@ def test_an_error_of_a_definition_shows_its_line_as_it_is_typed(page: Page) -> N
 def test_health_shows_the_doctors_lines_as_they_come(page: Page) -> None:
     page.goto("health")
     expect(page.locator(".checks")).to_contain_text("Tickets may be written.")
-    expect(page.locator(".checks li").last).to_contain_text("clock")
+    expect(page.locator(".checks li").last).to_contain_text("catalogue")
     expect(page.get_by_role("row", name="under a minute")).to_be_visible()
 
 
@@ -201,7 +201,7 @@ def test_axe_finds_nothing_serious(
         for view in console.VIEWS:
             page.goto(console.path_of(view, f"ticket#acme#{unmapped}"))
             if view == "health":
-                expect(page.locator(".checks li").last).to_contain_text("clock")
+                expect(page.locator(".checks li").last).to_contain_text("catalogue")
             page.evaluate(console.AXE.read_text())
             result = page.evaluate("axe.run()")
             assert len(result["passes"]) > 10
