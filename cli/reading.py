@@ -12,8 +12,8 @@ from boto3.dynamodb.types import TypeDeserializer
 
 from cli.where import Place
 from ticket_relay.rate_limits import gate
+from ticket_relay.storage.packing import BY_REQUEST, unpacked
 from ticket_relay.storage.rows import TicketRow, TicketState, UpdateRow, UpdateState
-from ticket_relay.storage.store import unpacked
 from ticket_relay.zendesk import auth
 
 type Record = dict[str, Any]
@@ -112,11 +112,11 @@ class Wanted:
 
 def get(place: Place, pk: str, *, payload: bool = False) -> Record | None:
     """One row, with its payload as text if `payload` is set. One GetItem."""
-    names = ["pk", "state", *FIELDS[_kind(pk)], *(PAYLOAD if payload else ())]
+    names = ["pk", "state", *FIELDS[_kind(pk)], *((*PAYLOAD, BY_REQUEST) if payload else ())]
     item = _item(place, pk, names)
     if item is None:
         return None
-    return _record(item) | ({name: _text(item.get(name)) for name in PAYLOAD} if payload else {})
+    return _record(item) | (_payload(item) if payload else {})
 
 
 def oldest(place: Place, wanted: Wanted) -> tuple[list[Record], int]:
@@ -266,5 +266,6 @@ def plain(item: Mapping[str, Any]) -> dict[str, Any]:
     return {name: read(value) for name, value in item.items()}
 
 
-def _text(payload: Any) -> str | None:
-    return None if payload is None else unpacked(bytes(payload.value)).decode(errors="replace")
+def _payload(item: Mapping[str, Any]) -> Record:
+    stored = unpacked({name: bytes(item[name].value) for name in (*PAYLOAD, BY_REQUEST) if name in item})
+    return {name: stored[name].decode(errors="replace") if name in stored else None for name in PAYLOAD}

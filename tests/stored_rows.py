@@ -14,6 +14,7 @@ from ticket_relay.states import files, joining
 from ticket_relay.states import ticket as tickets
 from ticket_relay.states import update as updates
 from ticket_relay.storage.attribute_values import from_wire, to_wire
+from ticket_relay.storage.packing import packed
 from ticket_relay.storage.rows import Joining, Row, TicketRow, UpdateRow, Upload, body_digest, correlation_pk
 from ticket_relay.storage.store import _item
 from ticket_relay.zendesk.client import Submission
@@ -33,7 +34,7 @@ def examples() -> list[Row]:
 
 def written(row: Row) -> Item:
     """What DynamoDB is given for a row."""
-    return to_wire(_item(row))
+    return to_wire(packed(_item(row)))
 
 
 def version(name: str) -> dict[str, Any]:
@@ -64,6 +65,7 @@ def _ticket_rows() -> list[TicketRow]:
     return [
         claimed,
         tickets.claimed("acme", "msg_1", b"{}", NOW, closed_until=NOW + 30),
+        tickets.claimed("acme", "msg_6", b"{}", NOW, closed_until=NOW + 30, event=b"{}"),
         submitted,
         in_doubt,
         tickets.waiting_for_jobs(tickets.held(in_doubt, NOW + 20), ("V3-2", "V3-3"), NOW + 21),

@@ -8,7 +8,7 @@ from typing import Any
 
 from local.demo.subscriber import kind_of
 from tests.e2e.chaos.senders import Sent
-from ticket_relay.storage.store import unpacked
+from ticket_relay.storage.packing import plain
 
 type Item = Mapping[str, Any]
 
@@ -109,7 +109,7 @@ def _faults(sent: Sent, row: Item | None, tickets: Sequence[int], seen: Evidence
         case "unmapped":
             right = (
                 not (sent.maps or tickets)
-                and unpacked(bytes(row.get("event", b""))) == sent.event.body
+                and plain(bytes(row.get("event", b""))) == sent.event.body
                 and "error_code" in row
             )
         case _:

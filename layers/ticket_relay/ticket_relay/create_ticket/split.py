@@ -85,7 +85,7 @@ def _made(definition: PartnerDefinition, events: Sequence[Event]) -> tuple[list[
                 raise mapping.too_slow()
             mapped = mapping.map_event(definition, event)
             # Events that are the same may look different in two deliveries, so no digest tells them apart.
-            make = maker(definition.partner, mapped, None) if mapped else None
+            make = maker(definition.partner, mapped, None, None) if mapped else None
             made.append(_Made(event.id, mapped, make))
         except MappingFailed as error:
             failures.append(MappingFailed(error.code, f"item {number}: {error.sentence}"))

@@ -93,19 +93,30 @@ def receive(services: Services, partner: str, headers: Mapping[str, str], body: 
         if mapped is None:
             observability.ignored(partner, by_partner=services.settings.metrics_by_partner)
             return Receipt("ignored", delivery.id)
-        make = maker(partner, mapped, body_digest(request.text))
+        make = maker(
+            partner, mapped, body_digest(request.text), request.text if services.settings.keep_events else None
+        )
     except MappingFailed as error:
         return keep_unmapped(services, partner, delivery.id, request.text, error)
     return take(services, mapped, make, by)
 
 
-def maker(partner: str, mapped: Mapped, digest: bytes | None) -> Make:
-    """Makes the row of an event. Raises MappingFailed if it would be too large."""
+def maker(partner: str, mapped: Mapped, digest: bytes | None, event: bytes | None) -> Make:
+    """Makes the row of an event, with the raw event if that is to be kept. Raises MappingFailed if it would be too
+    large.
+    """
     request, changes = mapping.written(mapped, external_id(partner, mapped.event_id))
 
     def make(now: float, closed_until: float | None) -> TicketRow:
         row = ticket_states.claimed(
-            partner, mapped.event_id, request, now, closed_until=closed_until, digest=digest, files=mapped.files
+            partner,
+            mapped.event_id,
+            request,
+            now,
+            closed_until=closed_until,
+            digest=digest,
+            event=event,
+            files=mapped.files,
         )
         if mapped.correlate is None or mapped.joining is None:
             return row
@@ -135,7 +146,7 @@ def take(services: Services, mapped: Mapped, make: Make, by: Deadline) -> Receip
 
 def keep_unmapped(services: Services, partner: str, id: str, body: bytes, error: MappingFailed) -> Receipt:
     """Claim the row of an authentic event that a person must look at."""
-    row = ticket_states.unmapped(partner, id, body, error, services.now())
+    row = ticket_states.unmapped(partner, id, body, error, services.now(), keep=services.settings.keep_events)
     return receipt(claim(services, row) or row)
 
 

@@ -59,14 +59,13 @@ def waiting(row: TicketRow, reason: tuple[str, str], now: float, *, most: float 
 
 
 def joined(row: TicketRow, ticket_id: int, leader: str | None, reason: str | None, now: float) -> TicketRow:
-    """The end. What it was made of holds a customer's words, and has done its work."""
+    """The end."""
     return row.moved(
         now,
+        **row.if_over,
         state=TicketState.JOINED,
         ticket_id=ticket_id,
         joined_to=leader,
-        request=None,
-        changes=None,
         error_code=reason,
         error_sentence=None,
     )

@@ -53,10 +53,11 @@ def claimed(
     *,
     closed_until: float | None,
     digest: bytes | None = None,
+    event: bytes | None = None,
     files: int = 0,
 ) -> TicketRow:
     """A new request: leased to the worker that wins the claim, or waiting where the gate is closed, or for its files to
-    be uploaded.
+    be uploaded. `event` is the raw event if it is to be kept.
     """
     if files:
         closed_until = closed_until or now
@@ -67,6 +68,8 @@ def claimed(
         event_id=event_id,
         request=request,
         files=files,
+        event=event,
+        keeps_event=event is not None,
         body_digest=digest,
         due_at=closed_until or now + LEASE,
         leased_at=None if closed_until else now,
@@ -82,14 +85,17 @@ def about(row: TicketRow, correlation: str, joining: Joining, changes: bytes | N
     return row.model_copy(update={"correlation": correlation, "joining": joining, "changes": changes})
 
 
-def unmapped(partner: str, event_id: str, event: bytes, error: MappingFailed, now: float) -> TicketRow:
-    """Authentic, but the definition does not fit: kept whole until a person fixes it and redrives."""
+def unmapped(
+    partner: str, event_id: str, event: bytes, error: MappingFailed, now: float, *, keep: bool = False
+) -> TicketRow:
+    """Authentic, but the definition does not fit: kept whole until a person fixes it and redrives, or even after it."""
     return TicketRow(
         pk=ticket_pk(partner, event_id),
         state=TicketState.UNMAPPED,
         partner=partner,
         event_id=event_id,
         event=event,
+        keeps_event=keep,
         body_digest=body_digest(event),
         error_code=error.code,
         error_sentence=error.sentence,
@@ -141,7 +147,8 @@ def redriven(row: TicketRow, now: float) -> TicketRow:
 
 def mapped(row: TicketRow, request: bytes | None, files: int, now: float) -> TicketRow:
     """Redriven from unmapped, and now understood: due at once."""
-    return row.moved(now, request=request, files=files, uploads=(), event=None, due_at=now)
+    event = row.event if row.keeps_event else None
+    return row.moved(now, request=request, files=files, uploads=(), event=event, due_at=now)
 
 
 def still_unmapped(row: TicketRow, error: RelayError, now: float) -> TicketRow:
@@ -152,10 +159,8 @@ def ignored(row: TicketRow, now: float, reason: str | None = None) -> TicketRow:
     """The end of an event that its partner's definition does not want: it was redriven from unmapped, or waited."""
     return row.moved(
         now,
+        **row.if_over,
         state=TicketState.IGNORED,
-        event=None,
-        request=None,
-        changes=None,
         error_code=reason,
         error_sentence=None,
     )
@@ -163,7 +168,7 @@ def ignored(row: TicketRow, now: float, reason: str | None = None) -> TicketRow:
 
 def split(row: TicketRow, now: float) -> TicketRow:
     """The end of a delivery that was redriven from unmapped: its events have rows of their own."""
-    return row.moved(now, state=TicketState.SPLIT, event=None, error_code=None, error_sentence=None)
+    return row.moved(now, **row.if_over, state=TicketState.SPLIT, error_code=None, error_sentence=None)
 
 
 def submitted(
@@ -190,13 +195,12 @@ def submitted(
 
 
 def created(row: TicketRow, ticket_id: int, now: float) -> TicketRow:
-    """The end. The request, which holds a customer's words, has done its work."""
+    """The end."""
     return row.moved(
         now,
+        **row.if_over,
         state=TicketState.CREATED,
         ticket_id=ticket_id,
-        request=None,
-        changes=None,
         error_code=None,
         error_sentence=None,
     )

@@ -237,7 +237,9 @@ class TicketRow(Row):
     request: bytes | None = None
     """The exact body of the create request: Zendesk refuses a known key with other bytes. Absent while unmapped."""
     event: bytes | None = None
-    """The raw event, until it is mapped."""
+    """The raw event: until it is mapped, or for good."""
+    keeps_event: bool = False
+    """Whether the event outlives what it became, so that it can be mapped again, or sent to another stack."""
     body_digest: bytes | None = None
     """Of the event that it was claimed for, which outlives the event itself; None on rows of before."""
     ticket_id: int | None = None
@@ -266,6 +268,13 @@ class TicketRow(Row):
     def _kept_for(self, new: Mapping[str, Any]) -> float:
         # Later events find the ticket by it, be it months later.
         return UNFINISHED_RETENTION if new["leads"] else super()._kept_for(new)
+
+    @property
+    def if_over(self) -> dict[str, Any]:
+        """The changes that drop what a customer wrote, which has done its work; none if the event is kept, which is
+        stored by what it became.
+        """
+        return {} if self.keeps_event else {"event": None, "request": None, "changes": None}
 
     @property
     def external_id(self) -> str:

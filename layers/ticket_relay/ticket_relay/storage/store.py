@@ -15,6 +15,7 @@ from ticket_relay import observability
 from ticket_relay.errors import RelayError, StaleRow, StoreUnavailable, WriteRefused
 from ticket_relay.storage.dynamodb import BATCH_GET_LIMIT, ConditionFailed, Item, Table
 from ticket_relay.storage.outcomes import outcome
+from ticket_relay.storage.packing import packed, unpacked
 from ticket_relay.storage.rows import DAY, PAYLOAD, RETENTION, UNFINISHED_RETENTION, Row, TicketRow, UpdateRow, Work
 
 SHARDS = range(2)
@@ -25,8 +26,6 @@ MOST_JOBS = 2000
 """Rows read for the jobs that are known to be ours."""
 FAR = 10.0**11
 """A due time after all others, in epoch seconds."""
-COMPRESSED = b"x\x9c"
-"""How zlib's default output begins (RFC 1950), and no text in UTF-8 does."""
 KINDS: dict[str, type[Row]] = {"ticket": TicketRow, "update": UpdateRow}
 _WITHOUT_PAYLOAD = {name: None for kind in KINDS.values() for name in kind.model_fields if name not in PAYLOAD}
 
@@ -93,7 +92,7 @@ class Store:
                                       B ───── put ─ lost ─ reads A's row
         """
         try:
-            self._table.put(_packed(_item(row)), only_if="attribute_not_exists(pk)")
+            self._table.put(packed(_item(row)), only_if="attribute_not_exists(pk)")
         except ConditionFailed:
             # Older engines do not return the item that failed the condition, so it is read.
             there = self.get(row.pk)
@@ -142,7 +141,7 @@ class Store:
             else:
                 only_if = "#state = :state AND version = :version"
                 self._table.put(
-                    _packed(_item(new)), only_if=only_if, given={f":{name}": value for name, value in before.items()}
+                    packed(_item(new)), only_if=only_if, given={f":{name}": value for name, value in before.items()}
                 )
         except ConditionFailed:
             raise StaleRow(f"The row left {old.state} version {old.version} since it was read.") from None
@@ -243,8 +242,7 @@ def _row(item: Item, *, without_payload: bool = False) -> Row:
     kind = KINDS[item["pk"].partition("#")[0]]
     # For the index and for others, and worked out anew with each write.
     attributes = {name: value for name, value in item.items() if name not in {"due_shard", "outcome"}}
-    attributes |= {name: unpacked(attributes[name]) for name in PAYLOAD & attributes.keys()}
-    row = kind.model_validate(attributes)
+    row = kind.model_validate(unpacked(attributes))
     return row.stripped() if without_payload else row
 
 
@@ -262,12 +260,3 @@ def _first(keys: list[tuple[float, str]], limit: int, known: Mapping[str, float]
 def _still_due(row: Row | Unreadable, work: Work, until: float) -> bool:
     """The index lags: a row may have been moved since."""
     return isinstance(row, Unreadable) or (row.due_at is not None and row.due_at <= until and row.work is work)
-
-
-def unpacked(payload: bytes) -> bytes:
-    """As it was before it was stored. Raises zlib.error."""
-    return zlib.decompress(payload) if payload.startswith(COMPRESSED) else payload
-
-
-def _packed(item: Item) -> Item:
-    return item | {name: zlib.compress(item[name]) for name in PAYLOAD if item.get(name) is not None}
