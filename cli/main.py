@@ -6,7 +6,7 @@ from typing import Any, override
 
 import click
 
-from cli import authoring, reading, restoring, shown
+from cli import authoring, definitions, reading, restoring, shown
 from cli.console.command import console
 from cli.doctor import names
 from cli.doctor.examination import examine
@@ -16,6 +16,7 @@ from cli.options import STATES, a_row, a_stack, configured, json_too, pk_of, sel
 from cli.reading import Record, Wanted
 from cli.redriving import STATES as REDRIVABLE
 from cli.redriving import Outcome, again
+from cli.remapping import compared
 from cli.where import Place, Where
 from layers.config.catalogue import FILE
 from layers.config.compile import Config
@@ -131,17 +132,36 @@ def list_rows(where: Where, wanted: Wanted, *, states: tuple[str, ...], machine:
 @main.command()
 @a_row
 @click.option("--state", type=click.Choice(REDRIVABLE), help="All rows in this state, instead of one.")
+@click.option("--remap", is_flag=True, help="Map the events again, with the definitions that are deployed.")
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="With --remap: only show what would differ, with the definitions of this checkout. WARNING: requests hold "
+    "customers' data.",
+)
 @selecting(limit=None)
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+@configured
 @somewhere
 @json_too
-def redrive(row: tuple[str, ...], where: Where, wanted: Wanted, *, state: str | None, yes: bool, machine: bool) -> None:
+def redrive(
+    row: tuple[str, ...],
+    where: Where,
+    wanted: Wanted,
+    config: Config,
+    *,
+    state: str | None,
+    machine: bool,
+    **how: bool,
+) -> None:
     """Start one row again, or all in a state.
 
     The poller goes on with them within a minute. It looks in Zendesk for a failed ticket first, and sends it again,
     with a new key, only if there is none. It maps an unmapped event with the definitions that are deployed then; if
     the partner's definition does not want it, the row ends as `ignored`. An event about a thing that has a ticket by
     then joins it. It decides an update again on the ticket as it is then.
+
+    A failed event keeps the request that was made for it, unless --remap has it mapped again.
 
     If a worker has moved a row meanwhile, the row is reported and not changed. With --state, scans the whole table as
     `list` does.
@@ -150,14 +170,18 @@ def redrive(row: tuple[str, ...], where: Where, wanted: Wanted, *, state: str | 
         raise click.UsageError("Name one row, or a --state.")
     if row and wanted != Wanted():
         raise click.UsageError("--kind, --partner, --correlation, --older-than and --limit go with --state.")
+    if how["dry_run"] and not how["remap"]:
+        raise click.UsageError("--dry-run goes with --remap.")
     pks = [pk_of(row)] if row else []
     place = where.place()
     if state:
         records, matched = reading.oldest(place, replace(wanted, states=(state,)))
         pks = [record["pk"] for record in records]
-        if len(pks) > _MANY and not yes:
+        if len(pks) > _MANY and not (how["yes"] or how["dry_run"]):
             click.confirm(f"Redrive {len(pks)} of {matched} {state} rows in {place.table}?", abort=True, err=True)
-    if not _redriven(place, pks, state, machine=machine):
+    if how["dry_run"]:
+        _compared(place, pks, config, machine=machine)
+    elif not _redriven(place, pks, state, remap=how["remap"], machine=machine):
         raise click.exceptions.Exit(1)
 
 
@@ -269,13 +293,26 @@ def _found(where: Where, pk: str, *, payload: bool = False) -> Record:
     return record
 
 
-def _redriven(place: Place, pks: list[str], state: str | None, *, machine: bool) -> bool:
+def _compared(place: Place, pks: list[str], config: Config, *, machine: bool) -> None:
+    """Print what each would become if it were mapped again."""
+    store, partners = _store(place), definitions.partners(config)
+    remapped = [compared(store, pk, partners) for pk in pks]
+    if machine:
+        shown.as_json({"rows": [asdict(each) for each in remapped]})
+        return
+    for each in remapped:
+        shown.as_fields({"row": each.pk, "outcome": each.outcome, "reason": each.reason})
+        shown.as_text(each.difference or "No request would differ.")
+        click.echo()
+
+
+def _redriven(place: Place, pks: list[str], state: str | None, *, remap: bool, machine: bool) -> bool:
     """Redrive the rows and print the outcome of each, even if a later one raises; whether all were redriven."""
     store = _store(place)
     outcomes: list[Outcome] = []
     try:
         for pk in pks:
-            outcomes.append(again(store, pk, time.time(), state))  # noqa: PERF401 - it may raise in between
+            outcomes.append(again(store, pk, time.time(), state, remap=remap))  # noqa: PERF401 - it may raise in between
     finally:
         if machine:
             shown.as_json({"rows": [asdict(outcome) for outcome in outcomes]})

@@ -25,9 +25,10 @@ class Outcome:
     reason: str | None = None
 
 
-def again(store: Store, pk: str, now: float, state: str | None = None) -> Outcome:
-    """Redrive the row; if a state is given, only if the row is in it. Raises StoreUnavailable: the row may have been
-    redriven then, and a retry is safe.
+def again(store: Store, pk: str, now: float, state: str | None = None, *, remap: bool = False) -> Outcome:
+    """Redrive the row; if a state is given, only if the row is in it; to be mapped anew if `remap`.
+
+    Raises StoreUnavailable: the row may have been redriven then, and a retry is safe.
     """
     try:
         row = store.get(pk)
@@ -38,7 +39,7 @@ def again(store: Store, pk: str, now: float, state: str | None = None) -> Outcom
     if state and row.state != state:
         return Outcome(pk, "moved", row.state, row.attempt, f"The row is no longer {state}.")
     try:
-        new = redrive(store, row, now)
+        new = redrive(store, row, now, remap=remap)
     except NotRedrivable as error:
         return Outcome(pk, "refused", row.state, row.attempt, error.sentence)
     except StaleRow as error:

@@ -15,7 +15,16 @@ from ticket_relay.states import ticket as tickets
 from ticket_relay.states import update as updates
 from ticket_relay.storage.attribute_values import from_wire, to_wire
 from ticket_relay.storage.packing import packed
-from ticket_relay.storage.rows import Joining, Row, TicketRow, UpdateRow, Upload, body_digest, correlation_pk
+from ticket_relay.storage.rows import (
+    Joining,
+    Row,
+    TicketRow,
+    UpdateRow,
+    Upload,
+    body_digest,
+    correlation_pk,
+    delivery_pk,
+)
 from ticket_relay.storage.store import _item
 from ticket_relay.zendesk.client import Submission
 from ticket_relay.zendesk.errors import Conflict, OutcomeUnknown, Rejected
@@ -66,6 +75,7 @@ def _ticket_rows() -> list[TicketRow]:
         claimed,
         tickets.claimed("acme", "msg_1", b"{}", NOW, closed_until=NOW + 30),
         tickets.claimed("acme", "msg_6", b"{}", NOW, closed_until=NOW + 30, event=b"{}"),
+        tickets.claimed("acme", "msg_7", b"{}", NOW, closed_until=NOW + 30, delivery=delivery_pk("acme", b"{}")),
         submitted,
         in_doubt,
         tickets.waiting_for_jobs(tickets.held(in_doubt, NOW + 20), ("V3-2", "V3-3"), NOW + 21),

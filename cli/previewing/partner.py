@@ -7,7 +7,7 @@ from typing import Any
 
 from ticket_relay.attachments import policy
 from ticket_relay.create_ticket import mapping
-from ticket_relay.create_ticket.mapping import Event, Mapped
+from ticket_relay.create_ticket.mapping import Event
 from ticket_relay.definitions.models import PartnerDefinition
 from ticket_relay.errors import FileUnavailable, MappingFailed
 from ticket_relay.storage.rows import Joining, TicketState, external_id
@@ -59,7 +59,11 @@ class Preview:
 
 def preview(definition: PartnerDefinition, event: Json) -> list[Preview]:
     """Of each event in the body `event`, as if it were delivered now."""
-    delivery = Delivery(_id_in(definition, event) or ID, time.time(), None)
+    return of_delivery(definition, event, Delivery(_id_in(definition, event) or ID, time.time(), None))
+
+
+def of_delivery(definition: PartnerDefinition, event: Json, delivery: Delivery) -> list[Preview]:
+    """Of each event in the body `event` of this delivery."""
     probe = definition.signature.probe
     if probe and probe.fits(event):
         return [Preview(delivery.id, IGNORED, reason="it only tries the address out")]
@@ -82,7 +86,8 @@ def _of(definition: PartnerDefinition, event: Event) -> Preview:
         mapped = mapping.map_event(definition, event)
         if mapped is None:
             return Preview(event.id, IGNORED, case, reason="the case ignores it")
-        requests = _requests(mapped, external_id(definition.partner, event.id))
+        create, changes = mapping.written(mapped, external_id(definition.partner, event.id))
+        requests = requests_of(create, changes, mapped.joining)
     except MappingFailed as failed:
         return Preview(event.id, TicketState.UNMAPPED, case, reason=failed.sentence)
     return Preview(
@@ -128,13 +133,12 @@ def _why_none(definition: PartnerDefinition) -> str:
     return f"no condition holds ({conditions})" if definition.events else f"when does not hold ({conditions})"
 
 
-def _requests(mapped: Mapped, external_id: str) -> list[Json]:
-    """Raises MappingFailed where they are too large."""
-    create, changes = mapping.written(mapped, external_id)
+def requests_of(create: bytes | None, changes: bytes | None, joining: Joining | None) -> list[Json]:
+    """What would be sent of what a row keeps."""
     requests = []
     if create is not None:
         requests.append({"method": "POST", "path": "/api/v2/tickets?async=true", "body": json.loads(create)})
-    solved = {"status": "solved"} if mapped.joining and mapped.joining.do == "solve" else {}
+    solved = {"status": "solved"} if joining and joining.do == "solve" else {}
     if ticket := solved | json.loads(changes or b"{}"):
         requests.append({"method": "PUT", "path": f"/api/v2/tickets/{TICKET}", "body": {"ticket": ticket}})
     return requests

@@ -179,7 +179,7 @@ def test_a_redriven_delivery_is_split_into_what_has_no_row_yet(post, rows, servi
     redrive(services.store, rows("dlv_1")[0], services.now())
     drive(services)
     (delivery,) = rows("dlv_1")
-    assert (delivery.state, delivery.event) == ("split", None)
+    assert (delivery.state, delivery.event) == ("split", body_of(FIRING | {"alerts": [*FIRING["alerts"], wrong]}))
     assert rows(f"print-3-{wrong['startsAt']}-firing")[0].state == "created"
     assert len(zendesk.account.tickets.all()) == 3
     assert post(FIRING | {"alerts": [wrong]})[1]["events"][0]["state"] == "created"

@@ -149,10 +149,10 @@ def test_one_row_that_moved_does_not_stop_the_others(run, store, failed, monkeyp
 def test_what_was_done_is_told_even_if_the_table_fails_then(run, failed, monkeypatch):
     rows = [failed(f"evt_{number}", NOW + number) for number in range(2)]
 
-    def failing(store, pk, *rest):
+    def failing(store, pk, *rest, **how):
         if pk == rows[1].pk:
             raise StoreUnavailable("DynamoDB answered ThrottlingException.")
-        return again(store, pk, *rest)
+        return again(store, pk, *rest, **how)
 
     monkeypatch.setattr(main, "again", failing)
     result = run("redrive", "--state", "failed", "--yes")
@@ -169,7 +169,13 @@ def test_a_table_out_of_order_is_nothing_that_is_known_of_a_row(dynamo, store, f
 
 @pytest.mark.parametrize(
     "words",
-    [[], ["acme", "evt_1", "--state", "failed"], ["acme", "evt_1", "--older-than", "1h"], ["--state", "created"]],
+    [
+        [],
+        ["acme", "evt_1", "--dry-run"],
+        ["acme", "evt_1", "--state", "failed"],
+        ["acme", "evt_1", "--older-than", "1h"],
+        ["--state", "created"],
+    ],
 )
 def test_it_must_be_clear_what_to_redrive(run, words):
     assert run("redrive", *words).exit_code == 2

@@ -117,11 +117,11 @@ def advance(services: Services, there: Correlation, by: Deadline) -> set[str]:
     turns: set[str] = set()
     while there.pending and by.left > LEAST_TIME:
         first = services.store.get(there.pending[0])
-        if isinstance(first, TicketRow) and first.state is TicketState.ACCEPTED and first.in_line:
+        if isinstance(first, TicketRow) and _waits_in(there, first):
             turns.add(first.pk)
             after = _turn(services, there, first)
         else:
-            # It was over, or led already, when a worker died.
+            # It was over, led already when a worker died, or is about something else since it was mapped again.
             after = _correlations(services).leave(there, there.pending[0], None, services.now())
         if after is None:
             break
@@ -201,6 +201,10 @@ def _ticket_row(services: Services, pk: str | None) -> TicketRow | None:
 
 def _correlations(services: Services) -> Correlations:
     return Correlations(services.table)
+
+
+def _waits_in(there: Correlation, row: TicketRow) -> bool:
+    return row.state is TicketState.ACCEPTED and row.in_line and row.correlation == there.pk
 
 
 def _creates(row: TicketRow) -> bool:

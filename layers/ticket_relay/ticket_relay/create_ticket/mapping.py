@@ -74,6 +74,14 @@ def events_of(definition: PartnerDefinition, event: dict[str, Any], delivery: De
     return [Event(_safe(id), each) for id, each in zip(ids, of_items, strict=True) if id is not None]
 
 
+def event_of(definition: PartnerDefinition, event: dict[str, Any], delivery: Delivery, id: str) -> Event:
+    """The event of this id in a delivery. Raises MappingFailed, also if there is none (`event_missing`)."""
+    for each in events_of(definition, event, delivery):
+        if each.id == id:
+            return each
+    raise MappingFailed("event_missing", "id: no event of the delivery has the id of this row.")
+
+
 def map_event(definition: PartnerDefinition, event: Event) -> Mapped | None:
     """What the event becomes; None if no case fits it, or the one that does ignores it.
 

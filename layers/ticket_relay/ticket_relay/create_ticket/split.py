@@ -44,26 +44,38 @@ def receive(
         events = mapping.events_of(definition, event, delivery)
     except MappingFailed as error:
         return keep_unmapped(services, definition.partner, delivery.id, body, error)
-    made, failures = _made(definition, events)
+    made, failures = _made(definition, events, _kept(services, definition, events, delivery, body))
     receipts = tuple(_receipts(services, definition.partner, made, by))
     if failures:
-        kept = keep_unmapped(services, definition.partner, delivery.id, body, failures[0])
-        return Receipt(kept.state, delivery.id, events=receipts)
+        unmapped = keep_unmapped(services, definition.partner, delivery.id, body, failures[0])
+        return Receipt(unmapped.state, delivery.id, events=receipts)
     wanted = any(each.state != IGNORED for each in receipts)
     return Receipt(SPLIT if wanted else IGNORED, delivery.id, events=receipts)
 
 
-def take_again(services: Services, definition: PartnerDefinition, event: dict[str, Any], delivery: Delivery) -> None:
+def take_again(
+    services: Services, definition: PartnerDefinition, event: dict[str, Any], delivery: Delivery, *, body: bytes
+) -> None:
     """Split a redriven delivery: rows for those of its events that have none.
 
     Raises MappingFailed if the definition still does not fit one of them, and StoreUnavailable: safe to repeat.
     """
-    made, failures = _made(definition, mapping.events_of(definition, event, delivery))
+    events = mapping.events_of(definition, event, delivery)
+    made, failures = _made(definition, events, _kept(services, definition, events, delivery, body))
     for each in made:
         if each.make is not None:
             _keep(services, each.make)
     if failures:
         raise failures[0]
+
+
+def _kept(
+    services: Services, definition: PartnerDefinition, events: Sequence[Event], delivery: Delivery, body: bytes
+) -> str | None:
+    """The key of the delivery, which is kept once for all its events: they are mapped again with the whole of it."""
+    if not (events and services.settings.keep_events):
+        return None
+    return services.store.keep_delivery(definition.partner, delivery.id, body, services.now())
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +87,12 @@ class _Made:
     make: Make | None = None
 
 
-def _made(definition: PartnerDefinition, events: Sequence[Event]) -> tuple[list[_Made], list[MappingFailed]]:
-    """The events that the definition fits, in their order, and what is wrong with the others."""
+def _made(
+    definition: PartnerDefinition, events: Sequence[Event], kept: str | None
+) -> tuple[list[_Made], list[MappingFailed]]:
+    """The events that the definition fits, in their order, and what is wrong with the others. `kept` is the key of
+    their delivery, if that is kept.
+    """
     until = time.monotonic() + MAX_SECONDS
     made, failures = [], []
     for number, event in enumerate(events, start=1):
@@ -85,7 +101,7 @@ def _made(definition: PartnerDefinition, events: Sequence[Event]) -> tuple[list[
                 raise mapping.too_slow()
             mapped = mapping.map_event(definition, event)
             # Events that are the same may look different in two deliveries, so no digest tells them apart.
-            make = maker(definition.partner, mapped, None, None) if mapped else None
+            make = maker(definition.partner, mapped, delivery=kept) if mapped else None
             made.append(_Made(event.id, mapped, make))
         except MappingFailed as error:
             failures.append(MappingFailed(error.code, f"item {number}: {error.sentence}"))

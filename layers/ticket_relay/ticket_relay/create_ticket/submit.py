@@ -195,14 +195,14 @@ def _map(services: Services, row: TicketRow) -> TicketRow:
     """Map a redriven event with today's definitions: it is due at once, not wanted, or unmapped again."""
     try:
         definition = loader.partner(row.partner)
-        event = payload.parse(row.event or b"")
-        delivery = Delivery(row.event_id, row.created_at, None)
-        if definition.split is not None:
+        id, body = services.store.delivered(row) or (row.event_id, b"")
+        event, delivery = payload.parse(body), Delivery(id, row.created_at, None)
+        if definition.split is not None and row.delivery is None:
             from ticket_relay.create_ticket import split  # noqa: PLC0415 - most partners split nothing
 
-            split.take_again(services, definition, event, delivery)
+            split.take_again(services, definition, event, delivery, body=body)
             return services.store.move(row, ticket_states.split(row, services.now()))
-        mapped = mapping.map_event(definition, *mapping.events_of(definition, event, delivery))
+        mapped = mapping.map_event(definition, mapping.event_of(definition, event, delivery, row.event_id))
         if mapped is None:
             return services.store.move(row, ticket_states.ignored(row, services.now()))
         request, changes = mapping.written(mapped, row.external_id)

@@ -93,17 +93,24 @@ def receive(services: Services, partner: str, headers: Mapping[str, str], body: 
         if mapped is None:
             observability.ignored(partner, by_partner=services.settings.metrics_by_partner)
             return Receipt("ignored", delivery.id)
-        make = maker(
-            partner, mapped, body_digest(request.text), request.text if services.settings.keep_events else None
-        )
+        event_to_keep = request.text if services.settings.keep_events else None
+        make = maker(partner, mapped, digest=body_digest(request.text), event=event_to_keep)
     except MappingFailed as error:
         return keep_unmapped(services, partner, delivery.id, request.text, error)
     return take(services, mapped, make, by)
 
 
-def maker(partner: str, mapped: Mapped, digest: bytes | None, event: bytes | None) -> Make:
-    """Makes the row of an event, with the raw event if that is to be kept. Raises MappingFailed if it would be too
-    large.
+def maker(
+    partner: str,
+    mapped: Mapped,
+    *,
+    digest: bytes | None = None,
+    event: bytes | None = None,
+    delivery: str | None = None,
+) -> Make:
+    """Makes the row of an event: with the raw event, or the key of its delivery, if that is kept.
+
+    Raises MappingFailed if it would be too large.
     """
     request, changes = mapping.written(mapped, external_id(partner, mapped.event_id))
 
@@ -117,6 +124,7 @@ def maker(partner: str, mapped: Mapped, digest: bytes | None, event: bytes | Non
             digest=digest,
             event=event,
             files=mapped.files,
+            delivery=delivery,
         )
         if mapped.correlate is None or mapped.joining is None:
             return row

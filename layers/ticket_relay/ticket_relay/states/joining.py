@@ -122,7 +122,9 @@ def next_step(
 
 def _after_failure(row: TicketRow, wanted: Joining, update: UpdateRow, now: float) -> TicketRow | UpdateRow | TakeOver:
     if row.redriven_at is not None and update.updated_at < row.redriven_at:
-        return update_states.redriven(update, now)
+        # It may have been mapped again: what it asks for now is not what it asked for then.
+        again = update_states.redriven(update, now)
+        return again.model_copy(update={"event": _update(row, wanted, update.ticket_id, now).event})
     if wanted.do == "create" and update.error_code == update_states.NO_TICKET:
         return TakeOver()
     return ticket_states.failed(row, update.error_code or "update_failed", update.error_sentence or "", now)

@@ -54,10 +54,11 @@ def claimed(
     closed_until: float | None,
     digest: bytes | None = None,
     event: bytes | None = None,
+    delivery: str | None = None,
     files: int = 0,
 ) -> TicketRow:
     """A new request: leased to the worker that wins the claim, or waiting where the gate is closed, or for its files to
-    be uploaded. `event` is the raw event if it is to be kept.
+    be uploaded. `event` is the raw event, or `delivery` the key of the one that it came in, if that is kept.
     """
     if files:
         closed_until = closed_until or now
@@ -70,6 +71,7 @@ def claimed(
         files=files,
         event=event,
         keeps_event=event is not None,
+        delivery=delivery,
         body_digest=digest,
         due_at=closed_until or now + LEASE,
         leased_at=None if closed_until else now,
@@ -121,12 +123,14 @@ def held(row: TicketRow, now: float, lease: float = LEASE) -> TicketRow:
     )
 
 
-def redriven(row: TicketRow, now: float) -> TicketRow:
+def redriven(row: TicketRow, now: float, *, remap: bool = False) -> TicketRow:
     """Redriven by an operator. What was sent before has a key of its own, and is looked for. Another event may lead by
-    now.
+    now. To `remap` it is to forget what its event became: the poller maps it again.
     """
+    forgotten = dict.fromkeys(("request", "changes", "correlation", "joining")) if remap else {}
     return row.moved(
         now,
+        **forgotten,
         state=TicketState.ACCEPTED,
         attempt=row.attempt + (row.request is not None),
         failures=0,

@@ -13,6 +13,8 @@ from pydantic import BaseModel, ConfigDict, model_validator
 DAY = 24 * 3600.0
 RETENTION = 30 * DAY
 """How long a row outlives its end. Senders retry for about three days at most (Stripe, Standard Webhooks)."""
+DELIVERY_RETENTION = RETENTION + 10 * DAY
+"""How long a delivery is kept whose events have rows of their own: those are given up in four days at most."""
 UNFINISHED_RETENTION = 365 * DAY
 """A row that waits, for the poller or for a person, is all that holds its event."""
 HISTORY_LENGTH = 20
@@ -240,6 +242,8 @@ class TicketRow(Row):
     """The raw event: until it is mapped, or for good."""
     keeps_event: bool = False
     """Whether the event outlives what it became, so that it can be mapped again, or sent to another stack."""
+    delivery: str | None = None
+    """The key of the item that keeps the delivery of several events in which it came."""
     body_digest: bytes | None = None
     """Of the event that it was claimed for, which outlives the event itself; None on rows of before."""
     ticket_id: int | None = None
@@ -363,6 +367,11 @@ def body_digest(body: bytes) -> bytes:
 
 def ticket_pk(partner: str, event_id: str) -> str:
     return f"ticket#{partner}#{event_id}"
+
+
+def delivery_pk(partner: str, body: bytes) -> str:
+    """By its content: a delivery that comes again is the same item."""
+    return f"delivery#{partner}#{hashlib.sha256(body).hexdigest()}"
 
 
 def correlation_pk(partner: str, value: str) -> str:

@@ -1,0 +1,182 @@
+"""An event that is kept is mapped again, with the definitions of then."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from cli.redrive import NotRedrivable, redrive
+from local.zendesk_simulator import Fault
+from tests.builders import ROOT, acme_event, body_of
+from tests.integration.create_ticket import alerts
+from tests.integration.create_ticket.alerts import FIRED, NOTED, TICKET
+from ticket_relay.definitions import loader
+from ticket_relay.states import ticket as ticket_states
+from ticket_relay.storage.rows import TicketState, ticket_pk
+
+define, things, send = alerts.define, alerts.things, alerts.send
+
+FIRING = json.loads((ROOT / "events/hooli-alerts-firing.json").read_bytes())
+REFUSED = Fault(method="PUT", path="/api/v2/tickets/*", kind="status", status=422, body='{"error": "RecordInvalid"}')
+ONE = "4b1c5e0f9a7d2e33-2026-11-20T08:14:30.000Z-firing"
+
+
+@pytest.fixture
+def redefine(monkeypatch):
+    """The definitions from now on: a partner's, with some of it changed."""
+
+    def redefine(partner, **changes):
+        changed = loader.partner(partner).model_copy(update=changes)
+        monkeypatch.setattr(loader, "partners", lambda: {partner: changed})
+
+    return redefine
+
+
+@pytest.fixture
+def fail(services):
+    """The relay gives up an event that waits."""
+
+    def fail(event_id="evt_1", partner="acme"):
+        row = services.store.get(ticket_pk(partner, event_id))
+        return services.store.move(row, ticket_states.failed(row, "RecordInvalid", "No.", services.now()))
+
+    return fail
+
+
+@pytest.fixture
+def keep(services, deliver, clock):
+    """An event that comes while the gate is closed; opened again by the time that passes."""
+
+    def keep(event_id="evt_1", **more):
+        services.gate.close(clock() + 5)
+        receipt = deliver(services, event_id, **more)
+        clock.advance(6)
+        return receipt
+
+    return keep
+
+
+def subject(template):
+    return {"ticket": loader.partner("acme").ticket | {"subject": template}}
+
+
+def test_a_failed_event_becomes_what_the_definitions_of_today_make_of_it(
+    services, keep, fail, redefine, drive, tickets
+):
+    keep()
+    redefine("acme", **subject("Mapped again: ${event.incident.title}"))
+    redrive(services.store, fail(), services.now(), remap=True)
+    drive(services)
+    assert [ticket["subject"][:12] for ticket in tickets()] == ["Mapped again"]
+
+
+def test_without_remap_it_keeps_the_request_that_was_made_for_it(services, keep, fail, redefine, drive, tickets):
+    keep()
+    redefine("acme", **subject("Mapped again"))
+    redrive(services.store, fail(), services.now())
+    drive(services)
+    assert [ticket["subject"] == "Mapped again" for ticket in tickets()] == [False]
+
+
+def test_a_ticket_that_is_there_after_all_is_found_and_not_made_again(
+    services, deliver, drive, fail, redefine, tickets, stored
+):
+    deliver(services)
+    fail()
+    redefine("acme", **subject("Mapped again"))
+    redrive(services.store, stored(), services.now(), remap=True)
+    drive(services)
+    assert (stored().state, len(tickets())) == (TicketState.CREATED, 1)
+    assert tickets()[0]["subject"] != "Mapped again"
+
+
+def test_an_event_is_kept_after_its_ticket_exists(services, deliver, drive, stored):
+    deliver(services)
+    drive(services)
+    assert stored().state is TicketState.CREATED
+    assert json.loads(stored().event) == acme_event()
+
+
+def test_an_event_that_is_not_to_be_kept_is_gone_with_its_request(services, deliver, drive, stored, keep, fail):
+    services = replace(services, settings=services.settings.model_copy(update={"keep_events": False}))
+    deliver(services)
+    drive(services)
+    assert (stored().event, stored().request) == (None, None)
+    services.gate.close(services.now() + 5)
+    deliver(services, "evt_2")
+    with pytest.raises(NotRedrivable, match="was not kept"):
+        redrive(services.store, fail("evt_2"), services.now(), remap=True)
+
+
+def test_an_event_that_no_longer_fits_is_unmapped_and_still_kept(services, keep, fail, redefine, drive, stored):
+    keep()
+    redefine("acme", **subject("${event.nothing}"))
+    redrive(services.store, fail(), services.now(), remap=True)
+    drive(services)
+    assert (stored().state, stored().event) == (TicketState.UNMAPPED, body_of(acme_event()))
+
+
+@pytest.mark.parametrize("partner", ["hooli"])
+def test_an_event_of_a_split_delivery_is_mapped_with_the_whole_of_it(
+    services, keep, fail, redefine, drive, zendesk, partner
+):
+    keep("dlv_1", content=FIRING, partner=partner)
+    redrive(services.store, fail(ONE, partner), services.now(), remap=True)
+    firing, resolved = loader.partner(partner).events
+    changed = firing.model_copy(update={"ticket": firing.ticket | {"subject": "${delivery.id} ${item.status}"}})
+    redefine(partner, events=(changed, resolved))
+    drive(services)
+    (mapped_again, as_it_was) = sorted(
+        zendesk.account.tickets.all(), key=lambda ticket: not ticket["subject"].startswith("dlv_1 ")
+    )
+    assert (mapped_again["subject"], mapped_again["external_id"]) == ("dlv_1 firing", f"hooli:{ONE}")
+    assert not as_it_was["subject"].startswith("dlv_1")
+
+
+def test_an_event_that_a_split_delivery_no_longer_makes_is_unmapped(services, keep, fail, redefine, drive):
+    keep("dlv_1", content=FIRING, partner="hooli")
+    redrive(services.store, fail(ONE, "hooli"), services.now(), remap=True)
+    redefine("hooli", id="${item.fingerprint}")
+    drive(services)
+    row = services.store.get(ticket_pk("hooli", ONE))
+    assert (row.state, row.error_code) == (TicketState.UNMAPPED, "event_missing")
+
+
+def test_an_event_that_was_in_line_leaves_it_if_it_is_about_nothing_now(
+    services, send, define, fail, run_poller, clock, zendesk, things
+):
+    send("fired", "one")
+    send("noted", "two")
+    send("noted", "three")
+    fail("two")
+    alone = FIRED | {"when": "event.kind == 'noted'", "ticket": TICKET | {"subject": "${event.text}"}}
+    define(FIRED, alone, correlate="${event['other']}")
+    redrive(services.store, services.store.get(ticket_pk("acme", "two")), services.now(), remap=True)
+    for _ in range(5):
+        run_poller(services)
+        clock.advance(10)
+        zendesk.account.settle()
+    assert (things.comments(), things.comments("two")) == (["one", "three"], ["two"])
+
+
+def test_an_update_that_was_refused_is_decided_on_what_the_event_asks_for_now(
+    services, send, define, stored, run_poller, clock, zendesk, things
+):
+    def minutes():
+        for _ in range(3):
+            run_poller(services)
+            clock.advance(10)
+            zendesk.account.settle()
+
+    send("fired", "one")
+    minutes()
+    define(FIRED, NOTED | {"changes": {"comment": {"body": "wrong"}}})
+    zendesk.account.faults.add(REFUSED)
+    send("noted", "two")
+    minutes()
+    assert stored("two").state is TicketState.FAILED
+    zendesk.account.faults.clear()
+    define(FIRED, NOTED)
+    redrive(services.store, stored("two"), services.now(), remap=True)
+    minutes()
+    assert things.comments() == ["one", "two"]
