@@ -13,10 +13,10 @@ import click
 
 from cli import copying, definitions, previewing, sending, shown
 from cli import schema as schemas
-from cli.options import Duration, configured, json_too
+from cli.options import Duration, a_target, configured, json_too
 from cli.previewing import partner as of_partner
 from cli.previewing import rule as of_rule
-from cli.where import Where, is_url, on_loopback
+from cli.sending import Target
 from layers.config.compile import Config
 from layers.config.source import shown as path_of
 from ticket_relay.definitions.models import NAME
@@ -129,11 +129,8 @@ def new(partner: str, name: str, config: Config) -> None:
 @click.command()
 @click.argument("name", metavar="PARTNER")
 @click.argument("event", type=click.File("rb"), metavar="[FILE]", required=False)
-@click.option("--url", envvar="RELAY_URL", help=f"The relay's address. Default: the local stack's, {sending.LOCAL}.")
+@a_target
 @click.option("--secret-file", type=click.File(), metavar="FILE", help="A file with a secret of the partner.")
-@click.option("--stack", help="A stack in AWS, whose address and secret are taken.")
-@click.option("--region", help="AWS region, if not the usual one.")
-@click.option("--profile", help="AWS profile, if not the usual one.")
 @click.option("--id", help="The event's id. Default: a new one.")
 @click.option("--wait", type=Duration(), metavar="TIME", help="Repeat the delivery until the ticket is there: 30s.")
 @configured
@@ -143,12 +140,11 @@ def send(
     event: BinaryIO | None,
     config: Config,
     *,
-    url: str | None,
+    target: Target,
     secret_file: TextIO | None,
     id: str | None,
     wait: float | None,
     machine: bool,
-    **aws: str | None,
 ) -> None:
     """Sign an event as a partner does, and send it.
 
@@ -162,16 +158,12 @@ def send(
     definition = definitions.partners(config).get(name)
     if definition is None:
         raise click.ClickException(f"There is no partner {shown.harmless(name)} in {path_of(config.folder)}.")
-    where = Where(**aws) if any(aws.values()) else None
-    url = url or (sending.url_of(where) if where else sending.LOCAL)
-    if not is_url(url) or not (url.startswith("https:") or on_loopback(url)):
-        raise click.BadParameter("must begin with https://, except on this machine", param_hint="--url")
     secret = secret_file.read().strip() if secret_file else os.environ.get("RELAY_SECRET")
-    secret = secret or sending.secret_of(name, url, where)
+    secret = secret or sending.secret_of(name, target)
     body = event.read() if event else previewing.sample(config, definition.sample)
     id = id or f"msg_{token_hex(8)}"
     body = filled(definition.signature, id=id, timestamp=time.time(), body=body)
-    answer = sending.delivered_until_settled(url, definition, body, secret, id, seconds=wait or 0)
+    answer = sending.delivered_until_settled(target.url, definition, body, secret, id, seconds=wait or 0)
     if machine:
         shown.as_json({"status": answer.status, **answer.body})
     else:

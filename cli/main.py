@@ -6,7 +6,7 @@ from typing import Any, override
 
 import click
 
-from cli import authoring, definitions, reading, restoring, shown
+from cli import authoring, definitions, events, reading, restoring, shown
 from cli.console.command import console
 from cli.doctor import names
 from cli.doctor.examination import examine
@@ -63,7 +63,7 @@ def main() -> None:
     """
 
 
-for command in (*authoring.COMMANDS, console):
+for command in (*authoring.COMMANDS, *events.COMMANDS, console):
     main.add_command(command)
 
 
@@ -169,7 +169,9 @@ def redrive(
     if bool(row) == bool(state):
         raise click.UsageError("Name one row, or a --state.")
     if row and wanted != Wanted():
-        raise click.UsageError("--kind, --partner, --correlation, --older-than and --limit go with --state.")
+        raise click.UsageError(
+            "--kind, --partner, --correlation, --older-than, --newer-than and --limit go with --state."
+        )
     if how["dry_run"] and not how["remap"]:
         raise click.UsageError("--dry-run goes with --remap.")
     pks = [pk_of(row)] if row else []

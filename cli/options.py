@@ -10,7 +10,8 @@ from typing import Any, override
 import click
 
 from cli.reading import FIELDS, Wanted
-from cli.where import DEFAULT_STACK, Where
+from cli.sending import LOCAL, Target, url_of
+from cli.where import DEFAULT_STACK, Where, is_url, on_loopback
 from layers.config.compile import FOLDER, VARIABLE, Config
 from layers.config.source import shown
 from ticket_relay.storage.rows import TicketState, UpdateState, ticket_pk
@@ -66,6 +67,26 @@ def _placed(command: Callable[..., None], *names: str) -> Callable[..., None]:
     return placed
 
 
+def a_target(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that say which relay events are sent to; the command gets it as `target`."""
+
+    @click.option("--url", envvar="RELAY_URL", help=f"The relay's address. Default: the local stack's, {LOCAL}.")
+    @click.option("--stack", help="A stack in AWS, whose address and secret are taken.")
+    @_REGION
+    @_PROFILE
+    @wraps(command)
+    def with_target(
+        *, url: str | None, stack: str | None, region: str | None, profile: str | None, **options: Any
+    ) -> None:
+        where = Where(stack=stack, region=region, profile=profile) if stack or region or profile else None
+        url = url or (url_of(where) if where else LOCAL)
+        if not is_url(url) or not (url.startswith("https:") or on_loopback(url)):
+            raise click.BadParameter("must begin with https://, except on this machine", param_hint="--url")
+        command(target=Target(url, where), **options)
+
+    return with_target
+
+
 def selecting(*, limit: int | None) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Add the options that select rows, except by state; the command gets them as `wanted`. `limit` is the default."""
 
@@ -78,6 +99,7 @@ def selecting(*, limit: int | None) -> Callable[[Callable[..., None]], Callable[
         @click.option(
             "--older-than", type=Duration(), metavar="TIME", help="Only rows older than this: 90s, 15m, 2h, 3d."
         )
+        @click.option("--newer-than", type=Duration(), metavar="TIME", help="Only rows that are not older than this.")
         @click.option(
             "--limit", type=click.IntRange(1), default=limit, show_default=True, help="At most this many rows."
         )
@@ -88,11 +110,15 @@ def selecting(*, limit: int | None) -> Callable[[Callable[..., None]], Callable[
             partner: str | None,
             correlation: str | None,
             older_than: float | None,
+            newer_than: float | None,
             limit: int | None,
             **options: Any,
         ) -> None:
-            before = None if older_than is None else time.time() - older_than
-            wanted = Wanted(kind=kind, partner=partner, before=before, correlation=correlation, limit=limit)
+            now = time.time()
+            before, after = (None if age is None else now - age for age in (older_than, newer_than))
+            wanted = Wanted(
+                kind=kind, partner=partner, before=before, after=after, correlation=correlation, limit=limit
+            )
             command(wanted=wanted, **options)
 
         return selected

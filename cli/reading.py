@@ -104,6 +104,8 @@ class Wanted:
     """Only rows that were created before this time, in epoch seconds."""
     since: float | None = None
     """Only rows that were created at this time or later, and those that are not over, however old."""
+    after: float | None = None
+    """Only rows that were created at this time or later, in epoch seconds."""
     correlation: str | None = None
     """Only events about the same thing, by the key that their rows have for it."""
     limit: int | None = None
@@ -240,6 +242,9 @@ def scan(place: Place, wanted: Wanted, names: Iterable[str], *, consistent: bool
         conditions.append(f"#created_at >= :since OR #state IN ({', '.join(open_states)})")
         given |= {":since": {"N": f"{wanted.since:.3f}"}}
         given |= {name: {"S": state} for name, state in open_states.items()}
+    if wanted.after is not None:
+        conditions.append("#created_at >= :after")
+        given[":after"] = {"N": f"{wanted.after:.3f}"}
     pages = place.client.get_paginator("scan").paginate(
         TableName=place.table,
         ConsistentRead=consistent,

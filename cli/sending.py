@@ -23,6 +23,14 @@ _NO_TICKET = {TicketState.UNMAPPED, TicketState.FAILED}
 
 
 @dataclass(frozen=True, slots=True)
+class Target:
+    """The relay that is sent to: its address, and the stack in AWS if it is one."""
+
+    url: str
+    where: Where | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What the relay answered: the HTTP status, and the JSON body."""
 
@@ -52,14 +60,15 @@ def url_of(where: Where) -> str:
     return where.output("ApiUrl")
 
 
-def secret_of(partner: str, url: str, where: Where | None) -> str:
+def secret_of(partner: str, target: Target) -> str:
     """A secret of the partner: of a deployed stack, or made up by the stack on this machine that has this address.
 
     Raises ClickException if there is none to be found.
     """
-    if where is not None:
-        arn = where.resource(_SECRETS)
-        known = Secrets(where.client("secretsmanager")).signing(arn, partner)
+    url = target.url
+    if target.where is not None:
+        arn = target.where.resource(_SECRETS)
+        known = Secrets(target.where.client("secretsmanager")).signing(arn, partner)
         if not known:
             raise click.ClickException(f"The stack has no secret of {partner}.")
         return known[0]

@@ -74,14 +74,15 @@ def sign(scheme: Scheme, *, id: str, timestamp: float, body: bytes, secret: str)
     raise refused("malformed_secret")
 
 
-def filled(scheme: Scheme, *, id: str, timestamp: float, body: bytes) -> bytes:
-    """The body of a new event: with this id and this time, where the scheme has them in the body.
+def filled(scheme: Scheme, *, id: str | None, timestamp: float, body: bytes) -> bytes:
+    """The body of a new event: with this id and this time, where the scheme has them in the body. Without an `id`, that
+    of the body is left.
 
     Raises PayloadRefused for a body that is no event, or has not the objects around them.
     """
     way = scheme.ways[0]
     values: dict[str, str | int] = {}
-    if way.id and way.id.body:
+    if id is not None and way.id and way.id.body:
         values[way.id.body] = id
     if way.timestamp and way.timestamp.body:
         text = proofs.text_of(way.timestamp, timestamp)
