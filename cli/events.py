@@ -15,8 +15,6 @@ from cli.reading import Wanted
 from cli.sending import Target
 from cli.where import Where, on_loopback
 from layers.config.compile import Config
-from ticket_relay.storage.dynamodb import Table
-from ticket_relay.storage.store import Store
 
 
 @click.command()
@@ -36,9 +34,8 @@ def export(path: Path, where: Where, wanted: Wanted, *, states: tuple[str, ...],
     """
     place = where.place()
     records, _ = reading.oldest(place, replace(wanted, kind="ticket", states=states))
-    store = Store(Table(place.table, place.client), report=lambda *_: None)
     with _new(path) as file:
-        counts = exporting.export(store, (record["pk"] for record in records), file)
+        counts = exporting.export(place.store, place.events, (record["pk"] for record in records), file)
     if machine:
         shown.as_json(counts)
     else:

@@ -8,6 +8,7 @@ from typing import Any, Self, TextIO
 
 from pydantic import TypeAdapter, ValidationError
 
+from ticket_relay.storage.events import Events
 from ticket_relay.storage.rows import TicketRow
 from ticket_relay.storage.store import Store
 
@@ -36,7 +37,7 @@ class Exported:
         return event
 
 
-def export(store: Store, pks: Iterable[str], file: TextIO) -> Counter[str]:
+def export(store: Store, events: Events, pks: Iterable[str], file: TextIO) -> Counter[str]:
     """Write the deliveries that brought these events, in this order, each once. How many were `written`; `not_kept`,
     `gone` since they were listed, or `unreadable` by this version.
 
@@ -45,7 +46,7 @@ def export(store: Store, pks: Iterable[str], file: TextIO) -> Counter[str]:
     counts: Counter[str] = Counter()
     seen: set[tuple[str, str]] = set()
     for pk in pks:
-        found = _exported(store, pk)
+        found = _exported(store, events, pk)
         if isinstance(found, str):
             counts[found] += 1
         elif (found.partner, found.id) not in seen:
@@ -55,14 +56,14 @@ def export(store: Store, pks: Iterable[str], file: TextIO) -> Counter[str]:
     return counts
 
 
-def _exported(store: Store, pk: str) -> Exported | str:
+def _exported(store: Store, events: Events, pk: str) -> Exported | str:
     try:
         row = store.get(pk)
     except ValidationError:
         return "unreadable"
     if not isinstance(row, TicketRow):
         return "gone"
-    delivered: Any = store.delivered(row)
+    delivered: Any = events.delivered(row)
     if delivered is None:
         return "not_kept"
     id, body = delivered

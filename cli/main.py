@@ -6,11 +6,12 @@ from typing import Any, override
 
 import click
 
-from cli import authoring, definitions, events, reading, restoring, shown
+from cli import authoring, definitions, reading, restoring, shown
 from cli.console.command import console
 from cli.doctor import names
 from cli.doctor.examination import examine
 from cli.doctor.finding import Status
+from cli.events import COMMANDS as EVENT_COMMANDS
 from cli.failures import told
 from cli.options import STATES, a_row, a_stack, configured, json_too, pk_of, selecting, somewhere
 from cli.reading import Record, Wanted
@@ -21,8 +22,6 @@ from cli.where import Place, Where
 from layers.config.catalogue import FILE
 from layers.config.compile import Config
 from layers.config.source import shown as path_of
-from ticket_relay.storage.dynamodb import Table
-from ticket_relay.storage.store import Store
 
 _MANY = 1
 """To redrive more rows than this, the operator must confirm."""
@@ -63,7 +62,7 @@ def main() -> None:
     """
 
 
-for command in (*authoring.COMMANDS, *events.COMMANDS, console):
+for command in (*authoring.COMMANDS, *EVENT_COMMANDS, console):
     main.add_command(command)
 
 
@@ -206,7 +205,7 @@ def restore(copy: str, where: Where, *, yes: bool, machine: bool) -> None:
     if not yes:
         question = f"Put those of the {len(records)} rows of {copy} that {place.table} does not have?"
         click.confirm(question, abort=True, err=True)
-    found = restoring.restore(_store(place), _store(of_copy), (it["pk"] for it in records), time.time())
+    found = restoring.restore(place.store, of_copy.store, (it["pk"] for it in records), time.time())
     if machine:
         shown.as_json(found)
     else:
@@ -297,8 +296,8 @@ def _found(where: Where, pk: str, *, payload: bool = False) -> Record:
 
 def _compared(place: Place, pks: list[str], config: Config, *, machine: bool) -> None:
     """Print what each would become if it were mapped again."""
-    store, partners = _store(place), definitions.partners(config)
-    remapped = [compared(store, pk, partners) for pk in pks]
+    partners = definitions.partners(config)
+    remapped = [compared(place.store, place.events, pk, partners) for pk in pks]
     if machine:
         shown.as_json({"rows": [asdict(each) for each in remapped]})
         return
@@ -310,22 +309,17 @@ def _compared(place: Place, pks: list[str], config: Config, *, machine: bool) ->
 
 def _redriven(place: Place, pks: list[str], state: str | None, *, remap: bool, machine: bool) -> bool:
     """Redrive the rows and print the outcome of each, even if a later one raises; whether all were redriven."""
-    store = _store(place)
+    store, events = place.store, place.events if remap else None
     outcomes: list[Outcome] = []
     try:
         for pk in pks:
-            outcomes.append(again(store, pk, time.time(), state, remap=remap))  # noqa: PERF401 - it may raise in between
+            outcomes.append(again(store, pk, time.time(), state, remap=events))  # noqa: PERF401 - it may raise in between
     finally:
         if machine:
             shown.as_json({"rows": [asdict(outcome) for outcome in outcomes]})
         else:
             shown.as_table(("outcome", "pk", "state", "attempt", "reason"), map(asdict, outcomes))
     return all(outcome.outcome == "redriven" for outcome in outcomes)
-
-
-def _store(place: Place) -> Store:
-    """Without the relay's metrics and log lines: stdout is for the answers."""
-    return Store(Table(place.table, place.client), report=lambda *_: None)
 
 
 def _brief(record: Record) -> Record:

@@ -6,6 +6,7 @@ from pydantic import ValidationError
 
 from cli.redrive import NotRedrivable, redrive
 from ticket_relay.errors import StaleRow
+from ticket_relay.storage.events import Events
 from ticket_relay.storage.rows import TicketState, UpdateState
 from ticket_relay.storage.store import Store
 
@@ -25,8 +26,9 @@ class Outcome:
     reason: str | None = None
 
 
-def again(store: Store, pk: str, now: float, state: str | None = None, *, remap: bool = False) -> Outcome:
-    """Redrive the row; if a state is given, only if the row is in it; to be mapped anew if `remap`.
+def again(store: Store, pk: str, now: float, state: str | None = None, *, remap: Events | None = None) -> Outcome:
+    """Redrive the row; if a state is given, only if the row is in it. With `remap`, which reads raw events, an event is
+    to be mapped anew.
 
     Raises StoreUnavailable: the row may have been redriven then, and a retry is safe.
     """

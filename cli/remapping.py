@@ -9,6 +9,7 @@ from cli.previewing import partner as previewing
 from cli.previewing.partner import Json, Preview
 from ticket_relay.definitions.models import PartnerDefinition
 from ticket_relay.errors import PayloadRefused
+from ticket_relay.storage.events import Events
 from ticket_relay.storage.rows import TicketRow, TicketState
 from ticket_relay.storage.store import Store
 from ticket_relay.webhooks import payload
@@ -33,7 +34,7 @@ class Remapped:
         return "\n".join(lines)
 
 
-def compared(store: Store, pk: str, definitions: dict[str, PartnerDefinition]) -> Remapped:
+def compared(store: Store, events: Events, pk: str, definitions: dict[str, PartnerDefinition]) -> Remapped:
     """What `relay redrive --remap` would come to with these definitions. Changes nothing.
 
     Raises pydantic's ValidationError for an item that is no row, and StoreUnavailable.
@@ -44,7 +45,7 @@ def compared(store: Store, pk: str, definitions: dict[str, PartnerDefinition]) -
     if row.state not in {TicketState.FAILED, TicketState.UNMAPPED}:
         return Remapped(pk, "refused", f"The row is {row.state}: only what failed or could not be mapped is redriven.")
     before = previewing.requests_of(row.request, row.changes, row.joining)
-    delivered = store.delivered(row)
+    delivered = events.delivered(row)
     if delivered is None:
         return Remapped(pk, "refused", "The event itself was not kept, so it cannot be mapped again.", before)
     definition = definitions.get(row.partner)

@@ -1,7 +1,9 @@
 """Finds the stack and the table that the operator means, and makes clients for them."""
 
 import ipaddress
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -11,6 +13,9 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from local.runtimes.runtime import ACCESS_KEY, REGION, SECRET_KEY
+from ticket_relay.storage.dynamodb import Table
+from ticket_relay.storage.events import Events
+from ticket_relay.storage.store import Store
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -27,10 +32,21 @@ _CLIENT = Config(connect_timeout=5, read_timeout=30, retries={"mode": "standard"
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A table that has been found, and a client for it."""
+    """A table that has been found, and a client for it; `s3` makes one for the bucket of large events."""
 
     table: str
     client: "DynamoDBClient"
+    s3: Callable[[], Any]
+
+    @property
+    def store(self) -> Store:
+        """Without the relay's metrics and log lines: stdout is for the answers."""
+        return Store(Table(self.table, self.client), report=lambda *_: None)
+
+    @property
+    def events(self) -> Events:
+        """To read raw events; it keeps none."""
+        return Events(Table(self.table, self.client), None, self.s3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +75,10 @@ class Where:
     def place(self) -> Place:
         """Find it. Raises ClickException if there is no such stack or table, botocore's errors if AWS fails."""
         client: DynamoDBClient = self.client("dynamodb")
+        s3 = cache(partial(self.client, "s3"))
         if self.table:
-            return Place(self.table, client)
-        return Place(_only_table(client) if self.endpoint_url else self.output(OUTPUT), client)
+            return Place(self.table, client, s3)
+        return Place(_only_table(client) if self.endpoint_url else self.output(OUTPUT), client, s3)
 
     def client(self, service: str) -> Any:
         """A client of an AWS service there. Raises botocore's errors where the profile or the region is missing."""

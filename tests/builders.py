@@ -14,6 +14,7 @@ from ticket_relay.webhooks.signatures import sign
 
 ROOT = Path(__file__).parents[1]
 TABLE = "relay"
+BUCKET = "relay-events"
 NOW = 1_795_300_000.0
 SECRETS = {
     "acme": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",

@@ -87,5 +87,13 @@ def dynamo(aws: None) -> Dynamo:
 
 
 @pytest.fixture
+def bucket(aws: None) -> Callable[[], list[str]]:
+    """The bucket of large events; called, the keys of what is in it."""
+    s3 = client("s3")
+    s3.create_bucket(Bucket=builders.BUCKET, CreateBucketConfiguration={"LocationConstraint": s3.meta.region_name})
+    return lambda: [it["Key"] for it in s3.list_objects_v2(Bucket=builders.BUCKET).get("Contents", [])]
+
+
+@pytest.fixture
 def table(dynamo: Dynamo) -> Table:
     return Table(builders.TABLE, dynamo)  # type: ignore[arg-type]  # only as much as the table calls

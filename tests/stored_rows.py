@@ -14,6 +14,7 @@ from ticket_relay.states import files, joining
 from ticket_relay.states import ticket as tickets
 from ticket_relay.states import update as updates
 from ticket_relay.storage.attribute_values import from_wire, to_wire
+from ticket_relay.storage.events import Kept
 from ticket_relay.storage.packing import packed
 from ticket_relay.storage.rows import (
     Joining,
@@ -69,13 +70,18 @@ def _ticket_rows() -> list[TicketRow]:
     in_doubt = tickets.on_create_error(claimed, doubt, NOW + 3, doubtful_pause=15)
     failed = tickets.failed(submitted, "RecordInvalid", "Requester is suspended.", NOW + 60)
     mapping = MappingFailed("mapping_failed", "object has no property")
-    unmapped = tickets.unmapped("acme", "msg_2", b"{}", mapping, NOW)
+    unmapped = tickets.unmapped("acme", "msg_2", Kept(event=b"{}"), mapping, NOW)
     redriven = tickets.redriven(unmapped, NOW + 99)
     return [
         claimed,
         tickets.claimed("acme", "msg_1", b"{}", NOW, closed_until=NOW + 30),
-        tickets.claimed("acme", "msg_6", b"{}", NOW, closed_until=NOW + 30, event=b"{}"),
-        tickets.claimed("acme", "msg_7", b"{}", NOW, closed_until=NOW + 30, delivery=delivery_pk("acme", b"{}")),
+        tickets.claimed("acme", "msg_6", b"{}", NOW, closed_until=NOW + 30, kept=Kept(event=b"{}")),
+        tickets.claimed(
+            "acme", "msg_7", b"{}", NOW, closed_until=NOW + 30, kept=Kept(delivery=delivery_pk("acme", b"{}"))
+        ),
+        tickets.claimed(
+            "acme", "msg_8", b"{}", NOW, closed_until=NOW + 30, kept=Kept(event_at="bucket/kept/acme/12ab")
+        ),
         submitted,
         in_doubt,
         tickets.waiting_for_jobs(tickets.held(in_doubt, NOW + 20), ("V3-2", "V3-3"), NOW + 21),

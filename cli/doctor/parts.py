@@ -1,6 +1,7 @@
 """Checks that the parts of the stack exist, as template.yaml describes them."""
 
 import time
+from functools import partial
 from typing import Any
 
 import click
@@ -121,7 +122,7 @@ def schedule(setup: Setup) -> str:
 
 def gate(setup: Setup) -> str:
     name = setup.settings_of(POLL, CREATE, UPDATE).table_name
-    found = reading.gate_state(Place(name, setup.aws("dynamodb")), time.time())
+    found = reading.gate_state(Place(name, setup.aws("dynamodb"), partial(setup.aws, "s3")), time.time())
     if found["state"] == "closed":
         setup.gate_open = False
         until = shown.iso(found["closed_until"])

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import zlib
 from dataclasses import replace
 from typing import Any
 
@@ -50,16 +51,18 @@ def evidence(row: dict[str, Any] | None, *tickets: int, sent: Sent | None = None
     return replace(seen, **changes)
 
 
-CREATED = {"state": "created", "ticket_id": 7}
+CREATED = {"state": "created", "ticket_id": 7, "event": b"{}"}
 TOLD = {"id": KEY, "revision": "4", "type": "ticket.created"}
 FAILED = {
     "state": "failed",
+    "event": b"{}",
     "job_id": "V3-1",
     "error_code": "TicketCreateFailed",
     "error_sentence": "Description: cannot be blank",
 }
 GIVEN_UP = FAILED | {"error_code": "job_killed", "error_sentence": "Given up after 20 jobs. The last one's reason: …"}
 UNMAPPED = {"state": "unmapped", "event": b"{}", "error_code": "mapping_failed"}
+LARGE = {"state": "created", "ticket_id": 7, "event_at": "bucket/key"}
 REFUSED = Sent(EVENT, maps=True, answers=[503, 500])
 UNMAPPABLE = Sent(EVENT, maps=False, answers=[202])
 WITH_FILES = Sent(EVENT, maps=True, files=("a.csv", "b.csv"), unfit=("c.html",), answers=[202])
@@ -77,6 +80,7 @@ FILES = {"attached": {7: ["b.csv", "a.csv"]}, "noted": {7: ["Missing:\n- c.html:
         evidence(None, sent=REFUSED),
         evidence(CREATED, 7, outcomes=[TOLD, TOLD]),
         evidence(CREATED, 7, sent=WITH_FILES, **FILES),
+        evidence(LARGE, 7, objects={"bucket/key": zlib.compress(b"{}")}),
     ],
 )
 def test_a_promise_that_was_kept_is_no_violation(seen: Evidence) -> None:
@@ -103,6 +107,10 @@ def test_a_promise_that_was_kept_is_no_violation(seen: Evidence) -> None:
         evidence(UNMAPPED),
         evidence(UNMAPPED | {"event": b"[]"}, sent=UNMAPPABLE),
         evidence(UNMAPPED, 7, sent=UNMAPPABLE),
+        evidence(CREATED | {"event": b"[]"}, 7),
+        evidence({"state": "created", "ticket_id": 7}, 7),
+        evidence(LARGE, 7),
+        evidence(LARGE, 7, objects={"bucket/key": zlib.compress(b"[]")}),
         evidence(CREATED, 7, indexed={KEY}),
         evidence(CREATED, 7, outcomes=[]),
         evidence(CREATED, 7, outcomes=[TOLD, TOLD | {"type": "ticket.failed"}]),

@@ -32,8 +32,8 @@ from ticket_relay.zendesk.auth import SCOPE_WITH_FILES, Credentials
 from ticket_relay.zendesk.client import Zendesk
 from ticket_relay.zendesk.transport import Timeouts, Transport
 
-aws, counted, dynamodb_local = fixtures.aws, fixtures.counted, fixtures.dynamodb_local
-lambda_environment, table = fixtures.lambda_environment, fixtures.table
+aws, bucket, counted = fixtures.aws, fixtures.bucket, fixtures.counted
+dynamodb_local, lambda_environment, table = fixtures.dynamodb_local, fixtures.lambda_environment, fixtures.table
 
 
 @pytest.fixture

@@ -185,7 +185,7 @@ def test_the_layer_describes_every_service_that_the_functions_may_call(
     """
     roles = [resource["Properties"] for resource in stack.values() if resource["Type"] == "AWS::IAM::Role"]
     allowed = {
-        service for role in roles for service in re.findall(r'"([a-z]+):[A-Z]', json.dumps(role.get("Policies", [])))
+        service for role in roles for service in re.findall(r'"([a-z0-9]+):[A-Z]', json.dumps(role.get("Policies", [])))
     }
     described = {
         path.name for path in (built / "DependenciesLayer" / "python" / "botocore" / "data").iterdir() if path.is_dir()
@@ -193,7 +193,7 @@ def test_the_layer_describes_every_service_that_the_functions_may_call(
     assert described == allowed - {"logs", "sqs", "events"}
 
 
-@pytest.mark.parametrize("name", ["dynamodb", "lambda", "secretsmanager"])
+@pytest.mark.parametrize("name", ["dynamodb", "lambda", "s3", "secretsmanager"])
 def test_a_description_says_of_a_service_what_botocore_says(built: Path, name: str) -> None:
     """All but the documentation: the build drops it, and what the endpoints are of services that nobody calls."""
     data = str(built / "DependenciesLayer" / "python" / "botocore" / "data")

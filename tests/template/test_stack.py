@@ -38,7 +38,10 @@ def test_a_statement_allows_one_to_three_actions(stack: Stack) -> None:
 
 
 def test_no_statement_holds_a_star(stack: Stack) -> None:
-    assert [statement for _, statement in statements(stack) if "*" in json.dumps(statement)] == []
+    """But for the objects of the one bucket, whose names nobody knows before."""
+    objects = json.dumps({"Fn::Sub": "${EventBucket.Arn}/*"})
+    found = [json.dumps(statement).replace(objects, "") for _, statement in statements(stack)]
+    assert [statement for statement in found if "*" in statement] == []
 
 
 def test_policies_of_somebody_else_are_for_traces_and_for_codedeploy_alone(stack: Stack) -> None:

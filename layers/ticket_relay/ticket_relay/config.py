@@ -36,6 +36,8 @@ class Settings(BaseModel):
     """The webhooks of Zendesk's that call the relay, separated by blanks: what Zendesk dropped of them is counted."""
     metrics_by_partner: bool = False
     """Whether what becomes of events is counted for each partner as well."""
+    event_bucket: str | None = None
+    """Holds raw events that are too large for the table."""
     keep_events: bool = True
     """Whether the raw event outlives its ticket, in its row."""
 

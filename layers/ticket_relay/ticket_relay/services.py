@@ -13,6 +13,7 @@ from ticket_relay.rate_limits.pressure import Pace
 from ticket_relay.rate_limits.update_limits import UpdateLimits
 from ticket_relay.secrets_manager import Secrets
 from ticket_relay.storage.dynamodb import Table
+from ticket_relay.storage.events import Events
 from ticket_relay.storage.store import Store, count_and_log
 from ticket_relay.zendesk.auth import Credentials
 from ticket_relay.zendesk.client import Zendesk
@@ -35,6 +36,11 @@ class Services:
     update_limits: UpdateLimits
     now: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
+
+    @property
+    def events(self) -> Events:
+        """The raw events."""
+        return Events(self.table, self.settings.event_bucket)
 
     def signing_secrets(self, sender: str) -> Sequence[str]:
         """The secrets that may sign for a sender. Raises SecretsUnavailable."""

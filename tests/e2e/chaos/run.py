@@ -5,7 +5,7 @@ import contextlib
 import random
 import time
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any, Protocol
 
@@ -96,6 +96,7 @@ async def run(task: Task, upstream: str, progress: Progress, starting: asyncio.L
         outcomes = await _heard(world, TOLD_WITHIN)
         evidence = _evidence(sent, world, await world.items(), await world.index(), outcomes)
         tickets = _tickets(world)
+        evidence = replace(evidence, objects=await world.objects())
         late_calls = [
             Violation("gate", f"called although Zendesk asked callers to wait: {it}")
             for it in world.gate_watch.late_calls

@@ -19,6 +19,8 @@ UNMAPPABLE = 0.04
 """The share of events that no definition fits."""
 UNFIT = 0.2
 """The share of events with files of which one is not allowed."""
+LARGE = 0.05
+"""The share of events that no row can hold."""
 IMPATIENT = 0.1
 """The share of deliveries that are not tried again."""
 PATIENCE = 6
@@ -89,7 +91,8 @@ def _plan(partner: Partner, at: float, canary: str, dice: random.Random) -> _Pla
     maps = dice.random() >= UNMAPPABLE
     names = [f"{canary}-{number}.csv" for number in range(dice.choices((0, 1, 3), weights=(6, 3, 1))[0])]
     unfit = [f"{canary}.html"] if names and dice.random() < UNFIT else []
-    body = _body(partner.sample, canary, [*names, *unfit], maps=maps)
+    log = _log(canary, dice) if dice.random() < LARGE else ""
+    body = _body(partner.sample, canary, [*names, *unfit], maps=maps, log=log)
     return _Plan(
         sent=Sent(Event(partner.name, body, f"msg_{dice.randbytes(8).hex()}"), maps, tuple(names), tuple(unfit)),
         at=at,
@@ -98,7 +101,12 @@ def _plan(partner: Partner, at: float, canary: str, dice: random.Random) -> _Pla
     )
 
 
-def _body(sample: bytes, canary: str, files: list[str], *, maps: bool) -> bytes:
+def _log(canary: str, dice: random.Random) -> str:
+    """Up to 2 MB that no compression makes much less."""
+    return f"{canary} {dice.randbytes(dice.randrange(50_000, 1_000_000)).hex()}"
+
+
+def _body(sample: bytes, canary: str, files: list[str], *, maps: bool, log: str) -> bytes:
     event = json.loads(sample)
     event["incident"] |= {"title": f"It burns {canary}", "summary": f"Smoke {canary}", "service": canary}
     event["reporter"] = {"name": f"Marta {canary}", "email": f"{canary}@acme.example.com"}
@@ -110,6 +118,8 @@ def _body(sample: bytes, canary: str, files: list[str], *, maps: bool) -> bytes:
         }
         for name in files
     ]
+    if log:
+        event["log"] = log
     if not maps:
         del event["incident"]["title"]
     return json.dumps(event).encode()

@@ -9,7 +9,7 @@ import shutil
 import tempfile
 import time
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -98,6 +98,10 @@ class World:
     async def items(self) -> dict[str, Item]:
         """Everything in the table, by key."""
         return await asyncio.to_thread(lambda: {item["pk"]: item for item in _scanned(self.table)})
+
+    async def objects(self) -> dict[str, bytes]:
+        """Everything in the bucket of large events, by bucket and key."""
+        return await asyncio.to_thread(lambda: dict(_objects(self.stack.ready)))
 
     async def index(self) -> set[str]:
         """The keys in the index of what is due."""
@@ -189,6 +193,19 @@ def _table(upstream: str, ready: Mapping[str, Any]) -> Any:
         aws_secret_access_key=SECRET_KEY,
     )
     return dynamodb.Table(ready["table"])
+
+
+def _objects(ready: Mapping[str, Any]) -> Iterator[tuple[str, bytes]]:
+    s3 = boto3.resource(
+        "s3",
+        endpoint_url=ready["aws_url"],
+        region_name=ready["aws_region"],
+        aws_access_key_id=ACCESS_KEY,
+        aws_secret_access_key=SECRET_KEY,
+    )
+    for bucket in s3.buckets.all():
+        for found in bucket.objects.all():
+            yield f"{bucket.name}/{found.key}", found.get()["Body"].read()
 
 
 def _scanned(table: Any, **where: Any) -> list[Item]:

@@ -29,7 +29,7 @@ def run(*words):
 @pytest.fixture
 def answer(dynamo, monkeypatch):
     """What a command answers in JSON, all being well, about the table of whichever engine."""
-    monkeypatch.setattr(Where, "place", lambda _: Place(builders.TABLE, dynamo._client))
+    monkeypatch.setattr(Where, "place", lambda _: Place(builders.TABLE, dynamo._client, lambda: fixtures.client("s3")))
 
     def read(*words):
         result = run(*words, "--json")

@@ -65,7 +65,7 @@ def test_a_failed_event_becomes_what_the_definitions_of_today_make_of_it(
 ):
     keep()
     redefine("acme", **subject("Mapped again: ${event.incident.title}"))
-    redrive(services.store, fail(), services.now(), remap=True)
+    redrive(services.store, fail(), services.now(), remap=services.events)
     drive(services)
     assert [ticket["subject"][:12] for ticket in tickets()] == ["Mapped again"]
 
@@ -84,7 +84,7 @@ def test_a_ticket_that_is_there_after_all_is_found_and_not_made_again(
     deliver(services)
     fail()
     redefine("acme", **subject("Mapped again"))
-    redrive(services.store, stored(), services.now(), remap=True)
+    redrive(services.store, stored(), services.now(), remap=services.events)
     drive(services)
     assert (stored().state, len(tickets())) == (TicketState.CREATED, 1)
     assert tickets()[0]["subject"] != "Mapped again"
@@ -105,13 +105,13 @@ def test_an_event_that_is_not_to_be_kept_is_gone_with_its_request(services, deli
     services.gate.close(services.now() + 5)
     deliver(services, "evt_2")
     with pytest.raises(NotRedrivable, match="was not kept"):
-        redrive(services.store, fail("evt_2"), services.now(), remap=True)
+        redrive(services.store, fail("evt_2"), services.now(), remap=services.events)
 
 
 def test_an_event_that_no_longer_fits_is_unmapped_and_still_kept(services, keep, fail, redefine, drive, stored):
     keep()
     redefine("acme", **subject("${event.nothing}"))
-    redrive(services.store, fail(), services.now(), remap=True)
+    redrive(services.store, fail(), services.now(), remap=services.events)
     drive(services)
     assert (stored().state, stored().event) == (TicketState.UNMAPPED, body_of(acme_event()))
 
@@ -121,7 +121,7 @@ def test_an_event_of_a_split_delivery_is_mapped_with_the_whole_of_it(
     services, keep, fail, redefine, drive, zendesk, partner
 ):
     keep("dlv_1", content=FIRING, partner=partner)
-    redrive(services.store, fail(ONE, partner), services.now(), remap=True)
+    redrive(services.store, fail(ONE, partner), services.now(), remap=services.events)
     firing, resolved = loader.partner(partner).events
     changed = firing.model_copy(update={"ticket": firing.ticket | {"subject": "${delivery.id} ${item.status}"}})
     redefine(partner, events=(changed, resolved))
@@ -135,7 +135,7 @@ def test_an_event_of_a_split_delivery_is_mapped_with_the_whole_of_it(
 
 def test_an_event_that_a_split_delivery_no_longer_makes_is_unmapped(services, keep, fail, redefine, drive):
     keep("dlv_1", content=FIRING, partner="hooli")
-    redrive(services.store, fail(ONE, "hooli"), services.now(), remap=True)
+    redrive(services.store, fail(ONE, "hooli"), services.now(), remap=services.events)
     redefine("hooli", id="${item.fingerprint}")
     drive(services)
     row = services.store.get(ticket_pk("hooli", ONE))
@@ -151,7 +151,7 @@ def test_an_event_that_was_in_line_leaves_it_if_it_is_about_nothing_now(
     fail("two")
     alone = FIRED | {"when": "event.kind == 'noted'", "ticket": TICKET | {"subject": "${event.text}"}}
     define(FIRED, alone, correlate="${event['other']}")
-    redrive(services.store, services.store.get(ticket_pk("acme", "two")), services.now(), remap=True)
+    redrive(services.store, services.store.get(ticket_pk("acme", "two")), services.now(), remap=services.events)
     for _ in range(5):
         run_poller(services)
         clock.advance(10)
@@ -177,6 +177,6 @@ def test_an_update_that_was_refused_is_decided_on_what_the_event_asks_for_now(
     assert stored("two").state is TicketState.FAILED
     zendesk.account.faults.clear()
     define(FIRED, NOTED)
-    redrive(services.store, stored("two"), services.now(), remap=True)
+    redrive(services.store, stored("two"), services.now(), remap=services.events)
     minutes()
     assert things.comments() == ["one", "two"]

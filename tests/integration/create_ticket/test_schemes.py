@@ -199,7 +199,7 @@ def test_a_bomb_is_refused_though_it_is_signed(become, post):
     bomb = SENDERS["github"].request(body=gzip.compress(b" " * 2**24))
     assert post(bomb, content_encoding="gzip") == (
         413,
-        {"error": "body_too_large", "message": "The body has more than 256 KiB."},
+        {"error": "body_too_large", "message": "The body has more than 6144 KiB."},
     )
 
 

@@ -15,6 +15,7 @@ from ticket_relay.errors import MappingFailed
 from ticket_relay.rate_limits.permit import Deadline
 from ticket_relay.states import joining
 from ticket_relay.states import ticket as ticket_states
+from ticket_relay.storage.events import Kept
 from ticket_relay.storage.rows import TicketState
 from ticket_relay.webhooks.presets import PRESETS
 from ticket_relay.webhooks.signatures import sign
@@ -186,7 +187,7 @@ def test_each_event_of_a_delivery_is_asked_for_by_its_own_id(services, ask, cloc
 
 def test_what_the_mapping_says_stays_with_us(services, ask, clock):
     error = MappingFailed("mapping_failed", f"ticket.subject: object has no property {CANARY}.")
-    services.store.claim(ticket_states.unmapped("acme", "evt_1", body_of(acme_event()), error, clock()))
+    services.store.claim(ticket_states.unmapped("acme", "evt_1", Kept(event=body_of(acme_event())), error, clock()))
     _, body = ask()
     assert (body["state"], body["reason"]) == (TicketState.UNMAPPED, "not_mapped")
     assert CANARY not in json.dumps(body)

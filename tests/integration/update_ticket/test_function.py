@@ -11,6 +11,7 @@ from local.zendesk_simulator import Fault
 from local.zendesk_simulator.clock import stamp
 from tests.builders import CANARY, SECRETS, body_of, http_event, signed
 from tests.fakes import DOWN, Outage
+from ticket_relay.update_ticket.webhook import LARGEST_WEBHOOK
 from ticket_relay.webhooks.payload import MAX_BODY
 
 CONTEXT = SimpleNamespace(
@@ -104,6 +105,7 @@ def test_only_what_could_not_be_stored_is_answered_503_with_a_time_to_come_again
         (401, "malformed_header", None, {"x-zendesk-webhook-signature": "é"}),
         (401, "stale_timestamp", None, {"x-zendesk-webhook-signature-timestamp": stamp(0)}),
         (413, "body_too_large", b" " * (MAX_BODY + 1), {}),
+        (413, "body_too_large", {"log": "x" * LARGEST_WEBHOOK}, {}),
         (415, "unsupported_media_type", None, {"content-type": "text/plain"}),
         (400, "body_empty", b"", {}),
         (400, "body_not_utf8", b"\xff\xfe", {}),

@@ -27,7 +27,9 @@ def _nothing_preset(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def run(dynamo: Dynamo, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     """`relay` with these words, about the table of the tests, which it need not look for: that takes its time."""
-    monkeypatch.setattr(Where, "place", lambda _: Place(TABLE, fixtures.client("dynamodb")))
+    monkeypatch.setattr(
+        Where, "place", lambda _: Place(TABLE, fixtures.client("dynamodb"), lambda: fixtures.client("s3"))
+    )
     return lambda *words, typed=None: CliRunner(mix_stderr=False).invoke(main, words, input=typed)
 
 

@@ -12,6 +12,7 @@ from tests.builders import CANARY, NOW, ROOT, SECRETS, acme_event, body_of
 from tests.senders import SENDERS
 from ticket_relay.errors import MappingFailed
 from ticket_relay.states import ticket as ticket_states
+from ticket_relay.storage.events import Events, Kept
 from ticket_relay.storage.rows import DAY
 from ticket_relay.webhooks.payload import Request
 from ticket_relay.webhooks.presets import PRESETS
@@ -36,7 +37,9 @@ def put(store):
     """Rows of events; the later, the higher their number."""
 
     def put(event_id, now=NOW, partner="acme", **given):
-        row = ticket_states.claimed(partner, event_id, b"{}", now, closed_until=now, **({"event": BODY} | given))
+        row = ticket_states.claimed(
+            partner, event_id, b"{}", now, closed_until=now, kept=Kept(**({"event": BODY} | given))
+        )
         row = ticket_states.created(row, 7, now)
         assert store.claim(row) is None
         return row
@@ -94,7 +97,7 @@ def test_events_are_written_as_they_came_the_oldest_first(put, exported):
 def test_only_the_wanted_are_written(put, store, exported):
     put("evt_1")
     put("evt_2", NOW + 60)
-    store.claim(ticket_states.unmapped("acme", "evt_3", b"{}", MappingFailed("e", "No."), NOW))
+    store.claim(ticket_states.unmapped("acme", "evt_3", Kept(event=b"{}"), MappingFailed("e", "No."), NOW))
     put("evt_4", partner="hooli")
     assert [each["id"] for each in exported("--state", "unmapped")[0]] == ["evt_3"]
     assert [each["id"] for each in exported("--partner", "hooli")[0]] == ["evt_4"]
@@ -113,9 +116,9 @@ def test_an_event_that_was_not_kept_is_counted(put, exported):
     assert exported() == ([], {"not_kept": "1"})
 
 
-def test_a_delivery_of_several_events_is_written_once_under_its_own_id(put, store, exported):
+def test_a_delivery_of_several_events_is_written_once_under_its_own_id(put, table, exported):
     body = (ROOT / "events/hooli-alerts-firing.json").read_bytes()
-    kept = store.keep_delivery("hooli", "dlv_1", body, NOW)
+    kept = Events(table, None).keep_delivery("hooli", "dlv_1", body, NOW).delivery
     for event_id in ("one", "two"):
         put(event_id, partner="hooli", event=None, delivery=kept)
     lines, said = exported()

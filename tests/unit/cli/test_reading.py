@@ -8,6 +8,7 @@ from tests.builders import CANARY, NOW, ticket_row
 from ticket_relay.errors import MappingFailed
 from ticket_relay.states import ticket as ticket_states
 from ticket_relay.states import update as update_states
+from ticket_relay.storage.events import Kept
 from ticket_relay.storage.rows import TicketRow, TicketState, UpdateRow, Upload, update_pk
 
 REQUEST = json.dumps({"ticket": {"subject": CANARY}}).encode()
@@ -48,7 +49,9 @@ def an_update(now=NOW, invocation="inv_1"):
 
 
 def unmapped(event_id="evt_1", now=NOW):
-    return ticket_states.unmapped("acme", event_id, REQUEST, MappingFailed("no_title", "There is no title."), now)
+    return ticket_states.unmapped(
+        "acme", event_id, Kept(event=REQUEST), MappingFailed("no_title", "There is no title."), now
+    )
 
 
 def test_the_status_is_one_line_below_its_headings(run, moved):

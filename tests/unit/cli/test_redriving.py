@@ -9,6 +9,7 @@ from tests.fakes import THROTTLED, Outage
 from ticket_relay.errors import MappingFailed, StoreUnavailable
 from ticket_relay.states import ticket as ticket_states
 from ticket_relay.states import update as update_states
+from ticket_relay.storage.events import Kept
 from ticket_relay.storage.rows import TicketState, UpdateState, update_pk
 
 
@@ -25,7 +26,7 @@ def failed(store):
 @pytest.fixture
 def unmapped(store):
     def put(event_id):
-        row = ticket_states.unmapped("acme", event_id, b"{}", MappingFailed("code", "Sentence."), NOW)
+        row = ticket_states.unmapped("acme", event_id, Kept(event=b"{}"), MappingFailed("code", "Sentence."), NOW)
         assert store.claim(row) is None
         return row
 

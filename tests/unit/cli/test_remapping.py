@@ -5,6 +5,7 @@ import pytest
 from tests.builders import NOW, ROOT, acme_event, body_of
 from ticket_relay.create_ticket import mapping
 from ticket_relay.states import ticket as ticket_states
+from ticket_relay.storage.events import Events, Kept
 from ticket_relay.storage.rows import TicketState
 
 OLD = b'{"ticket": {"subject": "An older subject", "external_id": "acme:evt_1"}}'
@@ -16,7 +17,9 @@ def failed(store):
     """An event whose ticket failed, with a request that no definition makes any more."""
 
     def put(event_id="evt_1", partner="acme", **given):
-        row = ticket_states.claimed(partner, event_id, OLD, NOW, closed_until=NOW, **({"event": BODY} | given))
+        row = ticket_states.claimed(
+            partner, event_id, OLD, NOW, closed_until=NOW, kept=Kept(**({"event": BODY} | given))
+        )
         row = ticket_states.failed(row, "RecordInvalid", "Requester is suspended.", NOW)
         assert store.claim(row) is None
         return row
@@ -45,7 +48,7 @@ def test_in_json_both_requests_are_whole(answer, failed):
 
 def test_what_is_mapped_as_before_does_not_differ(run, store, monkeypatch):
     monkeypatch.setattr(mapping, "written", lambda *_: (OLD, None))
-    row = ticket_states.claimed("acme", "evt_1", OLD, NOW, closed_until=NOW, event=BODY)
+    row = ticket_states.claimed("acme", "evt_1", OLD, NOW, closed_until=NOW, kept=Kept(event=BODY))
     store.claim(ticket_states.failed(row, "e", "No.", NOW))
     assert "No request would differ." in run("redrive", "--remap", "--dry-run", "acme", "evt_1").stdout
 
@@ -71,8 +74,9 @@ def test_an_event_of_a_partner_that_is_gone_has_no_definition(answer, failed):
     assert (row["outcome"], row["reason"]) == ("unmapped", "No definition has the name of this partner.")
 
 
-def test_an_event_of_a_split_delivery_is_shown_alone(answer, store, failed):
-    kept = store.keep_delivery("hooli", "dlv_1", (ROOT / "events/hooli-alerts-firing.json").read_bytes(), NOW)
+def test_an_event_of_a_split_delivery_is_shown_alone(answer, table, failed):
+    body = (ROOT / "events/hooli-alerts-firing.json").read_bytes()
+    kept = Events(table, None).keep_delivery("hooli", "dlv_1", body, NOW).delivery
     failed("c07e4d51b6a8f912-2026-11-20T08:15:00.000Z-firing", "hooli", event=None, delivery=kept)
     failed("nobody", "hooli", event=None, delivery=kept)
     rows = answer("redrive", "--remap", "--dry-run", "--state", "failed")["rows"]
@@ -86,7 +90,7 @@ def test_what_is_no_event_is_refused(answer, dynamo, pk):
 
 
 def test_what_has_its_ticket_is_refused(answer, store):
-    row = ticket_states.claimed("acme", "evt_1", OLD, NOW, closed_until=NOW, event=BODY)
+    row = ticket_states.claimed("acme", "evt_1", OLD, NOW, closed_until=NOW, kept=Kept(event=BODY))
     store.claim(ticket_states.created(row, 7, NOW))
     (row,) = answer("redrive", "--remap", "--dry-run", "acme", "evt_1")["rows"]
     assert (row["outcome"], row["reason"][:19]) == ("refused", "The row is created:")

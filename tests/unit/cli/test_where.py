@@ -38,7 +38,7 @@ def breaking(dynamo, monkeypatch) -> Callable[[str], None]:
 
         place = Where(table=TABLE).place()
         place.client.meta.events.register("before-call.dynamodb", fail)
-        monkeypatch.setattr(Where, "place", lambda _: Place(TABLE, place.client))
+        monkeypatch.setattr(Where, "place", lambda _: Place(TABLE, place.client, place.s3))
 
     return set_up
 

@@ -18,6 +18,7 @@ from ticket_relay.states.ticket import (
     RESULT_WAIT,
     YOUNG_JOB,
 )
+from ticket_relay.storage.events import Kept
 from ticket_relay.storage.rows import DAY, TicketState
 from ticket_relay.zendesk.client import Submission
 from ticket_relay.zendesk.errors import Conflict, NotSent, OutcomeUnknown, Rejected, Throttled
@@ -239,7 +240,9 @@ def test_a_claim_at_a_closed_gate_waits_and_is_not_doubtful():
 
 
 def test_an_unmapped_event_is_kept_whole_for_a_year_with_its_reason():
-    row = ticket_states.unmapped("acme", "evt", b'{"a": 1}', MappingFailed("mapping_failed", "ticket: no."), NOW)
+    row = ticket_states.unmapped(
+        "acme", "evt", Kept(event=b'{"a": 1}'), MappingFailed("mapping_failed", "ticket: no."), NOW
+    )
     assert (row.state, row.event, row.error_code, row.error_sentence, row.due_at, row.expires_at) == (
         *(TicketState.UNMAPPED, b'{"a": 1}', "mapping_failed", "ticket: no.", None),
         NOW + 365 * DAY,

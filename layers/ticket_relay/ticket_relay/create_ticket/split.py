@@ -20,6 +20,7 @@ from ticket_relay.definitions.models import PartnerDefinition
 from ticket_relay.errors import MappingFailed
 from ticket_relay.rate_limits.permit import Deadline
 from ticket_relay.services import Services
+from ticket_relay.storage.events import NOWHERE, Kept
 from ticket_relay.storage.rows import TicketRow
 from ticket_relay.webhooks.signatures import Delivery
 
@@ -71,11 +72,11 @@ def take_again(
 
 def _kept(
     services: Services, definition: PartnerDefinition, events: Sequence[Event], delivery: Delivery, body: bytes
-) -> str | None:
-    """The key of the delivery, which is kept once for all its events: they are mapped again with the whole of it."""
+) -> Kept:
+    """Where the delivery is, which is kept once for all its events: they are mapped again with the whole of it."""
     if not (events and services.settings.keep_events):
-        return None
-    return services.store.keep_delivery(definition.partner, delivery.id, body, services.now())
+        return NOWHERE
+    return services.events.keep_delivery(definition.partner, delivery.id, body, services.now())
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +89,10 @@ class _Made:
 
 
 def _made(
-    definition: PartnerDefinition, events: Sequence[Event], kept: str | None
+    definition: PartnerDefinition, events: Sequence[Event], kept: Kept
 ) -> tuple[list[_Made], list[MappingFailed]]:
-    """The events that the definition fits, in their order, and what is wrong with the others. `kept` is the key of
-    their delivery, if that is kept.
+    """The events that the definition fits, in their order, and what is wrong with the others. `kept` tells where
+    their delivery is.
     """
     until = time.monotonic() + MAX_SECONDS
     made, failures = [], []
@@ -101,7 +102,7 @@ def _made(
                 raise mapping.too_slow()
             mapped = mapping.map_event(definition, event)
             # Events that are the same may look different in two deliveries, so no digest tells them apart.
-            make = maker(definition.partner, mapped, delivery=kept) if mapped else None
+            make = maker(definition.partner, mapped, kept, None) if mapped else None
             made.append(_Made(event.id, mapped, make))
         except MappingFailed as error:
             failures.append(MappingFailed(error.code, f"item {number}: {error.sentence}"))

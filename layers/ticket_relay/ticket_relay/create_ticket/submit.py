@@ -18,6 +18,7 @@ from ticket_relay.services import Services
 from ticket_relay.states import ticket as ticket_states
 from ticket_relay.states.backoff import LEASE_TOGETHER, jitter
 from ticket_relay.states.waiting import deferred
+from ticket_relay.storage.events import NOWHERE, UNMAPPED
 from ticket_relay.storage.rows import TicketRow, TicketState, correlation_pk
 from ticket_relay.webhooks import payload
 from ticket_relay.webhooks.signatures import Delivery
@@ -193,9 +194,9 @@ def _unknown(error: ZendeskError) -> ZendeskError:
 
 def _map(services: Services, row: TicketRow) -> TicketRow:
     """Map a redriven event with today's definitions: it is due at once, not wanted, or unmapped again."""
+    id, body = services.events.delivered(row) or (row.event_id, b"")
     try:
         definition = loader.partner(row.partner)
-        id, body = services.store.delivered(row) or (row.event_id, b"")
         event, delivery = payload.parse(body), Delivery(id, row.created_at, None)
         if definition.split is not None and row.delivery is None:
             from ticket_relay.create_ticket import split  # noqa: PLC0415 - most partners split nothing
@@ -207,7 +208,9 @@ def _map(services: Services, row: TicketRow) -> TicketRow:
             return services.store.move(row, ticket_states.ignored(row, services.now()))
         request, changes = mapping.written(mapped, row.external_id)
     except (UnknownPartner, PayloadRefused, MappingFailed) as error:
-        return services.store.move(row, ticket_states.still_unmapped(row, error, services.now()))
+        # It waits for a person now, which may take longer than its event is kept for a row that is over.
+        kept = services.events.keep(row.partner, body, folder=UNMAPPED) if row.event_at is not None else NOWHERE
+        return services.store.move(row, ticket_states.still_unmapped(row, error, services.now(), kept))
     known = row
     if mapped.correlate is not None and mapped.joining is not None:
         known = ticket_states.about(row, correlation_pk(row.partner, mapped.correlate), mapped.joining, changes)

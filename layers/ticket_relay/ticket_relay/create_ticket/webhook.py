@@ -20,6 +20,7 @@ from ticket_relay.rate_limits.headers import CREATE
 from ticket_relay.rate_limits.permit import Deadline
 from ticket_relay.services import Services
 from ticket_relay.states import ticket as ticket_states
+from ticket_relay.storage.events import NOWHERE, UNMAPPED, Kept
 from ticket_relay.storage.rows import TicketRow, TicketState, body_digest, correlation_pk, external_id, ticket_pk
 from ticket_relay.storage.store import left_to_poller
 from ticket_relay.webhooks.authenticate import authenticate
@@ -93,25 +94,15 @@ def receive(services: Services, partner: str, headers: Mapping[str, str], body: 
         if mapped is None:
             observability.ignored(partner, by_partner=services.settings.metrics_by_partner)
             return Receipt("ignored", delivery.id)
-        event_to_keep = request.text if services.settings.keep_events else None
-        make = maker(partner, mapped, digest=body_digest(request.text), event=event_to_keep)
+        kept = services.events.keep(partner, request.text) if services.settings.keep_events else NOWHERE
+        make = maker(partner, mapped, kept, body_digest(request.text))
     except MappingFailed as error:
         return keep_unmapped(services, partner, delivery.id, request.text, error)
     return take(services, mapped, make, by)
 
 
-def maker(
-    partner: str,
-    mapped: Mapped,
-    *,
-    digest: bytes | None = None,
-    event: bytes | None = None,
-    delivery: str | None = None,
-) -> Make:
-    """Makes the row of an event: with the raw event, or the key of its delivery, if that is kept.
-
-    Raises MappingFailed if it would be too large.
-    """
+def maker(partner: str, mapped: Mapped, kept: Kept, digest: bytes | None) -> Make:
+    """Makes the row of an event, whose raw event is `kept`. Raises MappingFailed if it would be too large."""
     request, changes = mapping.written(mapped, external_id(partner, mapped.event_id))
 
     def make(now: float, closed_until: float | None) -> TicketRow:
@@ -122,9 +113,8 @@ def maker(
             now,
             closed_until=closed_until,
             digest=digest,
-            event=event,
+            kept=kept,
             files=mapped.files,
-            delivery=delivery,
         )
         if mapped.correlate is None or mapped.joining is None:
             return row
@@ -154,7 +144,8 @@ def take(services: Services, mapped: Mapped, make: Make, by: Deadline) -> Receip
 
 def keep_unmapped(services: Services, partner: str, id: str, body: bytes, error: MappingFailed) -> Receipt:
     """Claim the row of an authentic event that a person must look at."""
-    row = ticket_states.unmapped(partner, id, body, error, services.now(), keep=services.settings.keep_events)
+    kept, keep = services.events.keep(partner, body, folder=UNMAPPED), services.settings.keep_events
+    row = ticket_states.unmapped(partner, id, kept, error, services.now(), digest=body_digest(body), keep=keep)
     return receipt(claim(services, row) or row)
 
 

@@ -11,6 +11,7 @@ Whatever happens, a row is either over, or has a time at which it is due. The wh
 from ticket_relay.errors import MappingFailed, RelayError
 from ticket_relay.states.backoff import LEASE, TOGETHER_PAUSE, YOUNG_JOB, growing, jitter, poll_pause
 from ticket_relay.states.waiting import still_waiting
+from ticket_relay.storage.events import NOWHERE, Kept
 from ticket_relay.storage.rows import (
     DAY,
     UNFINISHED_RETENTION,
@@ -18,7 +19,6 @@ from ticket_relay.storage.rows import (
     Step,
     TicketRow,
     TicketState,
-    body_digest,
     ticket_pk,
 )
 from ticket_relay.zendesk.client import Submission
@@ -53,12 +53,11 @@ def claimed(
     *,
     closed_until: float | None,
     digest: bytes | None = None,
-    event: bytes | None = None,
-    delivery: str | None = None,
+    kept: Kept = NOWHERE,
     files: int = 0,
 ) -> TicketRow:
     """A new request: leased to the worker that wins the claim, or waiting where the gate is closed, or for its files to
-    be uploaded. `event` is the raw event, or `delivery` the key of the one that it came in, if that is kept.
+    be uploaded. `kept` tells where its raw event is, if that is kept.
     """
     if files:
         closed_until = closed_until or now
@@ -69,9 +68,8 @@ def claimed(
         event_id=event_id,
         request=request,
         files=files,
-        event=event,
-        keeps_event=event is not None,
-        delivery=delivery,
+        **kept.attributes,
+        keeps_event=kept != NOWHERE,
         body_digest=digest,
         due_at=closed_until or now + LEASE,
         leased_at=None if closed_until else now,
@@ -88,7 +86,14 @@ def about(row: TicketRow, correlation: str, joining: Joining, changes: bytes | N
 
 
 def unmapped(
-    partner: str, event_id: str, event: bytes, error: MappingFailed, now: float, *, keep: bool = False
+    partner: str,
+    event_id: str,
+    kept: Kept,
+    error: MappingFailed,
+    now: float,
+    *,
+    digest: bytes | None = None,
+    keep: bool = False,
 ) -> TicketRow:
     """Authentic, but the definition does not fit: kept whole until a person fixes it and redrives, or even after it."""
     return TicketRow(
@@ -96,9 +101,9 @@ def unmapped(
         state=TicketState.UNMAPPED,
         partner=partner,
         event_id=event_id,
-        event=event,
+        **kept.attributes,
         keeps_event=keep,
-        body_digest=body_digest(event),
+        body_digest=digest,
         error_code=error.code,
         error_sentence=error.sentence,
         created_at=now,
@@ -151,12 +156,19 @@ def redriven(row: TicketRow, now: float, *, remap: bool = False) -> TicketRow:
 
 def mapped(row: TicketRow, request: bytes | None, files: int, now: float) -> TicketRow:
     """Redriven from unmapped, and now understood: due at once."""
-    event = row.event if row.keeps_event else None
-    return row.moved(now, request=request, files=files, uploads=(), event=event, due_at=now)
+    now_known = {"request": request, "changes": row.changes, "files": files, "uploads": ()}
+    return row.moved(now, **row.if_over | now_known, due_at=now)
 
 
-def still_unmapped(row: TicketRow, error: RelayError, now: float) -> TicketRow:
-    return row.moved(now, state=TicketState.UNMAPPED, error_code=error.code, error_sentence=error.sentence)
+def still_unmapped(row: TicketRow, error: RelayError, now: float, kept: Kept = NOWHERE) -> TicketRow:
+    """`kept` tells where its event is now, if it is elsewhere."""
+    return row.moved(
+        now,
+        event_at=kept.event_at or row.event_at,
+        state=TicketState.UNMAPPED,
+        error_code=error.code,
+        error_sentence=error.sentence,
+    )
 
 
 def ignored(row: TicketRow, now: float, reason: str | None = None) -> TicketRow:

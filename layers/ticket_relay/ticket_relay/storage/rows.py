@@ -242,6 +242,8 @@ class TicketRow(Row):
     """The raw event: until it is mapped, or for good."""
     keeps_event: bool = False
     """Whether the event outlives what it became, so that it can be mapped again, or sent to another stack."""
+    event_at: str | None = None
+    """The bucket and the key where the raw event is, if it is too large for the row."""
     delivery: str | None = None
     """The key of the item that keeps the delivery of several events in which it came."""
     body_digest: bytes | None = None
@@ -278,7 +280,7 @@ class TicketRow(Row):
         """The changes that drop what a customer wrote, which has done its work; none if the event is kept, which is
         stored by what it became.
         """
-        return {} if self.keeps_event else {"event": None, "request": None, "changes": None}
+        return {} if self.keeps_event else {"event": None, "event_at": None, "request": None, "changes": None}
 
     @property
     def external_id(self) -> str:

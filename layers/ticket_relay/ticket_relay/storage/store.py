@@ -18,7 +18,6 @@ from ticket_relay.storage.outcomes import outcome
 from ticket_relay.storage.packing import packed, unpacked
 from ticket_relay.storage.rows import (
     DAY,
-    DELIVERY_RETENTION,
     PAYLOAD,
     RETENTION,
     UNFINISHED_RETENTION,
@@ -26,7 +25,6 @@ from ticket_relay.storage.rows import (
     TicketRow,
     UpdateRow,
     Work,
-    delivery_pk,
 )
 
 SHARDS = range(2)
@@ -156,21 +154,6 @@ class Store:
                 )
         except ConditionFailed:
             raise StaleRow(f"The row left {old.state} version {old.version} since it was read.") from None
-
-    def keep_delivery(self, partner: str, id: str, body: bytes, now: float) -> str:
-        """Keep a delivery whose events have rows of their own; the key of its item."""
-        pk = delivery_pk(partner, body)
-        item = {"pk": pk, "id": id, "event": zlib.compress(body), "expires_at": int(now + DELIVERY_RETENTION)}
-        with suppress(ConditionFailed):
-            self._table.put(item, only_if="attribute_not_exists(pk)")
-        return pk
-
-    def delivered(self, row: TicketRow) -> tuple[str, bytes] | None:
-        """The id and the body of the delivery that brought an event; None if it was not kept, or is gone."""
-        if row.event is not None:
-            return row.event_id, row.event
-        item = self._table.get(row.delivery) if row.delivery is not None else None
-        return (item["id"], zlib.decompress(item["event"])) if item else None
 
     def first_sight(self, replay_key: str, pk: str, now: float, *, until: float) -> str:
         """Remember that this signed content came for this row; the row that it came for first, which may be another.

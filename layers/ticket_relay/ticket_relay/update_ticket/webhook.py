@@ -23,10 +23,12 @@ from ticket_relay.update_ticket.fresh_read import TicketReader
 from ticket_relay.update_ticket.plan import Waiting
 from ticket_relay.update_ticket.request import checked, read_request
 from ticket_relay.webhooks.authenticate import authenticate
-from ticket_relay.webhooks.payload import Request
+from ticket_relay.webhooks.payload import Request, check_size
 from ticket_relay.webhooks.presets import PRESETS
 
 SENDER = "zendesk"
+LARGEST_WEBHOOK = 256 * 1024
+"""Bytes: its row holds it. What a trigger sends is a few hundred."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,7 @@ def receive(services: Services, headers: Mapping[str, str], body: bytes, by: Dea
     incoming = Request(headers, body)
     secrets = partial(services.signing_secrets, SENDER)
     delivery, event = authenticate(PRESETS[SENDER], incoming, secrets, services.now())
+    check_size(incoming.text, LARGEST_WEBHOOK)
     request = checked(read_request(event), event)
     if request.actor_id is not None and request.actor_id == own_user.known(services):
         observability.count("UpdateOwnActor")
