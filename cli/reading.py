@@ -113,12 +113,15 @@ class Wanted:
 
 
 def get(place: Place, pk: str, *, payload: bool = False) -> Record | None:
-    """One row, with its payload as text if `payload` is set. One GetItem."""
-    names = ["pk", "state", *FIELDS[_kind(pk)], *((*PAYLOAD, BY_REQUEST) if payload else ())]
+    """One row, with its payload as text if `payload` is set. One GetItem, and one of a large event."""
+    names = ["pk", "state", *FIELDS[_kind(pk)], *((*PAYLOAD, BY_REQUEST, "event_at") if payload else ())]
     item = _item(place, pk, names)
     if item is None:
         return None
-    return _record(item) | (_payload(item) if payload else {})
+    record = _record(item) | (_payload(item) if payload else {})
+    if payload and (at := item.get("event_at")) and (event := place.events.read(at)):
+        record["event"] = event.decode(errors="replace")
+    return record
 
 
 def oldest(place: Place, wanted: Wanted) -> tuple[list[Record], int]:

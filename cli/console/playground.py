@@ -84,13 +84,13 @@ def _samples(path: Path, config: Config) -> tuple[str, str]:
 
 
 def _stored(parts: Parts, key: str) -> str:
-    """The event that a row holds; only one that is not mapped has it."""
+    """The event of a row, if it is kept."""
     if not key.startswith("ticket#"):
         abort(404, "There is no such event.")
     with told():
         record = reading.get(parts.place, key, payload=True)
     if record is None or not record["event"]:
-        abort(404, "The row does not hold its event any more: it is kept until it is mapped.")
+        abort(404, "The event is not kept, or not any more.")
     return pretty(record["event"])
 
 

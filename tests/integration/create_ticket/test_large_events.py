@@ -8,9 +8,11 @@ from dataclasses import replace
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
+from cli import reading
 from cli.redrive import NotRedrivable, redrive
+from cli.where import Place
 from tests import fixtures
-from tests.builders import BUCKET, ROOT, acme_event, body_of
+from tests.builders import BUCKET, ROOT, TABLE, acme_event, body_of
 from ticket_relay.definitions import loader
 from ticket_relay.errors import StoreUnavailable
 from ticket_relay.states import ticket as ticket_states
@@ -125,6 +127,13 @@ def test_an_unmapped_event_waits_in_the_bucket_until_a_definition_fits(
     redefine("acme", ticket=ticket)
     drive(services)
     assert (stored().state, len(tickets())) == (TicketState.CREATED, 1)
+
+
+def test_an_operator_reads_it_with_its_row(services, deliver, dynamo):
+    content = large()
+    deliver(services, content=content)
+    place = Place(TABLE, dynamo._client, lambda: fixtures.client("s3"))
+    assert reading.get(place, ticket_pk("acme", "evt_1"), payload=True)["event"] == body_of(content).decode()
 
 
 def test_an_event_that_fits_no_more_is_moved_to_where_it_can_wait(

@@ -96,7 +96,8 @@ def test_an_alert_alone_joins_its_ticket_before_the_answer(post, services, drive
     assert post(RESOLVED, "dlv_2") == (202, {"state": "split", "id": "dlv_2", "events": [event]})
     assert zendesk.account.tickets.get(ticket["id"])["status"] == "solved"
     (row,) = rows(f"{ONE}-resolved")
-    assert (row.joined_to, row.changes) == (f"ticket#hooli#{ONE}-firing", None)
+    assert row.joined_to == f"ticket#hooli#{ONE}-firing"
+    assert services.events.delivered(row) == ("dlv_2", body_of(RESOLVED))
 
 
 @pytest.mark.parametrize("fault", [{"kind": "status", "status": 500}, {"kind": "drop", "effect": "before"}])

@@ -64,7 +64,7 @@ def test_no_move_loses_a_kept_event():
         ticket_states.new_attempt(submitted, "job_killed", "The job was killed.", NOW),
         ticket_states.failed(submitted, "RecordInvalid", "Requester is suspended.", NOW),
         ticket_states.ignored(row, NOW),
-        ticket_states.mapped(row, b"{}", NOW),
+        ticket_states.mapped(row, b"{}", 0, NOW),
         ticket_states.split(row, NOW),
     ):
         assert _row(stored(moved)).event == EVENT, moved.state

@@ -84,10 +84,11 @@ class Events:
             id, packed, at = item["id"], item.get("event"), item.get("event_at")
             event = zlib.decompress(packed) if packed else None
         if event is None and at is not None:
-            event = self._read(at)
+            event = self.read(at)
         return None if event is None else (id, event)
 
-    def _read(self, at: str) -> bytes | None:
+    def read(self, at: str) -> bytes | None:
+        """The event at this place of the bucket (`event_at`); None if it is gone."""
         bucket, _, key = at.partition("/")
         try:
             return zlib.decompress(self._s3().get_object(Bucket=bucket, Key=key)["Body"].read())

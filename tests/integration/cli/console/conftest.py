@@ -36,7 +36,7 @@ def _findings(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def parts(dynamo: Dynamo) -> Iterator[Parts]:
     """Its watch has no thread, unless a test starts it: `load` reads the table."""
-    place = Place(builders.TABLE, fixtures.client("dynamodb"))
+    place = Place(builders.TABLE, fixtures.client("dynamodb"), lambda: fixtures.client("s3"))
     board = Board()
     parts = Parts(
         name="tests",

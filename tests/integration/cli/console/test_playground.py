@@ -1,5 +1,7 @@
 """The view in which a definition is tried. Nothing of it is kept."""
 
+import dataclasses
+
 import pytest
 
 from layers.config.compile import FOLDER
@@ -37,7 +39,8 @@ def test_an_unmapped_event_comes_with_the_definition_of_its_partner(page, servic
 
 
 def test_an_event_that_is_not_kept_any_more_is_not_found(client, services, deliver):
-    deliver(services)
+    settings = services.settings.model_copy(update={"keep_events": False})
+    deliver(dataclasses.replace(services, settings=settings))
     for key in ("ticket#acme#evt_1", "ticket#acme#nothing", "update#1#x"):
         answer = client.get(f"/{TOKEN}/playground", query_string={"key": key}, base_url=f"http://{HOST}")
         assert answer.status_code == 404

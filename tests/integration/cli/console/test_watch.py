@@ -201,6 +201,6 @@ def test_a_stream_that_was_not_read_for_too_long_is_not_guessed_at(streamed):
 @both_engines
 def test_the_table_is_read_alike_on_both_engines(parts, services, deliver, dynamo):
     deliver(services, content={})
-    parts.watch._place = type(parts.place)(builders.TABLE, dynamo._client)
+    parts.watch._place = type(parts.place)(builders.TABLE, dynamo._client, parts.place.s3)
     parts.watch.load()
     assert shown(parts) == {"evt_1": "unmapped"}
