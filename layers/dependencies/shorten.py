@@ -26,10 +26,13 @@ def main(data: Path, services: list[str]) -> None:
 
 
 def without_documentation(node: Any) -> Any:
-    """A copy without the texts. A member of that name would be an object, and stays."""
+    """A copy without the texts. A member of that name would be an object, and stays.
+
+    botocore reads the texts of `clientContextParams` (those of S3), and fails without them.
+    """
     if isinstance(node, dict):
         return {
-            name: without_documentation(value)
+            name: value if name == "clientContextParams" else without_documentation(value)
             for name, value in node.items()
             if not (name == "documentation" and isinstance(value, str))
         }

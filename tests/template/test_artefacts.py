@@ -12,8 +12,10 @@ from pathlib import Path
 from types import CodeType
 from typing import Any
 
+import botocore.session
 import pytest
 from botocore.loaders import Loader
+from botocore.stub import Stubber
 
 from layers.dependencies.shorten import without_documentation
 from local.artefacts import ROOT
@@ -205,6 +207,28 @@ def test_a_description_says_of_a_service_what_botocore_says(built: Path, name: s
     for said, partition in pairs:
         assert said["services"].get(name) == partition["services"].get(name)
         assert said | {"services": None} == partition | {"services": None}
+
+
+@pytest.mark.parametrize(
+    ("name", "operation", "parameters"),
+    [
+        ("dynamodb", "get_item", {"TableName": "table", "Key": {"pk": {"S": "key"}}}),
+        ("lambda", "invoke", {"FunctionName": "function"}),
+        ("s3", "put_object", {"Bucket": "bucket", "Key": "key"}),
+        ("secretsmanager", "get_secret_value", {"SecretId": "secret"}),
+    ],
+)
+def test_a_client_made_of_the_layers_descriptions_can_call(
+    built: Path, name: str, operation: str, parameters: dict[str, Any]
+) -> None:
+    data = str(built / "DependenciesLayer" / "python" / "botocore" / "data")
+    session = botocore.session.get_session()
+    session.register_component("data_loader", Loader([data], include_default_search_paths=False))
+    client = session.create_client(name, "eu-west-1", aws_access_key_id="none", aws_secret_access_key="none")
+    with Stubber(client) as stubbed:
+        stubbed.add_response(operation, {}, parameters)
+        getattr(client, operation)(**parameters)
+        stubbed.assert_no_pending_responses()
 
 
 def test_no_artefact_names_the_machine_that_built_it(built: Path) -> None:
