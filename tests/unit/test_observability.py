@@ -1,4 +1,7 @@
 import json
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -47,6 +50,21 @@ def test_an_ignored_event_is_counted_by_partner_only_on_demand(capsys, counted):
     (metric,) = lines(capsys)
     assert (metric["EventIgnored"], metric["partner"]) == ([1.0], "acme")
     assert counted("EventIgnored") == 2
+
+
+def test_several_threads_count_one_after_the_other(monkeypatch):
+    """Powertools writes a name out with its hundredth value, and begins it anew: not for two at a time."""
+    inside, met = threading.Lock(), []
+
+    def add_metric(**metric):
+        met.append(not inside.acquire(blocking=False))
+        time.sleep(0.001)  # Others would come in here.
+        inside.release()
+
+    monkeypatch.setattr(observability.metrics(), "add_metric", add_metric)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(observability.count, ["TicketCreated"] * 40))
+    assert met == [False] * 40
 
 
 def test_an_outcome_is_one_metric_whichever_function_counts_it(capsys):

@@ -3,11 +3,15 @@
 import traceback
 from collections.abc import Callable
 from functools import cache, wraps
+from threading import Lock
 
 from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.metrics import Metrics, MetricUnit, single_metric
 
 from ticket_relay import __version__
+
+_COUNTING = Lock()
+"""Powertools' metrics are not made for several threads: the hundredth value of a name writes them all out."""
 
 
 @cache
@@ -28,15 +32,16 @@ def count(outcome: str, number: int = 1, **dimensions: str) -> None:
     chooses.
     """
     if not dimensions:
-        metrics().add_metric(name=outcome, unit=MetricUnit.Count, value=number)
+        measure(outcome, MetricUnit.Count, number)
         return
-    with single_metric(name=outcome, unit=MetricUnit.Count, value=number) as metric:
+    with _COUNTING, single_metric(name=outcome, unit=MetricUnit.Count, value=number) as metric:
         for name, value in dimensions.items():
             metric.add_dimension(name=name, value=value)
 
 
 def measure(name: str, unit: MetricUnit, value: float) -> None:
-    metrics().add_metric(name=name, unit=unit, value=value)
+    with _COUNTING:
+        metrics().add_metric(name=name, unit=unit, value=value)
 
 
 def refused(code: str) -> None:

@@ -1,6 +1,7 @@
 """The poller over a scripted Zendesk: every order of accidents ends with one ticket for each event."""
 
 import contextlib
+import threading
 
 import pytest
 from hypothesis import given
@@ -238,6 +239,52 @@ def test_a_backlog_that_met_a_429_goes_together_again():
     zendesk.before.append(("create_tickets", Throttled(429, 5)))
     run(services)
     assert zendesk.calls == ["create_tickets: Throttled", "create_tickets", "job_statuses"]
+
+
+def test_the_batches_of_a_backlog_are_sent_at_the_same_time(monkeypatch):
+    zendesk = FakeZendesk()
+    services = made_services(zendesk, Clock())
+    a_backlog(services, 100 * send_due.REQUESTS_AT_ONCE)
+    all_under_way, create_tickets = threading.Barrier(send_due.REQUESTS_AT_ONCE, timeout=10), zendesk.create_tickets
+
+    def waits_for_the_others(requests, permit):
+        all_under_way.wait()
+        return create_tickets(requests, permit)
+
+    monkeypatch.setattr(zendesk, "create_tickets", waits_for_the_others)
+    run(services)
+    assert zendesk.calls.count("create_tickets") == send_due.REQUESTS_AT_ONCE
+    assert states(services) == {TicketState.CREATED}
+    assert len(zendesk.tickets) == 100 * send_due.REQUESTS_AT_ONCE
+
+
+@pytest.mark.parametrize("room", [0, 1, 2])
+def test_no_more_batches_are_begun_than_there_is_room_for(monkeypatch, room):
+    monkeypatch.setattr(send_due, "MOST_BATCHES", room)
+    zendesk = FakeZendesk()
+    services = made_services(zendesk, Clock())
+    a_backlog(services, 300)
+    this = poll_run.Run(services, lambda: 50)
+    send_due.Sender(this).send_due(this.look())
+    assert zendesk.calls == ["create_tickets"] * room
+    assert len(this.batches) == room
+
+
+def test_a_bug_in_one_batch_does_not_stop_those_beside_it(monkeypatch):
+    zendesk = FakeZendesk()
+    services = made_services(zendesk, Clock())
+    a_backlog(services, 200)
+    create_tickets, first = zendesk.create_tickets, threading.Lock()
+
+    def breaks_once(requests, permit):
+        if first.acquire(blocking=False):
+            raise RuntimeError("a bug")
+        return create_tickets(requests, permit)
+
+    monkeypatch.setattr(zendesk, "create_tickets", breaks_once)
+    with pytest.raises(poller.Unfinished, match="100 rows"):
+        run(services)
+    assert len(zendesk.tickets) == 100
 
 
 def test_whoever_was_moved_meanwhile_is_left_out_of_the_job():

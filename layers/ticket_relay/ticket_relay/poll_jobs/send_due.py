@@ -2,10 +2,12 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import batched, takewhile
+from concurrent.futures import ThreadPoolExecutor
+from itertools import batched, islice, takewhile
 
 from ticket_relay.create_ticket import correlated, submit
 from ticket_relay.create_ticket.candidate_jobs import CandidateJobs
+from ticket_relay.errors import RelayError
 from ticket_relay.poll_jobs.poll_run import CALL_TIME, Run, is_due
 from ticket_relay.rate_limits.permit import Deadline
 from ticket_relay.states import ticket as ticket_states
@@ -26,6 +28,8 @@ WRITING = 4.0
 """Seconds of a run that are left to write down what became of it."""
 MOST_BATCHES = 27
 """Jobs of many tickets at a time: Zendesk takes 30 ("Job limit"), and others may queue some."""
+REQUESTS_AT_ONCE = 3
+"""Batches sent at the same time, as many as one look finds rows for: each waits for Zendesk most of the time."""
 
 
 class Sender:
@@ -46,7 +50,7 @@ class Sender:
         until = now + TURN
         events = [row for row in rows if isinstance(row, TicketRow) and is_due(row, now) and not _lacks_files(row, now)]
         updates = self._by_ticket(row for row in rows if isinstance(row, UpdateRow))
-        had_room = self._may_send_many()
+        had_room = self._room() > 0
         gone = self._create_together(events) | self._update_together(updates)
         # A backlog that finds no room is not to be looked at again and again.
         acted = had_room and bool(gone)
@@ -106,8 +110,9 @@ class Sender:
         }
         return {ticket_id: of_ticket for ticket_id, of_ticket in due.items() if of_ticket}
 
-    def _may_send_many(self) -> bool:
-        return self._run.has_time_for_many and len(self._run.batches) < MOST_BATCHES
+    def _room(self) -> int:
+        """How many more jobs of many tickets may be begun."""
+        return max(MOST_BATCHES - len(self._run.batches), 0) if self._run.has_time_for_many else 0
 
     def _create_together(self, rows: Sequence[TicketRow]) -> set[str]:
         """Send a backlog of events in batches; the keys of its rows. What finds no room waits: one by one it would take
@@ -117,12 +122,22 @@ class Sender:
         backlog = [row for row in rows if ticket_states.may_go_together(row, now)]
         if len(backlog) < BACKLOG:
             return set()
-        for some in submit.batches(backlog):
-            if self._may_send_many():
-                with self._run.guarded(*some):
-                    by = Deadline.after(CALL_TIME)
-                    self._run.wait_for(submit.send_together(self._run.services, some, by, self._run.failed))
+        with ThreadPoolExecutor(REQUESTS_AT_ONCE) as pool:
+            going = [(some, pool.submit(self._sent, some)) for some in islice(submit.batches(backlog), self._room())]
+        for some, sending in going:
+            with self._run.guarded(*some):
+                sent, left_out = sending.result()
+                self._run.wait_for(sent)
+                for row, error in left_out:
+                    self._run.failed(row, error)
         return {row.pk for row in backlog}
+
+    def _sent(self, rows: Sequence[TicketRow]) -> tuple[list[TicketRow], list[tuple[TicketRow, RelayError]]]:
+        """The rows that Zendesk took on, and those that were left out. The run itself is left to its own thread."""
+        left_out: list[tuple[TicketRow, RelayError]] = []
+        by = Deadline.after(CALL_TIME)
+        sent = submit.send_together(self._run.services, rows, by, lambda row, error: left_out.append((row, error)))
+        return sent, left_out
 
     def _update_together(self, tickets: Mapping[int, list[UpdateRow]]) -> set[str]:
         """Send the updates of many tickets in one job; the keys of the rows that went, or wait for room."""
@@ -132,7 +147,7 @@ class Sender:
         for some in batched(tickets.items(), TICKETS_AT_ONCE, strict=False):
             together = dict(some)
             rows = [row for of_ticket in together.values() for row in of_ticket]
-            if not self._may_send_many():
+            if not self._room():
                 gone |= {row.pk for row in rows}
             else:
                 with self._run.guarded(*rows):

@@ -24,13 +24,15 @@ INVALID = frozenset({"ValidationException", "ItemCollectionSizeLimitExceededExce
 DUE_INDEX = "due"
 BATCH_GET_LIMIT = 100  # BatchGetItem, API reference
 CALLS_AT_ONCE = 16
-"""Calls that a caller may have under way in parallel: so many connections are kept."""
+"""Calls that an executor of a caller may have under way in parallel."""
+_CONNECTIONS = CALLS_AT_ONCE + 4
+"""That are kept: for those calls, and for what the caller's own threads ask."""
 
 
 def client_config(read_timeout: float) -> Config:
     """Seconds. Few attempts, so that a call does not take long to fail."""
     retries: Any = {"mode": "standard", "total_max_attempts": 2}
-    return Config(connect_timeout=0.5, read_timeout=read_timeout, retries=retries, max_pool_connections=CALLS_AT_ONCE)
+    return Config(connect_timeout=0.5, read_timeout=read_timeout, retries=retries, max_pool_connections=_CONNECTIONS)
 
 
 class ConditionFailed(Exception):

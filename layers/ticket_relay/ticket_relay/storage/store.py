@@ -129,7 +129,6 @@ class Store:
             if error:
                 on_error(old, error)
             else:
-                # By the caller's thread: metrics and log lines of one invocation are not made by several at once.
                 self._report(new, old)
                 done.append((old, new))
         return done
