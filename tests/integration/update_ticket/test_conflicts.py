@@ -2,6 +2,8 @@
 
 import dataclasses
 
+import pytest
+
 from tests.integration.update_ticket.agent import COMMENT, RAISE, TAGS
 from ticket_relay.states import update as update_states
 from ticket_relay.update_ticket import safe_update
@@ -22,6 +24,23 @@ def test_an_edit_between_reading_and_sending_is_decided_upon_anew(webhook, agent
     wire.meanwhile["GET"] = [lambda: agent.edit(tags=["triage", "theirs"])]
     assert webhook(changes=TAGS).state == "applied"
     assert agent.ticket["tags"] == ["ours", "theirs"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "left"),
+    [({"remove": ["first"]}, {"second", "third"}), ({"replace": ["second"]}, {"second"})],
+)
+def test_a_list_of_collaborators_is_decided_upon_anew_with_whoever_was_added_meanwhile(
+    webhook, agent, wire, wanted, left
+):
+    users = agent.account.users
+    ids = {name: users.resolve("collaborator", f"{name}@example.com").id for name in ("first", "second", "third")}
+    agent.edit(collaborators=[ids["first"], ids["second"]])
+    wire.meanwhile["GET"] = [lambda: agent.edit(additional_collaborators=[ids["third"]])]
+    told = {verb: [ids[name] for name in names] for verb, names in wanted.items()}
+    assert webhook(changes={"collaborators": told}).state == "applied"
+    assert set(agent.ticket["collaborator_ids"]) == {ids[name] for name in left}
+    assert ("PUT", 409) in agent.calls()
 
 
 def test_a_rule_whose_condition_ends_between_reading_and_sending_is_skipped(webhook, agent, wire):

@@ -52,6 +52,12 @@ def test_two_updates_that_have_nothing_to_do_with_one_another_are_one():
     }
 
 
+@pytest.mark.parametrize("name", ["followers", "email_ccs"])
+def test_a_list_of_all_people_does_not_go_with_single_ones(name):
+    assert pair({name: [{"user_id": 41}]}, {"collaborators": {"remove": [21]}}) is None
+    assert pair({"collaborators": {"remove": [21]}}, {name: [{"user_id": 41}]}) is None
+
+
 def test_tags_that_each_adds_are_in_one_list():
     one, other = {"tags": {"add": ["vip"], "remove": ["red"]}}, {"tags": {"add": ["late"]}}
     assert pair(one, other) == {"tags": ["Blue", "vip", "late"]}

@@ -82,6 +82,34 @@ def test_collaborators_of_all_three_properties_are_added():
     assert update(changes) == {"additional_collaborators": [42, 41, ADDRESS, {"email": ADDRESS}]}
 
 
+@pytest.mark.parametrize(
+    ("wanted", "sent"),
+    [
+        ({"replace": [31, 21, 31]}, None),
+        ({"replace": [21]}, [21]),
+        ({"replace": []}, []),
+        ({"replace": [21, 31, ADDRESS, ADDRESS]}, [21, 31, ADDRESS]),
+        ({"replace": [{"email": ADDRESS, "name": "Else"}]}, [{"email": ADDRESS, "name": "Else"}]),
+        ({"remove": [21, 41]}, [31]),
+        ({"remove": [31, 21]}, []),
+        ({"remove": [41]}, None),
+        ({"remove": []}, None),
+    ],
+)
+def test_collaborators_are_replaced_and_removed_only_on_demand(wanted, sent):
+    assert update({"collaborators": wanted}) == ({} if sent is None else {"collaborators": sent})
+
+
+def test_whoever_is_on_the_ticket_in_another_role_stays_when_others_are_removed():
+    ticket = {"collaborator_ids": [31], "follower_ids": [21], "email_cc_ids": [31, 51]}
+    assert update({"collaborators": {"remove": [31]}}, ticket) == {"collaborators": [21, 51]}
+
+
+@pytest.mark.parametrize("wanted", [{"replace": [21]}, {"remove": [21]}])
+def test_no_list_is_sent_without_the_tickets_own(wanted):
+    assert reasons(update, {"collaborators": wanted}, {"id": 1})[0] == "collaborators_unknown"
+
+
 @pytest.mark.parametrize(("name", "there", "not_there"), [("followers", 21, 31), ("email_ccs", 31, 21)])
 def test_only_watchers_who_are_not_as_they_should_be_are_sent(name, there, not_there):
     wanted = [{"user_id": not_there}, {"user_id": there, "action": "delete"}]
@@ -218,6 +246,18 @@ def test_the_fields_of_an_update_are_named_in_parts():
     }
 
 
+@pytest.mark.parametrize(
+    ("wanted", "names"),
+    [
+        ({"remove": [21]}, {"collaborators.21"}),
+        ({"replace": [21, 41]}, {"collaborators.31", "collaborators.41"}),
+        ({"replace": [21, 31, ADDRESS]}, {"collaborators"}),
+    ],
+)
+def test_who_comes_and_who_goes_is_named(wanted, names):
+    assert fields(update({"collaborators": wanted}), TICKET) == names
+
+
 def test_a_name_holds_no_address_even_where_a_tag_does():
     assert fields({"tags": ["red", "Blue", ADDRESS]}, TICKET) == {"tags"}
 
@@ -231,6 +271,7 @@ def test_a_name_holds_no_address_even_where_a_tag_does():
         ({"assignee_email": ADDRESS}, False),
         ({"custom_status_id": 82}, False),
         ({"collaborator_ids": [41]}, False),
+        ({"collaborators": {"remove": [21]}}, False),
         ({"email_ccs": [{"user_id": 41}, {"user_email": ADDRESS}]}, False),
     ],
 )

@@ -60,6 +60,11 @@ def test_collaborators_of_a_follow_up_are_added():
     assert followed({"comment": COMMENT, "collaborator_ids": [41]})["additional_collaborators"] == [41]
 
 
+def test_collaborators_of_a_follow_up_are_those_that_were_to_be():
+    assert followed({"comment": COMMENT, "collaborators": {"replace": [41]}})["collaborators"] == [41]
+    assert not followed({"comment": COMMENT, "collaborators": {"remove": [21]}})["collaborators"]
+
+
 def test_a_follow_up_of_a_ticket_without_subject_gets_none():
     assert "subject" not in followed({"comment": COMMENT}, CLOSED | {"subject": None})
 

@@ -8,7 +8,7 @@ import requests
 from tests.fakes import ZENDESK, Wire, answered
 from ticket_relay.rate_limits.permit import Deadline, Permit
 from ticket_relay.zendesk.client import Zendesk
-from ticket_relay.zendesk.ticket_models import followed_up, followers_named
+from ticket_relay.zendesk.request_body import followed_up, followers_named
 from ticket_relay.zendesk.transport import Timeouts, Transport
 
 

@@ -54,7 +54,9 @@ def _at_odds(first: Update, second: Update, ticket: Ticket) -> bool:
     # What is disputed and no property is a part of one: a tag that was added and then removed, or the like.
     if any(name == "comment" or name not in first or first[name] != second.get(name) for name in disputed):
         return True
-    if {"macro_id", "macro_ids"} & first.keys() & second.keys():
+    # Of two macros, or of a list of all people and single ones, it is not published which Zendesk takes last.
+    people = "collaborators" in second and participants.WATCHERS.keys() & first.keys()
+    if people or {"macro_id", "macro_ids"} & first.keys() & second.keys():
         return True
     # An option or a checkbox may bring its tag with it (not published), which the other's list of tags would lack.
     if any("custom_fields" in one and "tags" in other for one, other in ((first, second), (second, first))):

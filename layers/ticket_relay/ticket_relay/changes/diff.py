@@ -23,7 +23,7 @@ type Update = dict[str, Any]
 _COMPANIONS = frozenset({"metadata", "macro_id", "macro_ids"})
 
 # Changed in parts, relative to what the ticket has.
-_RELATIVE = frozenset({"tags", "custom_fields", "additional_collaborators", *participants.WATCHERS})
+_RELATIVE = frozenset({"tags", "custom_fields", "collaborators", "additional_collaborators", *participants.WATCHERS})
 
 # For these, null is not a value to set.
 _NO_VALUE = (
@@ -31,7 +31,9 @@ _NO_VALUE = (
 )
 
 # Zendesk finds out whom these mean, or which status a custom one belongs to: a ticket shows it only afterwards.
-_UNFORESEEABLE = frozenset({"requester", "assignee_email", "additional_collaborators", "custom_status_id"})
+_UNFORESEEABLE = frozenset(
+    {"requester", "assignee_email", "collaborators", "additional_collaborators", "custom_status_id"}
+)
 
 
 def to_update(changes: TicketChanges, ticket: Ticket) -> Update:
@@ -39,8 +41,8 @@ def to_update(changes: TicketChanges, ticket: Ticket) -> Update:
 
     Only what differs from the ticket is sent, so that others' changes of the other fields stay; people are added
     and removed one by one. A comment always differs, and so does a person whom the changes name by e-mail address.
-    Raises MappingFailed: `tags_unknown` without tags and, where Zendesk would drop something in silence,
-    `too_many_email_ccs` and `due_at_without_task`.
+    Raises MappingFailed: `tags_unknown` and `collaborators_unknown` without the ticket's and, where Zendesk would drop
+    something in silence, `too_many_email_ccs` and `due_at_without_task`.
     """
     update: Update = {}
     for name, value in given_by(changes).items():
@@ -88,9 +90,10 @@ def fields(update: Update, ticket: Ticket) -> frozenset[str]:
                 names |= {part(name, field["id"]) for field in value}
             case "followers" | "email_ccs":
                 names |= {part(name, who) if (who := participants.id_of(watcher)) else name for watcher in value}
-            case "additional_collaborators":
+            case "collaborators" | "additional_collaborators":
                 field = canonical(name)
-                names |= {part(field, who) if isinstance(who, int) else field for who in value}
+                changed = value if name != field else participants.differing(value, ticket)
+                names |= {part(field, who) if isinstance(who, int) else field for who in changed}
             case _:
                 names.add(canonical(name))
     return frozenset(names - _COMPANIONS)
@@ -135,7 +138,8 @@ def given_by(changes: TicketChanges) -> dict[str, Any]:
     for winner, other in (("requester_id", "requester"), ("raw_subject", "subject")):
         if winner in given:
             given.pop(other, None)
-    named = [who for name in sorted(participants.COLLABORATORS & given.keys()) for who in given.pop(name)]
+    lists = [name for name in sorted(participants.COLLABORATORS & given.keys()) if isinstance(given[name], list)]
+    named = [who for name in lists for who in given.pop(name)]
     return given | {"additional_collaborators": named} if named else given
 
 
@@ -148,6 +152,8 @@ def _needed(name: str, value: Any, ticket: Ticket) -> list[Any] | None:
         case "custom_fields":
             current, last = custom_values(ticket), {field["id"]: field for field in value}
             return [field for key, field in last.items() if not is_so(key, field["value"], current)] or None
+        case "collaborators":
+            return participants.collaborators(value, ticket)
         case "additional_collaborators":
             return participants.new_collaborators(value, ticket) or None
         case _:

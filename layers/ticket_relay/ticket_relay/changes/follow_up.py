@@ -29,6 +29,8 @@ def follow_up(changes: TicketChanges, ticket: Ticket) -> TicketCreate:
         given["tags"] = retagged(tags_of(ticket), given["tags"])
     if given.get("status") == "closed":
         del given["status"]  # meant the ticket that is closed already
+    if isinstance(people := given.get("collaborators"), dict):
+        given["collaborators"] = people.get("replace") or []
     for name in participants.WATCHERS.keys() & given.keys():
         given[name] = [watcher for watcher in given[name] if not participants.removes(watcher)]
     carried = {"requester_id": ticket.get("requester_id"), "subject": ticket.get("subject")}

@@ -24,8 +24,8 @@ from ticket_relay.webhooks import payload
 from ticket_relay.webhooks.signatures import Delivery
 from ticket_relay.zendesk.client import TICKETS_AT_ONCE
 from ticket_relay.zendesk.errors import OutcomeUnknown, Rejected, ZendeskError
-from ticket_relay.zendesk.request_body import encoded
-from ticket_relay.zendesk.ticket_models import followed_up, uploaded
+from ticket_relay.zendesk.request_body import encoded, followed_up
+from ticket_relay.zendesk.ticket_models import uploaded
 
 MOST_BYTES = 1024 * 1024
 """Of the requests that go together. Zendesk publishes no limit."""

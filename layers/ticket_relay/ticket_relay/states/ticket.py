@@ -24,7 +24,7 @@ from ticket_relay.storage.rows import (
 from ticket_relay.zendesk.client import Submission
 from ticket_relay.zendesk.errors import OutcomeUnknown, Rejected, Throttled, ZendeskError
 from ticket_relay.zendesk.jobs import Job
-from ticket_relay.zendesk.ticket_models import followed_up, followers_named
+from ticket_relay.zendesk.request_body import followed_up, followers_named
 
 KEY_LIFE = 110 * 60.0
 """Idempotency keys live two hours ("Idempotency"); the same request repeated later would be a new ticket."""

@@ -16,15 +16,16 @@ from ticket_relay.zendesk.ticket_models import TicketChanges
 type Decider = UpdateRule | LiteralChanges
 """What says which changes to make, and what to do if others changed the ticket meanwhile."""
 
-# Tags are changed relative to the ticket's; e-mail CCs are counted with those that it has; only a task can be due.
-_OF_THE_TICKET = re.compile(r"\b(ticket|tags|email_ccs|due_at|now|fromNow)\b")
+# Tags are changed relative to the ticket's, as collaborators may be; e-mail CCs are counted with those that it has; and
+# only a task can be due.
+_OF_THE_TICKET = re.compile(r"\b(ticket|tags|collaborators|email_ccs|due_at|now|fromNow)\b")
 
 
 def needs_ticket(decider: Decider) -> bool:
     """Whether the decision depends on the ticket, so that it must be read first. If in doubt, yes."""
     if isinstance(decider, UpdateRule):
         return any(map(_OF_THE_TICKET.search, [decider.when or "", *_code(decider.changes)]))
-    return any(decider.changes.get(name) for name in ("tags", "email_ccs", "due_at"))
+    return any(decider.changes.get(name) for name in ("tags", "collaborators", "email_ccs", "due_at"))
 
 
 def decide(decider: Decider, ticket: dict[str, Any], event: dict[str, Any]) -> TicketChanges | None:

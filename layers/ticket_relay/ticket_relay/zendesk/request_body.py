@@ -1,4 +1,4 @@
-"""The bytes of what is sent to Zendesk."""
+"""The bytes of what is sent to Zendesk, and what those of a creation say."""
 
 import json
 
@@ -14,3 +14,19 @@ def encoded(body: object) -> bytes:
         return text.encode()
     except UnicodeEncodeError:
         return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
+
+
+def followed_up(request: bytes) -> int | None:
+    """The ticket that this body of Create Ticket says it follows up."""
+    if b'"via_followup_source_id"' not in request:
+        return None
+    source: int | None = json.loads(request)["ticket"].get("via_followup_source_id")
+    return source
+
+
+def followers_named(request: bytes) -> int | None:
+    """How many followers this body of Create Ticket names, each once; None if it names none."""
+    if b'"followers"' not in request:
+        return None
+    followers = json.loads(request)["ticket"].get("followers") or ()
+    return len({who.get("user_id") or who["user_email"].lower() for who in followers}) or None

@@ -323,14 +323,41 @@ class TagChanges(_Strict):
         return self
 
 
+class CollaboratorChanges(_Strict):
+    """The collaborators that a ticket is to have, and no others (`replace`); or those that it is to lose (`remove`),
+    by id, since a ticket shows them as ids alone.
+    """
+
+    replace: ListOf[Email | Id | Collaborator] | None = None
+    remove: ListOf[Id] | None = None
+
+    @model_validator(mode="after")
+    def _says_one(self) -> Self:
+        if (self.replace is None) == (self.remove is None):
+            raise ValueError("needs either replace or remove")
+        return self
+
+
 class TicketChanges(_Properties):
     """The changes of one update, before they meet a ticket.
 
-    The relay leaves a marker of its own in the metadata. Collaborators, by whichever of their three names, are added.
+    The relay leaves a marker of its own in the metadata. Lists of collaborators, by whichever of their three names,
+    are added; only `replace` and `remove` take somebody away.
     """
 
     metadata: MarkedMetadata | None = None
     tags: TagChanges | None = None
+    collaborators: ListOf[Email | Id | Collaborator] | CollaboratorChanges | None = None  # type: ignore[assignment]  # wider
+
+    @model_validator(mode="after")
+    def _sets_its_people_once(self) -> Self:
+        others = (self.additional_collaborators, self.collaborator_ids, self.followers, self.email_ccs)
+        if isinstance(self.collaborators, CollaboratorChanges) and any(others):
+            # Which of them Zendesk takes last is not published.
+            raise ValueError(
+                "collaborators: replace and remove go without followers, email_ccs and other collaborators"
+            )
+        return self
 
 
 class EventChanges(TicketChanges):
@@ -366,19 +393,3 @@ def to_request(ticket: TicketCreate, external_id: str) -> bytes:
     if len(request) > MAX_REQUEST:
         raise MappingFailed("ticket_invalid", f"ticket: is larger than {MAX_REQUEST // 1024} KiB.")
     return request
-
-
-def followed_up(request: bytes) -> int | None:
-    """The ticket that this body of Create Ticket says it follows up."""
-    if b'"via_followup_source_id"' not in request:
-        return None
-    source: int | None = json.loads(request)["ticket"].get("via_followup_source_id")
-    return source
-
-
-def followers_named(request: bytes) -> int | None:
-    """How many followers this body of Create Ticket names, each once; None if it names none."""
-    if b'"followers"' not in request:
-        return None
-    followers = json.loads(request)["ticket"].get("followers") or ()
-    return len({who.get("user_id") or who["user_email"].lower() for who in followers}) or None
