@@ -64,7 +64,7 @@ def as_schema_sees(item: Item) -> Item:
 def _ticket_rows() -> list[TicketRow]:
     doubt = OutcomeUnknown("zendesk_timeout", "Zendesk did not answer in time.")
     refused = Rejected(422, "RecordInvalid", "Requester is suspended.")
-    request = b'{"ticket":{"followers":[{"user_id":1}]}}'
+    request = b'{"ticket":{"brand_id":5,"followers":[{"user_id":1}]}}'
     claimed = tickets.claimed("acme", "msg_1", request, NOW, closed_until=None, digest=body_digest(b"{}"))
     submitted = tickets.submitted(claimed, Submission("V3-1", 7), NOW + 1, index=3, together=True)
     in_doubt = tickets.on_create_error(claimed, doubt, NOW + 3, doubtful_pause=15)

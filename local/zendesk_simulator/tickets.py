@@ -170,7 +170,8 @@ class Tickets:
         if "due_at" in changes or ticket["type"] != "task":
             ticket["due_at"] = changes.get("due_at") if ticket["type"] == "task" else None
         self._set_assignee(ticket, changes)
-        _merge_custom_fields(ticket, changes.get("custom_fields") or changes.get("fields") or ())
+        custom_fields = changes.get("custom_fields") or changes.get("fields") or ()
+        _merge_custom_fields(ticket, self.names.known(custom_fields if isinstance(custom_fields, list) else ()))
         set_participants(ticket, changes, self.users, action)
 
     def _set_assignee(self, ticket: Json, changes: Json) -> None:
@@ -240,10 +241,10 @@ def _says_something(comment: Json) -> bool:
     return bool((comment.get("html_body") or comment.get("body") or "").strip())
 
 
-def _merge_custom_fields(ticket: Json, items: object) -> None:
+def _merge_custom_fields(ticket: Json, items: list[Json]) -> None:
     """Fields not sent keep their values (Tickets reference); both names of the list are echoed (observed)."""
     values = {item["id"]: item["value"] for item in ticket["custom_fields"]}
-    for item in items if isinstance(items, list) else ():
+    for item in items:
         values[int(item["id"])] = item.get("value")
     ticket["custom_fields"] = ticket["fields"] = [{"id": key, "value": value} for key, value in values.items()]
 

@@ -44,7 +44,14 @@ whose invocation of another one Lambda refuses (tests/unit/test_poller_start.py)
 
 POLLER_REPORT = "poll_jobs | REPORT"
 """Begins the runtime's line at the end of a run."""
-ONCE = ("ZendeskDroppedFields", "FollowersIgnored", "UpdateConflict", "UpdateConflicted", "CorrelationTakenOver")
+ONCE = (
+    "ZendeskDroppedFields",
+    "FollowersIgnored",
+    "PropertyIgnored",
+    "UpdateConflict",
+    "UpdateConflicted",
+    "CorrelationTakenOver",
+)
 """Written at the end of a poller's run, for what is provoked once."""
 MANY = 10
 """So many tickets with waiting updates are updated in one job."""
@@ -116,9 +123,11 @@ class Provoked:
         await self.eventually(known)
 
     async def events(self) -> None:
-        first = self.acme.event()
+        first, names = self.acme.event(), self.world.account.names
+        names.closed, names.ticket_fields = True, []
         assert await self.send(first) == 202
         await self.reaches(first.pk, "created")
+        names.closed = False
         assert await self.send(first) == 202
         assert await self.send(replace(self.event(title="Another"), id=first.id)) == 202
         content = json.loads(self.globex.sample) | {"event": "refund.cancelled"}

@@ -2,6 +2,7 @@
 
 import json
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -44,7 +45,8 @@ def test_twenty_tickets_in_flight_cost_a_create_each_and_one_poll_together(
     run_poller(services)
     assert {stored(f"evt_{number}").state for number in range(20)} == {TicketState.CREATED}
     calls = [entry for entry in zendesk.account.journal.calls() if entry.path != "/oauth/tokens"]
-    assert [entry.method for entry in calls] == ["POST"] * 20 + ["GET"]
+    # One for the jobs, and one to see whether the tickets have all that was sent.
+    assert [entry.method for entry in calls] == ["POST"] * 20 + ["GET"] * 2
 
 
 @both_engines
@@ -274,6 +276,45 @@ def test_followers_who_are_no_agents_are_counted_and_their_ticket_logged(
     logged = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "ignored followers" in line]
     assert [line["ticket_id"] for line in logged] == [stored("evt_1").ticket_id]
     assert "@" not in json.dumps(logged)
+
+
+def with_field(number, field=360008591391):
+    ticket = {
+        "comment": {"body": "x"},
+        "external_id": f"acme:evt_{number}",
+        "custom_fields": [{"id": field, "value": "v"}],
+    }
+    return json.dumps({"ticket": ticket}).encode()
+
+
+@pytest.mark.parametrize("by_partner", [True, False])
+def test_a_field_that_the_account_does_not_have_is_counted_and_its_ticket_logged(
+    services, clock, zendesk, run_poller, stored, counted, capsys, by_partner
+):
+    zendesk.account.names.closed = True
+    for number, field in enumerate((360008591391, 999)):
+        services.store.claim(ticket_row(f"evt_{number}", now=clock(), request=with_field(number, field)))
+    settings = services.settings.model_copy(update={"metrics_by_partner": by_partner})
+    run_poller(replace(services, settings=settings))
+    assert counted("PropertyIgnored") == 1
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    (logged,) = [line for line in lines if line.get("message") == "Zendesk ignored properties"]
+    assert (logged["ticket_id"], logged["properties"]) == (stored("evt_1").ticket_id, ["999"])
+    assert [line["partner"] for line in lines if "PropertyIgnored" in line] == ["acme"] * by_partner
+
+
+def test_a_hundred_tickets_are_looked_at_in_one_call(services, clock, zendesk, run_poller, stored):
+    for number in range(150):
+        services.store.claim(ticket_row(f"evt_{number}", now=clock(), due_at=clock(), request=with_field(number)))
+    run_poller(services)
+    assert {stored(f"evt_{number}").state for number in range(150)} == {TicketState.CREATED}
+    assert len(zendesk.account.journal.calls(path="/api/v2/tickets/show_many")) == 2
+
+
+def test_a_ticket_with_nothing_to_compare_is_not_looked_at(services, accepted, zendesk, run_poller):
+    accepted(1)
+    run_poller(services)
+    assert zendesk.account.journal.calls(path="/api/v2/tickets/show_many") == []
 
 
 def test_a_look_at_followers_that_fails_changes_nothing(services, clock, zendesk, run_poller, stored, counted):

@@ -8,7 +8,7 @@ import requests
 from tests.fakes import ZENDESK, Wire, answered
 from ticket_relay.rate_limits.permit import Deadline, Permit
 from ticket_relay.zendesk.client import Zendesk
-from ticket_relay.zendesk.request_body import followed_up, followers_named
+from ticket_relay.zendesk.request_body import followed_up, followers_named, properties_named
 from ticket_relay.zendesk.transport import Timeouts, Transport
 
 
@@ -57,6 +57,21 @@ def test_followers_of_a_request_are_counted_once_each(followers, number):
     assert followers_named(request) == number
 
 
+@pytest.mark.parametrize(
+    ("ticket", "named"),
+    [
+        (
+            {"custom_fields": [{"id": 12, "value": "a"}, {"id": 13, "value": None}, {"id": 12, "value": "b"}]},
+            ("12", "13"),
+        ),
+        ({"ticket_form_id": 4, "brand_id": 5, "custom_fields": []}, ("ticket_form_id", "brand_id")),
+        ({"brand_id": None, "subject": '"custom_fields"'}, None),
+    ],
+)
+def test_what_a_ticket_is_to_show_is_named_without_values(ticket, named):
+    assert properties_named(json.dumps({"ticket": ticket}).encode()) == named
+
+
 def test_a_request_without_what_is_asked_for_has_none():
     request = b'{"ticket":{"subject":"x"}}'
-    assert (followers_named(request), followed_up(request)) == (None, None)
+    assert (followers_named(request), followed_up(request), properties_named(request)) == (None, None, None)

@@ -1,10 +1,11 @@
 """The results of jobs: rows that Zendesk took on, moved to their end."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import batched
 
 from ticket_relay.create_ticket import submit
+from ticket_relay.poll_jobs import ignored
 from ticket_relay.poll_jobs.poll_run import CALL_TIME, Run, Submitted, is_due
 from ticket_relay.rate_limits.headers import INDEX
 from ticket_relay.rate_limits.permit import Deadline
@@ -13,8 +14,8 @@ from ticket_relay.states import ticket as ticket_states
 from ticket_relay.states import update as update_states
 from ticket_relay.states import waiting
 from ticket_relay.states.backoff import jitter
-from ticket_relay.storage.rows import TicketRow, TicketState, UpdateRow
-from ticket_relay.zendesk.client import JOBS_AT_ONCE, TICKETS_AT_ONCE, report_followers
+from ticket_relay.storage.rows import TicketRow, UpdateRow
+from ticket_relay.zendesk.client import JOBS_AT_ONCE
 from ticket_relay.zendesk.errors import Rejected, ZendeskError
 from ticket_relay.zendesk.jobs import Job
 
@@ -59,29 +60,7 @@ def _poll(run: Run, rows: Sequence[Submitted]) -> None:
             with run.guarded(row):
                 moves.append((row, _advanced(services, row, job)))
     run.move(moves)
-    _report_followers(run, [row for _, row in moves])
-
-
-def _report_followers(run: Run, rows: Iterable[Submitted]) -> None:
-    """Look at up to a hundred new tickets at a time whose requests named followers; no call where none did.
-
-    Nothing else shows who is no agent: a job's result holds no followers. What cannot be looked at is not reported.
-    """
-    named = {
-        row.ticket_id: row.followers
-        for row in rows
-        if isinstance(row, TicketRow) and row.state is TicketState.CREATED and row.ticket_id and row.followers
-    }
-    for some in batched(named, TICKETS_AT_ONCE, strict=False):
-        with run.guarded(), run.services.gate.permit(Deadline.after(CALL_TIME)) as permit:
-            if permit.closed_until is not None or not run.has_time:
-                return
-            try:
-                tickets = run.services.zendesk.show_tickets(some, permit)
-            except ZendeskError:
-                return
-            for ticket_id, shown in tickets.items():
-                report_followers(shown.ticket, named[ticket_id])
+    ignored.remember(run, [row for _, row in moves])
 
 
 def _statuses(run: Run, rows: Sequence[Submitted]) -> Mapping[str, Job] | None:

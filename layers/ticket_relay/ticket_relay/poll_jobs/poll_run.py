@@ -60,6 +60,8 @@ class Run:
     """Where files are fetched from, if not from the Internet: only the local stack and tests have another."""
     waiting: dict[str, Submitted] = field(default_factory=dict)
     """Rows that wait for a job, as far as this run knows: those that it sent together, and those that are due soon."""
+    to_compare: dict[int, TicketRow] = field(default_factory=dict)
+    """By ticket: rows whose new tickets may lack something (`ignored`)."""
     batches_polled_at: float = 0.0
     _looked: bool = False
 

@@ -12,6 +12,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from ticket_relay import observability
 from ticket_relay.errors import RelayError, StoreUnavailable
+from ticket_relay.poll_jobs import ignored
 from ticket_relay.poll_jobs.job_results import POLL_EVERY, collect_results
 from ticket_relay.poll_jobs.poll_run import WAIT_SECONDS, Run
 from ticket_relay.poll_jobs.send_due import BACKLOG, Sender
@@ -46,6 +47,7 @@ def run(
     this = Run(services, time_left, network=network)
     _sweep(this)
     _advance(this, nap)
+    ignored.compare(this)
     # Last, when what is due has been tried: a trial that succeeded has opened the gate.
     observability.measure("GateClosed", MetricUnit.Count, services.gate.closed_until() is not None)
     if this.broken:

@@ -24,7 +24,7 @@ from ticket_relay.storage.rows import (
 from ticket_relay.zendesk.client import Submission
 from ticket_relay.zendesk.errors import OutcomeUnknown, Rejected, Throttled, ZendeskError
 from ticket_relay.zendesk.jobs import Job
-from ticket_relay.zendesk.request_body import followed_up, followers_named
+from ticket_relay.zendesk.request_body import followed_up, followers_named, properties_named
 
 KEY_LIFE = 110 * 60.0
 """Idempotency keys live two hours ("Idempotency"); the same request repeated later would be a new ticket."""
@@ -203,6 +203,7 @@ def submitted(
         ticket_id=submission.ticket_id,
         submitted_at=now,
         followers=followers_named(row.request or b""),
+        named=properties_named(row.request or b""),
         retries=0,
         due_at=now + (TOGETHER_PAUSE if together else poll_pause(0)),
         error_code=None,

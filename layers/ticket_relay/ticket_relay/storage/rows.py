@@ -265,6 +265,10 @@ class TicketRow(Row):
     """The key of the event whose ticket it went to."""
     followers: int | None = None
     """How many its request named, once it was sent: the ticket may have fewer, since only agents can be."""
+    named: tuple[str, ...] | None = None
+    """Properties that its request named, once it was sent, by name, or by the id of a custom field: the ticket may lack
+    some, since Zendesk ignores what the account does not have.
+    """
 
     @property
     def in_line(self) -> bool:

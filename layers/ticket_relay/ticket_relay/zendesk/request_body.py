@@ -2,6 +2,8 @@
 
 import json
 
+_SHOWN = ("ticket_form_id", "brand_id")
+
 
 def encoded(body: object) -> bytes:
     """JSON in UTF-8, the shortest there is. The same value gives the same bytes: the idempotency key demands it.
@@ -30,3 +32,14 @@ def followers_named(request: bytes) -> int | None:
         return None
     followers = json.loads(request)["ticket"].get("followers") or ()
     return len({who.get("user_id") or who["user_email"].lower() for who in followers}) or None
+
+
+def properties_named(request: bytes) -> tuple[str, ...] | None:
+    """Of this body of Create Ticket: what the ticket shows unless Zendesk ignores it, whatever triggers do. Custom
+    fields, by id; a form and a brand, by name. None if it has none.
+    """
+    if not any(name in request for name in (b'"custom_fields"', *(f'"{name}"'.encode() for name in _SHOWN))):
+        return None
+    ticket = json.loads(request)["ticket"]
+    fields = dict.fromkeys(str(field["id"]) for field in ticket.get("custom_fields") or ())
+    return (*fields, *(name for name in _SHOWN if ticket.get(name) is not None)) or None
