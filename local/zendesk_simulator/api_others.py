@@ -93,14 +93,14 @@ def delete_upload(request: Request) -> Answer:
 
 
 def me(request: Request) -> Answer:
-    return Answer.json(200, {"user": user_json(request.actor)})
+    return Answer.json(200, {"user": user_json(request.actor, request.account.users)})
 
 
 def show_user(request: Request) -> Answer:
     user = request.account.users.get(request.number("users/show"))
     if user is None:
         raise not_found()
-    return Answer.json(200, {"user": user_json(user)})
+    return Answer.json(200, {"user": user_json(user, request.account.users)})
 
 
 def listed(name: str) -> Handler:

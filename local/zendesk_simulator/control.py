@@ -108,7 +108,7 @@ def _snapshot(account: Account, _: Call) -> Json:
         "tickets": tickets,
         "audits": {ticket["id"]: account.tickets.audits(ticket["id"]) for ticket in tickets},
         "jobs": [job.json() for job in account.jobs],
-        "users": [user_json(user) for user in account.users],
+        "users": [user_json(user, account.users) for user in account.users],
     }
 
 

@@ -58,6 +58,13 @@ def invalid_record(field: str, description: str, error: str | None = "BlankValue
     return Refusal(422, {"error": "RecordInvalid", "description": "Record validation errors", "details": {key: [row]}})
 
 
+def suspended_requester(name: str) -> Refusal:
+    """A new ticket of a suspended user's. Observed (mozilla/sumo#2670, alphagov/notifications-utils#1021)."""
+    row = {"description": f"Requester: {name} is suspended.", "error": "UserSuspended"}
+    body = {"error": "RecordInvalid", "description": "Record validation errors", "details": {"requester": [row]}}
+    return Refusal(422, body)
+
+
 def required_fields(fields: list[Json]) -> Refusal:
     """A solved ticket without the fields that it needs. Observed for one field; the type's word for `tagger` only."""
     rows = [

@@ -9,7 +9,7 @@ from .clock import Clock, moment, stamp
 from .names import Names
 from .participants import set_participants
 from .properties import check_values
-from .refusals import closed, invalid_attribute, invalid_record, not_found, update_conflict
+from .refusals import closed, invalid_attribute, invalid_record, not_found, suspended_requester, update_conflict
 from .uploads import Uploads
 from .users import User, Users
 from .wire import Json
@@ -75,6 +75,17 @@ class Tickets:
         del self._tickets[ticket_id]
         self._deleted.append({**ticket, "status": "deleted", "generated_timestamp": int(self.clock.now())})
 
+    def merge(self, source_id: int, target_id: int, actor: User) -> None:
+        """What an agent makes of two tickets ("Merging tickets"): the source is closed, for good, with a tag that says
+        why, and each has a private comment, whose sentences are assumptions. Raises Refusal 404, or 422 if one of them
+        is closed already.
+        """
+        note = {"public": False, "body": f"Request #{source_id} was closed and merged into this request."}
+        self.update(target_id, {"comment": note}, actor)
+        note = {"public": False, "body": f"This request was closed and merged into request #{target_id}."}
+        closing = {"comment": note, "status": "closed", "additional_tags": ["closed_by_merge"]}
+        self.update(source_id, closing, actor)
+
     def create(self, changes: Json, actor: User, ticket_id: int | None = None) -> tuple[Json, Json]:
         """The ticket and its audit, from properties that `sieve` let through. Raises Refusal 422."""
         # `description` is create-only and an alternative to `comment` (OpenAPI file); one of them is required.
@@ -85,7 +96,10 @@ class Tickets:
         now = self.clock.now()
         ticket = _blank(ticket_id or self.reserve(), stamp(now), int(now))
         submitter = self._person(changes, "submitter") or actor
-        ticket["requester_id"] = (self._person(changes, "requester") or actor).id
+        requester = self._person(changes, "requester") or actor
+        if requester.id in self.users.suspended:
+            raise suspended_requester(requester.name)
+        ticket["requester_id"] = requester.id
         parent = self._followed(ticket, changes)
         # Ignored on follow-ups (Tickets reference).
         author = actor if parent else submitter

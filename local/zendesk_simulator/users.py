@@ -32,6 +32,8 @@ class Users:
         self._now = now
         self._by_id: dict[int, User] = {}
         self._by_email: dict[str, User] = {}
+        self.suspended: set[int] = set()
+        """By id: who "can't sign in and create new tickets via the API" ("Suspending a user")."""
 
     def add(self, name: str, email: str, role: Literal["admin", "agent", "end-user"]) -> User:
         user = User(next(self._ids), name, email.lower(), role, self._now())
@@ -82,7 +84,7 @@ class Users:
         return self.add(person.get("name") or email.partition("@")[0], email, "end-user")
 
 
-def user_json(user: User) -> Json:
+def user_json(user: User, users: Users) -> Json:
     """The recorded fields that a client of tickets reads."""
     return {
         "id": user.id,
@@ -94,7 +96,7 @@ def user_json(user: User) -> Json:
         "role": user.role,
         "verified": user.is_agent,
         "active": True,
-        "suspended": False,
+        "suspended": user.id in users.suspended,
         "locale": "en-US",
         "time_zone": "UTC",
         "organization_id": None,

@@ -39,6 +39,10 @@ def test_a_ticket_without_its_change_or_with_half_of_it_or_with_two_is_found(tic
     assert broken(ticket)
 
 
+def test_a_ticket_that_was_deleted_needs_nothing() -> None:
+    assert not judged([Watched(7, {"theirs1"})], {}, {}, JOBS)
+
+
 def test_a_tag_that_was_overwritten_is_found() -> None:
     assert not broken(CHANGED | {"tags": [*CHANGED["tags"], "theirs1"]}, "theirs1")
     assert broken(CHANGED, "theirs1")

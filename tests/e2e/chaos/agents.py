@@ -1,8 +1,9 @@
 """Agents in Zendesk, whose tickets come to meet a rule's condition while Zendesk drops a part of the webhooks that tell
 of it; and what must have become of each ticket.
 
-A ticket of a VIP's is made, or becomes one later; agents tag it as they please, and solve some. Each change fires the
-trigger. A ticket that meets the condition at the end must have the change, and none may have it twice.
+A ticket of a VIP's is made, or becomes one later; agents tag it as they please, solve some, merge one into another, and
+delete one. Each change fires the trigger. A ticket that meets the condition at the end must have the change, and none
+may have it twice.
 """
 
 import asyncio
@@ -31,7 +32,7 @@ BODY = json.dumps(
     }
 )
 WEBHOOK_ID = "01CHAOS"
-STEPS = ("tag", "tag", "vip", "priority", "solve")
+STEPS = ("tag", "tag", "vip", "vip", "priority", "solve", "merge", "delete")
 
 
 @dataclass
@@ -66,7 +67,7 @@ async def work(account: Account, number: int, *, seconds: float, canary: str, di
         watched.append(ticket)
         for step in dice.choices(STEPS, k=dice.randint(0, 3)):
             await asyncio.sleep(dice.uniform(0, seconds * 0.2))
-            _edit(account, ticket, step, dice)
+            _edit(account, ticket, step, dice, [other for other in watched if other is not ticket])
 
     async with asyncio.TaskGroup() as group:
         for _ in range(number):
@@ -74,9 +75,19 @@ async def work(account: Account, number: int, *, seconds: float, canary: str, di
     return watched
 
 
-def _edit(account: Account, ticket: Watched, step: str, dice: random.Random) -> None:
+def _edit(account: Account, ticket: Watched, step: str, dice: random.Random, others: Sequence[Watched]) -> None:
     agent = account.users.agent("dana@example.com")
+    open_ones = {it["id"] for it in account.tickets.all() if it["status"] != "closed"}
+    into = [other for other in others if other.id in open_ones]
+    if ticket.id not in open_ones or (step == "merge" and not into):
+        return
     match step:
+        case "merge":
+            account.tickets.merge(ticket.id, dice.choice(into).id, agent)
+            return
+        case "delete":
+            account.tickets.delete(ticket.id)
+            return
         case "tag" | "vip":
             tag = "vip_customer" if step == "vip" else f"theirs{dice.randrange(10**6)}"
             ticket.tags.add(tag)
@@ -98,7 +109,8 @@ def judged(
     return [
         Violation(f"ticket {ticket.id}", sentence, _rows(ticket.id, items))
         for ticket in watched
-        for sentence in _faults(ticket, tickets[ticket.id], items, jobs)
+        if (found := tickets.get(ticket.id))  # or it was deleted
+        for sentence in _faults(ticket, found, items, jobs)
     ]
 
 

@@ -192,10 +192,13 @@ def test_a_closed_ticket_is_followed_by_one_that_later_events_go_to(
 def test_a_merged_ticket_is_followed_like_any_that_is_closed(send, minutes, things):
     send("fired", "one")
     minutes()
-    things.set(things.only()["id"], status="closed", additional_tags=["closed_by_merge"])
+    agent, old = things.account.users.agent("dana@example.com"), things.only()["id"]
+    other, _ = things.account.tickets.create({"subject": "Another", "comment": {"body": "x"}}, agent)
+    things.account.tickets.merge(old, other["id"], agent)
     send("fired", "two")
     minutes(6)
     assert len(things.tickets()) == 2
+    assert len(things.account.tickets.get(old)["followup_ids"]) == 1
 
 
 def test_an_update_of_a_closed_ticket_follows_it_up_and_a_solution_leaves_it(send, minutes, things, stored):

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from local.zendesk_simulator import Fault, JobPlan
+from tests.builders import acme_event
 from ticket_relay.rate_limits.permit import Deadline, Permit
 from ticket_relay.states.ticket import KEY_LIFE, MAX_FAILURES
 from ticket_relay.storage.rows import DAY, TicketState
@@ -205,6 +206,36 @@ def test_a_final_no_fails_the_row_with_zendesks_reason(services, zendesk, delive
     drive(services)
     assert (stored().state, stored().error_code) == (TicketState.FAILED, code)
     assert len(zendesk.account.journal.calls(**CREATE)) == 1
+
+
+def suspended(zendesk, email="reporter@example.com"):
+    users = zendesk.account.users
+    users.suspended.add(users.add("Rae Porter", email, "end-user").id)
+    return acme_event() | {"reporter": {"name": "Rae Porter", "email": email}}
+
+
+@pytest.mark.usefixtures("_both_worlds")
+def test_an_event_of_a_suspended_user_fails_visibly_and_is_not_sent_again(
+    services, zendesk, deliver, drive, tickets, stored, capsys
+):
+    deliver(services, content=suspended(zendesk))
+    drive(services)
+    assert (stored().state, stored().error_code) == (TicketState.FAILED, "TicketCreateFailed")
+    assert "is suspended" in stored().error_sentence
+    assert not tickets()
+    assert len(zendesk.account.journal.calls(**CREATE)) == 1
+    assert "Rae Porter" not in capsys.readouterr().out
+
+
+def test_in_a_batch_only_the_suspended_users_event_fails(services, zendesk, clock, deliver, drive, tickets, stored):
+    services.gate.close(clock() + 5)
+    deliver(services, "evt_suspended", suspended(zendesk))
+    for number in range(10):
+        deliver(services, f"evt_{number}")
+    clock.advance(6)
+    drive(services)
+    assert stored("evt_suspended").state == TicketState.FAILED
+    assert all(len(tickets(f"evt_{number}")) == 1 for number in range(10))
 
 
 @pytest.mark.usefixtures("_both_worlds")

@@ -197,3 +197,14 @@ def test_more_than_48_email_ccs_are_refused(zendesk):
     ccs = [{"user_email": f"cc{number}@example.com"} for number in range(49)]
     assert zendesk.post("tickets", {"ticket": {"description": "x", "email_ccs": ccs}}).status == 400
     assert len(zendesk.ticket(email_ccs=ccs[:48])["email_cc_ids"]) == 48
+
+
+def test_a_ticket_of_a_suspended_user_is_refused_as_recorded(zendesk):
+    users = zendesk.account.users
+    users.suspended.add(users.add("Contact Form", "form@example.com", "end-user").id)
+    refused = zendesk.post("tickets", {"ticket": {"description": "x", "requester": "form@example.com"}})
+    assert (refused.status, refused.json()["error"]) == (422, "RecordInvalid")
+    assert refused.json()["details"] == {
+        "requester": [{"description": "Requester: Contact Form is suspended.", "error": "UserSuspended"}]
+    }
+    assert zendesk.post("tickets", {"ticket": {"description": "x", "requester": "other@example.com"}}).status == 201

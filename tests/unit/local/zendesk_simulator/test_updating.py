@@ -1,5 +1,8 @@
 import pytest
 
+from local.zendesk_simulator.audits import comments_of
+from local.zendesk_simulator.wire import Refusal
+
 
 def put(zendesk, ticket, **changes):
     return zendesk.put(f"tickets/{ticket['id']}", {"ticket": changes})
@@ -204,3 +207,15 @@ def test_an_update_in_anothers_name_has_that_author_in_its_audit(zendesk, ticket
     ada = account.users.agent("ada@example.com")
     updated = put(zendesk, ticket, comment={"body": "x", "author_id": ada.id})
     assert updated.json()["audit"]["author_id"] == ada.id
+
+
+def test_a_merged_ticket_is_closed_for_good_and_both_say_so(zendesk):
+    source, target = (zendesk.post("tickets", {"ticket": {"description": "x"}}).json()["ticket"]["id"] for _ in "ab")
+    tickets, agent = zendesk.account.tickets, zendesk.account.users.agent("dana@example.com")
+    tickets.merge(source, target, agent)
+    merged, into = tickets.get(source), tickets.get(target)
+    assert (merged["status"], merged["tags"], into["status"]) == ("closed", ["closed_by_merge"], "new")
+    assert [comment["public"] for comment in comments_of(tickets.audits(target))] == [True, False]
+    assert zendesk.put(f"tickets/{source}", {"ticket": {"priority": "low"}}).status == 422
+    with pytest.raises(Refusal):
+        tickets.merge(source, target, agent)
