@@ -1,12 +1,17 @@
 """The local stack on Amazon's own DynamoDB in place of moto's."""
 
+import json
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests import fixtures
 from tests.builders import acme_event, body_of
-from tests.e2e.conftest import stack_process
+from tests.e2e.conftest import ROOT, LocalStack, stack_process
 from tests.e2e.test_flow import World, eventually, new_id
 
 dynamodb_local = fixtures.dynamodb_local
@@ -47,3 +52,36 @@ def test_what_zendesk_forgets_to_answer_is_looked_for(world: World) -> None:
     assert happened() == 1
     assert [ticket["id"] for ticket in world.tickets(event_id)] == [row["ticket_id"]]
     eventually(lambda: world.row(event_id).get("due_at") is None)
+
+
+def relay(*words: str) -> Any:
+    """What `relay` answers in JSON, as an operator runs it."""
+    command = [Path(sys.executable).with_name("relay"), *words, "--json"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_events_of_one_stack_are_exported_and_replayed_to_another(
+    world: World, local_stack: LocalStack, tmp_path: Path
+) -> None:
+    production, events = World(local_stack), [new_id(), new_id()]
+    for number, event_id in enumerate(events):
+        production.calm()
+        assert production.deliver(event_id, body_of(acme_event(title=f"Replayed {number}"))).status_code == 202
+        production.created(event_id)
+    everything, ours = tmp_path / "everything.jsonl", tmp_path / "ours.jsonl"
+    ready = local_stack.ready
+    table = ("--endpoint-url", str(ready["dynamodb_url"]), "--table", str(ready["table"]))
+    relay("export", str(everything), *table, "--partner", "acme", "--newer-than", "5m")
+    lines = everything.read_text().splitlines(keepends=True)
+    ours.write_text("".join(line for line in lines if any(event_id in line for event_id in events)))
+
+    for _ in range(2):
+        replayed = relay("replay", str(ours), "--url", world.stack.url, "--yes")
+        assert [each["id"] for each in replayed["events"]] == events
+        for number, event_id in enumerate(events):
+            row = world.created(event_id)
+            (ticket,) = world.tickets(event_id)
+            assert ticket["id"] == row["ticket_id"]
+            assert f"Replayed {number}" in ticket["subject"]
