@@ -103,7 +103,11 @@ def _part(pairs: list[Pair]) -> Part:
             SAM's Python builder leaves: the same locked wheels, whole and without bytecode, and the same sources.
             {len(pairs)} starts of each, by turns, in Lambda's own runtime; their ratios were {min(ratios):.2f} to
             {max(ratios):.2f}.""",
-        limits=("The interpreter's own start and the runtime client are in both figures.",),
+        limits=(
+            "The interpreter's own start and the runtime client are in both figures.",
+            """The ordinary build has our sources: what they do not load, it does not load either, and saves three times
+            as much by it, since it compiles each module.""",
+        ),
     )
 
 
