@@ -61,11 +61,12 @@ def test_followers_of_a_request_are_counted_once_each(followers, number):
     ("ticket", "named"),
     [
         (
-            {"custom_fields": [{"id": 12, "value": "a"}, {"id": 13, "value": None}, {"id": 12, "value": "b"}]},
+            {"custom_fields": [{"id": 12, "value": "a"}, {"id": 13, "value": False}, {"id": 12, "value": "b"}]},
             ("12", "13"),
         ),
         ({"ticket_form_id": 4, "brand_id": 5, "custom_fields": []}, ("ticket_form_id", "brand_id")),
         ({"brand_id": None, "subject": '"custom_fields"'}, None),
+        ({"custom_fields": [{"id": 14, "value": None}, {"id": 15, "value": ""}, {"id": 16, "value": []}]}, None),
     ],
 )
 def test_what_a_ticket_is_to_show_is_named_without_values(ticket, named):

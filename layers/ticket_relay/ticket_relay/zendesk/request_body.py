@@ -36,10 +36,11 @@ def followers_named(request: bytes) -> int | None:
 
 def properties_named(request: bytes) -> tuple[str, ...] | None:
     """Of this body of Create Ticket: what the ticket shows unless Zendesk ignores it, whatever triggers do. Custom
-    fields, by id; a form and a brand, by name. None if it has none.
+    fields that have a value, by id; a form and a brand, by name. None if it has none.
     """
     if not any(name in request for name in (b'"custom_fields"', *(f'"{name}"'.encode() for name in _SHOWN))):
         return None
     ticket = json.loads(request)["ticket"]
-    fields = dict.fromkeys(str(field["id"]) for field in ticket.get("custom_fields") or ())
+    set_fields = (field for field in ticket.get("custom_fields") or () if field.get("value") not in (None, "", []))
+    fields = dict.fromkeys(str(field["id"]) for field in set_fields)
     return (*fields, *(name for name in _SHOWN if ticket.get(name) is not None)) or None
