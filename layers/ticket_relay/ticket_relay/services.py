@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from typing import Any
 
@@ -36,6 +36,8 @@ class Services:
     update_limits: UpdateLimits
     now: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
+    known_properties: set[str] = field(default_factory=set)
+    """Of tickets, custom fields by id among them: this process has seen that the account has them."""
 
     @property
     def events(self) -> Events:

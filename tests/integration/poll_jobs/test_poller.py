@@ -303,12 +303,17 @@ def test_a_field_that_the_account_does_not_have_is_counted_and_its_ticket_logged
     assert [line["partner"] for line in lines if "PropertyIgnored" in line] == ["acme"] * by_partner
 
 
-def test_a_hundred_tickets_are_looked_at_in_one_call(services, clock, zendesk, run_poller, stored):
+@pytest.mark.parametrize(("field", "calls"), [(999, 2), (360008591391, 1)])
+def test_a_hundred_tickets_are_looked_at_in_one_call_and_none_for_a_field_that_was_seen(
+    services, clock, zendesk, run_poller, stored, field, calls
+):
+    zendesk.account.names.closed = True
     for number in range(150):
-        services.store.claim(ticket_row(f"evt_{number}", now=clock(), due_at=clock(), request=with_field(number)))
+        request = with_field(number, field)
+        services.store.claim(ticket_row(f"evt_{number}", now=clock(), due_at=clock(), request=request))
     run_poller(services)
     assert {stored(f"evt_{number}").state for number in range(150)} == {TicketState.CREATED}
-    assert len(zendesk.account.journal.calls(path="/api/v2/tickets/show_many")) == 2
+    assert len(zendesk.account.journal.calls(path="/api/v2/tickets/show_many")) == calls
 
 
 def test_a_ticket_with_nothing_to_compare_is_not_looked_at(services, accepted, zendesk, run_poller):
