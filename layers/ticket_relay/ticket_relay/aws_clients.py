@@ -6,10 +6,15 @@ from typing import Any
 import botocore.session
 from botocore.config import Config
 
+from ticket_relay import __version__
+
+USER_AGENT = f"ticket-relay/{__version__}"
+"""What CloudTrail shows of a call. botocore's own tells of the machine, and making it takes a tenth of each call."""
+
 
 def client(service: str, config: Config) -> Any:
     """A client in the function's own region, with its role's credentials."""
-    return _session().create_client(service, config=config)
+    return _session().create_client(service, config=config.merge(Config(user_agent=USER_AGENT)))
 
 
 @cache
