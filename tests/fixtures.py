@@ -72,9 +72,10 @@ def dynamodb_local() -> Iterator[str]:
 def client(service: str, url: str | None = None) -> Any:
     """One for all tests of a process, since making one takes longer than most tests. Only to be called under `aws`.
 
-    moto looks at no signature, and to make one takes a tenth of a call.
+    moto's DynamoDB looks at no signature, and to make one takes a tenth of a call. Its S3 does look.
     """
-    config = Config(signature_version=None if url else UNSIGNED)
+    unsigned = service == "dynamodb" and url is None
+    config = Config(signature_version=UNSIGNED if unsigned else None)
     return boto3.client(service, endpoint_url=url, config=config)
 
 

@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 from samtranslator.yaml_helper import yaml_parse
@@ -60,14 +59,8 @@ def stream(dynamo: Any) -> Iterator[tuple[str, Any, Callable[..., None]]]:
         StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"},
     )
     arn = client.describe_table(TableName=name)["Table"]["LatestStreamArn"]
-    credentials = client._request_signer._credentials
-    streams = boto3.client(
-        "dynamodbstreams",
-        endpoint_url=client.meta.endpoint_url if "127.0.0.1" in client.meta.endpoint_url else None,
-        region_name=client.meta.region_name,
-        aws_access_key_id=credentials.access_key,
-        aws_secret_access_key=credentials.secret_key,
-    )
+    url = client.meta.endpoint_url
+    streams = fixtures.client("dynamodbstreams", url if "127.0.0.1" in url else None)
 
     def write(*rows: Any) -> None:
         for row in rows:
