@@ -15,6 +15,7 @@ from cli.where import Place
 
 LOOK_SECONDS = 1.0
 MOST_PAUSE_SECONDS = 60.0
+STOP_SECONDS = 5.0
 DAY = 24 * 3600
 
 
@@ -46,11 +47,13 @@ class Watch:
         self._thread.start()
 
     def stop(self) -> None:
-        """After the call of AWS that is under way, for which this waits."""
+        """After the call of AWS that is under way. Ctrl-C is not to wait for one that hangs, so this waits for a while
+        only.
+        """
         self._stopped = True
         self._again.set()
         if self._thread.ident is not None:
-            self._thread.join()
+            self._thread.join(STOP_SECONDS)
 
     def read_again(self) -> None:
         """Read the whole table anew, as soon as what is under way is done."""

@@ -1,12 +1,14 @@
 """The board follows the table: read once, and then by its stream."""
 
 import json
+import threading
 import time
 from dataclasses import replace
 
 import pytest
 from botocore.exceptions import ClientError
 
+from cli.console import watch as module
 from cli.console.board import ATTRIBUTES, Filter
 from cli.console.stream import Behind, NoStream, Tail
 from cli.console.watch import Phase, Watch
@@ -132,6 +134,29 @@ def test_a_table_that_cannot_be_read_is_told_and_tried_again(parts, services, de
     trouble = eventually(lambda: watch.trouble, within=10)
     watch.stop()
     assert "There is no such table" in trouble
+
+
+def test_its_end_does_not_wait_for_a_call_that_hangs(streamed, monkeypatch):
+    asked, over = threading.Event(), threading.Event()
+
+    class Hanging:
+        def describe_stream(self, **_):
+            asked.set()
+            over.wait()
+            raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": ""}}, "DescribeStream")
+
+    monkeypatch.setattr(module, "STOP_SECONDS", 0.1)
+    watch = Watch(streamed.place, Hanging(), streamed.board, days=7)
+    watch.start()
+    assert asked.wait(10)
+    stopping = threading.Thread(target=watch.stop, daemon=True)
+    stopping.start()
+    stopping.join(10)
+    returned = not stopping.is_alive()
+    over.set()
+    stopping.join(10)
+    assert returned
+    assert eventually(lambda: not any(each.name == "watch" for each in threading.enumerate()), within=10)
 
 
 def test_what_changes_is_seen_within_seconds(streamed, services, deliver):
