@@ -47,9 +47,7 @@ class Watch:
         self._thread.start()
 
     def stop(self) -> None:
-        """After the call of AWS that is under way. Ctrl-C is not to wait for one that hangs, so this waits for a while
-        only.
-        """
+        """After the call of AWS that is under way; but Ctrl-C is not to wait for one that hangs."""
         self._stopped = True
         self._again.set()
         if self._thread.ident is not None:

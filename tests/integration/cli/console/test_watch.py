@@ -8,7 +8,6 @@ from dataclasses import replace
 import pytest
 from botocore.exceptions import ClientError
 
-from cli.console import watch as module
 from cli.console.board import ATTRIBUTES, Filter
 from cli.console.stream import Behind, NoStream, Tail
 from cli.console.watch import Phase, Watch
@@ -137,26 +136,25 @@ def test_a_table_that_cannot_be_read_is_told_and_tried_again(parts, services, de
 
 
 def test_its_end_does_not_wait_for_a_call_that_hangs(streamed, monkeypatch):
-    asked, over = threading.Event(), threading.Event()
+    asked, over, answered = threading.Event(), threading.Event(), threading.Event()
 
     class Hanging:
         def describe_stream(self, **_):
             asked.set()
-            over.wait()
+            over.wait(10)
+            answered.set()
             raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": ""}}, "DescribeStream")
 
-    monkeypatch.setattr(module, "STOP_SECONDS", 0.1)
     watch = Watch(streamed.place, Hanging(), streamed.board, days=7)
     watch.start()
     assert asked.wait(10)
-    stopping = threading.Thread(target=watch.stop, daemon=True)
-    stopping.start()
-    stopping.join(10)
-    returned = not stopping.is_alive()
+    with monkeypatch.context() as patch:
+        patch.setattr("cli.console.watch.STOP_SECONDS", 0.1)
+        watch.stop()
+    assert not answered.is_set()
     over.set()
-    stopping.join(10)
-    assert returned
-    assert eventually(lambda: not any(each.name == "watch" for each in threading.enumerate()), within=10)
+    watch.stop()
+    assert answered.is_set()
 
 
 def test_what_changes_is_seen_within_seconds(streamed, services, deliver):
