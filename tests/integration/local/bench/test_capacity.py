@@ -90,6 +90,7 @@ def test_a_size_is_amazons_to_the_byte(amazons, value, more):
     item = KEY | {"value": value, "filling": {"S": ""}}
     filling = -item_size(item) % 1024 or 1024
     item["filling"] = {"S": "x" * (filling + more)}
-    answer = amazons.put_item(TableName=TABLE, Item=item, ReturnConsumedCapacity="INDEXES")
+    # The other test leaves an item behind, and a put costs what the larger of the two does.
     amazons.delete_item(TableName=TABLE, Key=KEY)
+    answer = amazons.put_item(TableName=TABLE, Item=item, ReturnConsumedCapacity="INDEXES")
     assert answer["ConsumedCapacity"]["Table"]["CapacityUnits"] == item_size(item) // 1024 + more
