@@ -1,6 +1,7 @@
 """The poller over a scripted Zendesk: every order of accidents ends with one ticket for each event."""
 
 import contextlib
+import dataclasses
 import threading
 
 import pytest
@@ -18,7 +19,8 @@ from ticket_relay.poll_jobs import poll_run, poller, send_due
 from ticket_relay.rate_limits.permit import Deadline, Permit
 from ticket_relay.services import Services
 from ticket_relay.states import ticket as ticket_states
-from ticket_relay.storage.rows import TicketState, external_id
+from ticket_relay.states import update as update_states
+from ticket_relay.storage.rows import TicketState, external_id, update_pk
 from ticket_relay.zendesk.errors import NotSent, OutcomeUnknown, Rejected, Throttled
 
 
@@ -258,6 +260,20 @@ def test_the_batches_of_a_backlog_are_sent_at_the_same_time(monkeypatch):
     assert len(zendesk.tickets) == 100 * send_due.REQUESTS_AT_ONCE
 
 
+def test_a_turn_begins_no_more_batches_than_go_at_the_same_time(monkeypatch):
+    """The time that is left is looked at once, for all of them."""
+    zendesk = FakeZendesk()
+    services = made_services(zendesk, Clock())
+    a_backlog(services, 300)
+    row = next(iter(services.store.rows.values()))
+    monkeypatch.setattr(submit, "MOST_BYTES", 20 * len(row.request))
+    this = poll_run.Run(services, lambda: 50)
+    assert send_due.Sender(this).send_due(this.look())
+    assert zendesk.calls == ["create_tickets"] * send_due.REQUESTS_AT_ONCE
+    run(services)
+    assert states(services) == {TicketState.CREATED}
+
+
 @pytest.mark.parametrize("room", [0, 1, 2])
 def test_no_more_batches_are_begun_than_there_is_room_for(monkeypatch, room):
     monkeypatch.setattr(send_due, "MOST_BATCHES", room)
@@ -265,9 +281,42 @@ def test_no_more_batches_are_begun_than_there_is_room_for(monkeypatch, room):
     services = made_services(zendesk, Clock())
     a_backlog(services, 300)
     this = poll_run.Run(services, lambda: 50)
-    send_due.Sender(this).send_due(this.look())
+    assert send_due.Sender(this).send_due(this.look()) == (room > 0)
     assert zendesk.calls == ["create_tickets"] * room
     assert len(this.batches) == room
+
+
+class LimitedGate(OpenGate):
+    """Open, but for the endpoints of creates and updates: one of their limits is used up."""
+
+    @contextlib.contextmanager
+    def permit(self, by, *_endpoints, **_options):
+        yield Permit(by, closed_until=NOW + 30)
+
+
+def a_backlog_of_updates(services):
+    for ticket_id in range(send_due.BACKLOG):
+        pk = update_pk(ticket_id, "inv_1")
+        services.store.claim(update_states.claimed(pk, ticket_id, "inv_1", b"{}", NOW, closed_until=NOW))
+
+
+@pytest.mark.parametrize("come", [a_backlog, a_backlog_of_updates])
+def test_what_waits_for_an_endpoints_limit_is_not_looked_at_again_at_once(come):
+    zendesk = FakeZendesk()
+    services = dataclasses.replace(made_services(zendesk, Clock()), gate=LimitedGate())
+    come(services)
+    before = dict(services.store.rows)
+    naps = []
+
+    def nap(seconds):
+        naps.append(seconds)
+        services.sleep(seconds)
+
+    end = NOW + 20
+    poller.run(services, lambda: end - services.now(), nap)
+    assert set(naps) == {poller.LONGEST_NAP}
+    assert services.store.rows == before
+    assert zendesk.calls == []
 
 
 def test_a_bug_in_one_batch_does_not_stop_those_beside_it(monkeypatch):

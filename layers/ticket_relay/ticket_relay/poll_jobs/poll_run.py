@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 CALL_TIME = 8.0
 """Seconds for the calls about one row, or one batch of jobs."""
 TIME_FOR_MANY = 12.0
-"""Seconds in which three batches of a hundred rows are held, sent and told of it at the same time: four for the writes.
-If the time is over before, the rows are in doubt, and looked for.
+"""Seconds in which three batches of at most a hundred rows are held, sent and told of it at the same time: four for the
+writes. If the time is over before, the rows are in doubt, and looked for.
 """
 WAIT_SECONDS = 15.0
 """A run waits for what is due within so many seconds; the rest is the next run's."""

@@ -29,7 +29,7 @@ WRITING = 4.0
 MOST_BATCHES = 27
 """Jobs of many tickets at a time: Zendesk takes 30 ("Job limit"), and others may queue some."""
 REQUESTS_AT_ONCE = 3
-"""Batches sent at the same time, as many as one look finds rows for: each waits for Zendesk most of the time."""
+"""Batches sent at the same time, and in a turn: each waits for Zendesk most of the time."""
 
 
 class Sender:
@@ -50,10 +50,10 @@ class Sender:
         until = now + TURN
         events = [row for row in rows if isinstance(row, TicketRow) and is_due(row, now) and not _lacks_files(row, now)]
         updates = self._by_ticket(row for row in rows if isinstance(row, UpdateRow))
-        had_room = self._room() > 0
-        gone = self._create_together(events) | self._update_together(updates)
-        # A backlog that finds no room is not to be looked at again and again.
-        acted = had_room and bool(gone)
+        of_events, events_sent = self._create_together(events)
+        of_updates, updates_sent = self._update_together(updates)
+        # What waits for room, or for a limit to be over, is not to be looked at again at once.
+        gone, acted = of_events | of_updates, events_sent or updates_sent
         waiting = [[row] for row in events] + list(updates.values())
         for group in sorted(waiting, key=lambda group: group[0].due_at or 0):
             if group[0].pk not in gone and self._run.has_time and self._run.services.now() < until:
@@ -114,23 +114,27 @@ class Sender:
         """How many more jobs of many tickets may be begun."""
         return max(MOST_BATCHES - len(self._run.batches), 0) if self._run.has_time_for_many else 0
 
-    def _create_together(self, rows: Sequence[TicketRow]) -> set[str]:
-        """Send a backlog of events in batches; the keys of its rows. What finds no room waits: one by one it would take
-        more calls, and all of the account's.
+    def _create_together(self, rows: Sequence[TicketRow]) -> tuple[set[str], bool]:
+        """Send a backlog of events in batches; the keys of its rows, and whether any went. What finds no room, or an
+        endpoint whose limit is used up, waits: one by one it would take more calls, and all of the account's.
         """
         now = self._run.services.now()
         backlog = [row for row in rows if ticket_states.may_go_together(row, now)]
         if len(backlog) < BACKLOG:
-            return set()
+            return set(), False
+        # No more than can go at the same time: the time that is left was looked at once, for all of them.
+        most = min(self._room(), REQUESTS_AT_ONCE)
         with ThreadPoolExecutor(REQUESTS_AT_ONCE) as pool:
-            going = [(some, pool.submit(self._sent, some)) for some in islice(submit.batches(backlog), self._room())]
+            going = [(some, pool.submit(self._sent, some)) for some in islice(submit.batches(backlog), most)]
+        acted = False
         for some, sending in going:
             with self._run.guarded(*some):
                 sent, left_out = sending.result()
+                acted = acted or bool(sent or left_out)
                 self._run.wait_for(sent)
                 for row, error in left_out:
                     self._run.failed(row, error)
-        return {row.pk for row in backlog}
+        return {row.pk for row in backlog}, acted
 
     def _sent(self, rows: Sequence[TicketRow]) -> tuple[list[TicketRow], list[tuple[TicketRow, RelayError]]]:
         """The rows that Zendesk took on, and those that were left out. The run itself is left to its own thread."""
@@ -139,11 +143,12 @@ class Sender:
         sent = submit.send_together(self._run.services, rows, by, lambda row, error: left_out.append((row, error)))
         return sent, left_out
 
-    def _update_together(self, tickets: Mapping[int, list[UpdateRow]]) -> set[str]:
-        """Send the updates of many tickets in one job; the keys of the rows that went, or wait for room."""
+    def _update_together(self, tickets: Mapping[int, list[UpdateRow]]) -> tuple[set[str], bool]:
+        """Send the updates of many tickets in one job; the keys of rows that went, or wait, and whether any went."""
         gone: set[str] = set()
+        acted = False
         if len(tickets) < BACKLOG:
-            return gone
+            return gone, acted
         for some in batched(tickets.items(), TICKETS_AT_ONCE, strict=False):
             together = dict(some)
             rows = [row for of_ticket in together.values() for row in of_ticket]
@@ -154,8 +159,9 @@ class Sender:
                     by = Deadline.after(CALL_TIME)
                     sent, alone = batch.apply(self._run.services, together, by, self._run.failed)
                     self._run.wait_for(sent)
+                    acted = acted or bool(sent)
                     gone |= {row.pk for row in rows if row.ticket_id not in alone}
-        return gone
+        return gone, acted
 
 
 def _lacks_files(row: Row, now: float) -> bool:
