@@ -1,7 +1,9 @@
 import json
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import pytest
 
@@ -65,6 +67,26 @@ def test_several_threads_count_one_after_the_other(monkeypatch):
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(observability.count, ["TicketCreated"] * 40))
     assert met == [False] * 40
+
+
+def test_no_line_of_the_log_gets_into_one_of_metrics(monkeypatch):
+    """Powertools writes a line of metrics in two pieces, and Lambda sends off each."""
+    written = []
+
+    def write(piece):
+        written.append(piece)
+        time.sleep(0 if piece.endswith("\n") else 0.005)  # Others would come in here.
+
+    monkeypatch.setattr(sys, "stdout", SimpleNamespace(write=write, flush=lambda: None))
+
+    def work(number):
+        observability.count("TicketCreated", partner="acme")
+        time.sleep(0.001)
+        observability.logger().info("row moved", extra={"pk": number})
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, range(40)))
+    assert len([json.loads(line) for line in "".join(written).splitlines()]) == 80
 
 
 def test_an_outcome_is_one_metric_whichever_function_counts_it(capsys):

@@ -1,17 +1,14 @@
 """Logs hold ids, codes and outcomes; metrics count outcomes. Neither ever holds a payload, a header or a secret."""
 
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache, wraps
-from threading import Lock
 
 from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.metrics import Metrics, MetricUnit, single_metric
 
 from ticket_relay import __version__
-
-_COUNTING = Lock()
-"""Powertools' metrics are not made for several threads: the hundredth value of a name writes them all out."""
 
 
 @cache
@@ -25,6 +22,19 @@ def metrics() -> Metrics:
     return Metrics(service="")
 
 
+@contextmanager
+def _writing() -> Iterator[None]:
+    """One thread at a time counts or logs. Powertools' metrics are not made for several: the hundredth value of a name
+    writes them all out, and where a line of the log gets in between, CloudWatch reads neither.
+    """
+    handler = logger().registered_handler
+    handler.acquire()
+    try:
+        yield
+    finally:
+        handler.release()
+
+
 def count(outcome: str, number: int = 1, **dimensions: str) -> None:
     """So many more of these. With dimensions it is a metric of its own, which has `service` as well.
 
@@ -34,13 +44,13 @@ def count(outcome: str, number: int = 1, **dimensions: str) -> None:
     if not dimensions:
         measure(outcome, MetricUnit.Count, number)
         return
-    with _COUNTING, single_metric(name=outcome, unit=MetricUnit.Count, value=number) as metric:
+    with _writing(), single_metric(name=outcome, unit=MetricUnit.Count, value=number) as metric:
         for name, value in dimensions.items():
             metric.add_dimension(name=name, value=value)
 
 
 def measure(name: str, unit: MetricUnit, value: float) -> None:
-    with _COUNTING:
+    with _writing():
         metrics().add_metric(name=name, unit=unit, value=value)
 
 
