@@ -18,6 +18,7 @@ from urllib3 import HTTPResponse
 from ticket_relay.errors import RelayError, StaleRow
 from ticket_relay.rate_limits.gate import State
 from ticket_relay.rate_limits.permit import Deadline, Permit
+from ticket_relay.services import Services
 from ticket_relay.storage.rows import PAYLOAD, UNREAD, Row, TicketRow, Work
 from ticket_relay.storage.store import Backlog, count_and_log
 from ticket_relay.zendesk.client import Shown, Submission
@@ -127,7 +128,13 @@ ZENDESK = "https://zendesk.test"
 def transport_over(wire: Wire) -> Transport:
     session = requests.Session()
     session.mount(ZENDESK, wire)
-    return Transport(ZENDESK, Timeouts(connect=1, read=3), session)
+    return Transport(ZENDESK, Timeouts(connect=1, read=3), lambda: session)
+
+
+def reached_through(services: Services, adapter: BaseAdapter) -> None:
+    """From now on this relay's calls to Zendesk, one at a time, go through the adapter."""
+    session, _ = services.zendesk._transport._free[0]
+    session.mount("http://", adapter)
 
 
 class MemoryStore:

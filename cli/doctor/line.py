@@ -1,6 +1,7 @@
 """The relay's own transport, which also keeps what only the doctor needs."""
 
 import time
+from collections.abc import Callable
 from typing import Any, override
 
 import requests
@@ -16,8 +17,8 @@ _TIMEOUTS = Timeouts(connect=3, read=5)
 class Line(Transport):
     """`scope` of the token that Zendesk gave; `reason` of the last rejection; `skew`, see there."""
 
-    def __init__(self, base_url: str, session: requests.Session | None = None) -> None:
-        super().__init__(base_url, _TIMEOUTS, session)
+    def __init__(self, base_url: str, new_session: Callable[[], requests.Session] = requests.Session) -> None:
+        super().__init__(base_url, _TIMEOUTS, new_session)
         self.base_url = base_url
         self.scope: str | None = None
         self.reason: Rejected | None = None

@@ -15,6 +15,7 @@ from hypothesis import settings as how_much
 from hypothesis import strategies as st
 
 from tests.builders import TABLE, body_of, signed
+from tests.fakes import reached_through
 from tests.integration.update_ticket.agent import Agent
 from tests.integration.update_ticket.faulty_link import FaultyLink
 from tests.integration.update_ticket.turns import Turns
@@ -78,7 +79,7 @@ class Story:
 
     def relay(self):
         services, wrong = self.make(), self.chance.uniform(-2, 2)
-        services.zendesk._transport._session.mount("http://", self.line)
+        reached_through(services, self.line)
         settings = services.settings.model_copy(update={"sweep_minutes": 0.02})
         services = dataclasses.replace(
             services, settings=settings, now=lambda: self.clock() + wrong, sleep=self.turns.sleep

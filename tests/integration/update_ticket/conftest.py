@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests.builders import body_of, signed
+from tests.fakes import reached_through
 from tests.integration.update_ticket import many_tickets
 from tests.integration.update_ticket.agent import Agent, Wire
 from ticket_relay.definitions import loader
@@ -26,7 +27,7 @@ def wire(clock) -> Wire:
 def other_services(other_services, wire):
     def make():
         services = other_services()
-        services.zendesk._transport._session.mount("http://", wire)
+        reached_through(services, wire)
         return services
 
     return make

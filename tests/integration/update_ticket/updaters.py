@@ -10,7 +10,7 @@ from typing import Any
 
 from local.zendesk_simulator.journal import Entry
 from tests.builders import TABLE, body_of, signed
-from tests.fakes import Clock, Dynamo
+from tests.fakes import Clock, Dynamo, reached_through
 from tests.integration.update_ticket.agent import Agent
 from tests.integration.update_ticket.faulty_link import FaultyLink
 from tests.integration.update_ticket.turns import Turns
@@ -168,7 +168,7 @@ class Updaters:
     def _relay(self) -> Services:
         """One whose clock is a little wrong."""
         services, wrong = self._another_relay(), self._chance.uniform(-2, 2)
-        services.zendesk._transport._session.mount("http://", self._line)
+        reached_through(services, self._line)
         return dataclasses.replace(services, now=lambda: self._clock() + wrong, sleep=self._turns.sleep)
 
     def _soon(self) -> float:

@@ -35,8 +35,8 @@ def wire(setup, monkeypatch):
         wire = Wire(*answers)
         session = requests.Session()
         session.mount(ZENDESK, wire)
-        monkeypatch.setattr(zendesk, "Line", lambda base_url: Line(base_url, session))
-        setup.line = Line(ZENDESK, session)
+        monkeypatch.setattr(zendesk, "Line", lambda base_url: Line(base_url, lambda: session))
+        setup.line = Line(ZENDESK, lambda: session)
         return wire
 
     return over

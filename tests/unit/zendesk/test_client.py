@@ -22,7 +22,7 @@ def update(follower_ids, followers):
     wire = Wire(answered(200, {"ticket": ticket, "audit": {"author_id": 3}}))
     session = requests.Session()
     session.mount(ZENDESK, wire)
-    client = Zendesk(Transport(ZENDESK, Timeouts(1, 1), session), None)
+    client = Zendesk(Transport(ZENDESK, Timeouts(1, 1), lambda: session), None)
     return client.update_ticket(7, {"followers": followers}, Permit(Deadline.after(5)))
 
 

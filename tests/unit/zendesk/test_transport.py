@@ -1,5 +1,7 @@
 import json
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import pytest
@@ -12,11 +14,9 @@ from tests.fakes import ZENDESK, Wire, answered, transport_over
 from ticket_relay import observability
 from ticket_relay.rate_limits.headers import DEFAULT_RETRY_AFTER, LONGEST_RETRY_AFTER, UPDATES, Limit, retry_after
 from ticket_relay.rate_limits.permit import Deadline, Permit
+from ticket_relay.zendesk import transport
 from ticket_relay.zendesk.errors import Conflict, NotSent, OutcomeUnknown, Rejected, Throttled, ZendeskError
-from ticket_relay.zendesk.transport import (
-    MAX_ANSWER,
-    error_of,
-)
+from ticket_relay.zendesk.transport import LONGEST_IDLE, MAX_ANSWER, Timeouts, Transport, error_of
 
 
 @pytest.fixture(autouse=True)
@@ -184,6 +184,47 @@ def test_nothing_is_taken_from_the_machines_netrc_or_proxies(monkeypatch, tmp_pa
     wire = Wire(answered())
     call(wire)
     assert "Authorization" not in wire.sent[0].headers
+
+
+def test_no_connection_is_used_that_was_idle_for_long_whatever_the_others_did(monkeypatch):
+    """Two calls at a time have a connection each; then one call after the other uses the same one."""
+    both, closed, now = threading.Barrier(2, timeout=10), [], [1_000.0]
+    monkeypatch.setattr(transport.time, "time", lambda: now[0])
+
+    class Adapter(Wire):
+        def send(self, request, **options):
+            if request.url.endswith("/both"):
+                both.wait()
+            return answered()
+
+        def close(self):
+            closed.append(self)
+
+    sessions = []
+
+    def new_session():
+        sessions.append(requests.Session())
+        sessions[-1].mount(ZENDESK, Adapter())
+        return sessions[-1]
+
+    line = Transport(ZENDESK, Timeouts(connect=1, read=3), new_session)
+
+    def call(path):
+        return line.call("GET", path, auth=None, permit=Permit(Deadline.after(5)))
+
+    def two_at_a_time():
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(call, ["/both", "/both"]))
+
+    two_at_a_time()
+    closed.clear()  # The one that was there when the process began.
+    for _ in range(3):
+        now[0] += LONGEST_IDLE - 1
+        call("/one")
+    assert closed == []
+    two_at_a_time()
+    assert len(closed) == 1
+    assert len(sessions) == 2
 
 
 def test_time_outs_shrink_with_the_time_that_is_left():

@@ -8,7 +8,7 @@ bodies seen in real logs.
 import json
 import re
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -73,18 +73,21 @@ class Answer:
 
 
 class Transport:
-    """A session with one Zendesk account. Redirects are not followed: credentials go to the configured host only.
+    """The way to one Zendesk account. Redirects are not followed: credentials go to the configured host only.
 
     A deadline bounds connecting, waiting and the body; a server that trickles its *headers*, only Lambda's time-out.
     """
 
-    def __init__(self, base_url: str, timeouts: Timeouts, session: requests.Session | None = None) -> None:
+    def __init__(
+        self, base_url: str, timeouts: Timeouts, new_session: Callable[[], requests.Session] = requests.Session
+    ) -> None:
         self._base_url = base_url
         self._timeouts = timeouts
-        self._session = session or requests.Session()
-        # Without this, requests would take credentials from ~/.netrc and proxies from the environment.
-        self._session.trust_env = False
-        self._last_used = 0.0
+        self._new_session = new_session
+        self._free = [(self._opened(), 0.0)]
+        """Sessions that no call has now, each with one kept connection and the time of its last call. A call has a
+        session to itself: calls may come from several threads.
+        """
 
     def call(
         self,
@@ -128,14 +131,12 @@ class Transport:
         if left < LEAST_TIME:
             raise NotSent("no_time_left", "There was no time left to call Zendesk.")
         connect = min(self._timeouts.connect, left / 2)
-        if time.time() - self._last_used > LONGEST_IDLE:
-            self._session.close()
-        self._last_used = time.time()
+        session = self._taken()
         began, status = time.monotonic(), 0
         try:
             # The adapter itself: `Session.send` reads the body and the target of a redirect that it is told to ignore.
-            response = self._session.get_adapter(self._base_url).send(
-                self._session.prepare_request(request),
+            response = session.get_adapter(self._base_url).send(
+                session.prepare_request(request),
                 # `total` takes off the read time only what connecting took, which is nothing on a kept connection.
                 timeout=Timeout(connect=connect, read=self._timeouts.read, total=left),  # type: ignore[arg-type]  # stubs lack it
                 stream=True,
@@ -153,7 +154,24 @@ class Transport:
                 raise NotSent("zendesk_unreachable", "Zendesk could not be connected to.") from None
             raise OutcomeUnknown("zendesk_connection_broken", "The connection to Zendesk broke.") from None
         finally:
+            self._free.append((session, time.time()))
             report_call(time.monotonic() - began, status)
+
+    def _taken(self) -> requests.Session:
+        """The session that was used last, so that one is enough as long as calls follow one another."""
+        try:
+            session, used_at = self._free.pop()
+        except IndexError:
+            return self._opened()
+        if time.time() - used_at > LONGEST_IDLE:
+            session.close()
+        return session
+
+    def _opened(self) -> requests.Session:
+        session = self._new_session()
+        # Without this, requests would take credentials from ~/.netrc and proxies from the environment.
+        session.trust_env = False
+        return session
 
     def _read(self, response: requests.Response, by: Deadline) -> bytes:
         """The whole body, but neither for ever nor without end: the read time-out alone starts anew with every byte."""
