@@ -1,5 +1,7 @@
 import base64
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -98,6 +100,20 @@ def test_while_one_renews_early_the_others_go_on_with_the_old_token(process, clo
     assert header(first) == "Bearer token-2"
     assert seen == ["Bearer token-1"]
     assert len(endpoint.asked) == 2
+
+
+def test_of_several_threads_one_fetches_the_token_and_the_others_find_it(process, endpoint):
+    credentials, renew, beside = process(), endpoint.call, []
+    with ThreadPoolExecutor(1) as pool:
+
+        def slow(*given, **request):
+            beside.append(pool.submit(header, credentials, seconds=1.0))
+            time.sleep(1.1)  # Longer than it would wait for another process.
+            return renew(*given, **request)
+
+        endpoint.call = slow
+        assert header(credentials) == "Bearer token-1"
+        assert [it.result() for it in beside] == ["Bearer token-1"]
 
 
 def test_who_has_no_token_waits_for_the_one_that_is_being_fetched(process, endpoint):

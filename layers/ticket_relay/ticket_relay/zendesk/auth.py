@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any
 
 from ticket_relay.errors import SecretsUnavailable
@@ -69,11 +70,17 @@ class Credentials:
         self._scope = scope
         self._remembered: Token | None = None
         self._refused = ""
+        self._one_asks = Lock()
 
     def header(self, permit: Permit) -> str:
         """Raises NotSent where no token can be had in time, Throttled where Zendesk asked callers to wait."""
-        if self._remembered and self._good(self._remembered, early=True):
-            return f"Bearer {self._remembered.value}"
+        # Of several threads one fetches the token, and the others find it here.
+        with self._one_asks:
+            if self._remembered and self._good(self._remembered, early=True):
+                return f"Bearer {self._remembered.value}"
+            return self._asked(permit)
+
+    def _asked(self, permit: Permit) -> str:
         try:
             secret = self._secret()
         except SecretsUnavailable as error:
