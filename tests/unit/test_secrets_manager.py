@@ -1,8 +1,11 @@
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError
 
+from tests.builders import NOW
 from tests.fakes import Clock
 from tests.fixtures import client
 from ticket_relay.errors import SecretsUnavailable
@@ -51,6 +54,27 @@ def clock():
 @pytest.fixture
 def secrets(manager, clock):
     return Secrets(manager, clock)
+
+
+def test_of_several_threads_none_finds_the_secret_forgotten_while_another_asks(clock):
+    with ThreadPoolExecutor(1) as pool:
+        beside = []
+
+        class Manager:
+            def get_secret_value(self, **_):
+                if clock() < NOW + MAX_AGE:
+                    return {"SecretString": '{"key": "old"}'}
+                if not beside:
+                    beside.append(pool.submit(secrets.read, "arn"))
+                    time.sleep(0.2)  # The other one would have come to its end.
+                raise ConnectTimeoutError(endpoint_url="https://secrets.test")
+
+        clock.time = NOW
+        secrets = Secrets(Manager(), clock)
+        assert secrets.read("arn") == {"key": "old"}
+        clock.advance(MAX_AGE + 1)
+        assert secrets.read("arn") == {"key": "old"}
+        assert beside[0].result() == {"key": "old"}
 
 
 @pytest.fixture

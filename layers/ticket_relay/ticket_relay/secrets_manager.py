@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from botocore.config import Config
@@ -47,9 +48,14 @@ class Secrets:
         self._client: SecretsManagerClient = client or aws_clients.client("secretsmanager", CLIENT)
         self._now = now
         self._known: dict[str, _Known] = {}
+        self._one_reads = Lock()
 
     def read(self, arn: str) -> dict[str, Any]:
         """The secret's object; empty as long as it has no value."""
+        with self._one_reads:
+            return self._read(arn)
+
+    def _read(self, arn: str) -> dict[str, Any]:
         known, now = self._known.get(arn), self._now()
         if known and now < known.read_again_at:
             return known.value
