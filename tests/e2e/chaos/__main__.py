@@ -25,7 +25,14 @@ ENGINES = {"moto": cloud.moto, "local": dynamodb.dynamodb_local}
 @click.command(context_settings={"show_default": True})
 @click.option("--events", type=click.IntRange(1), default=200, help="To be sent in each run.")
 @click.option("--seed", "seeds", type=int, multiple=True, default=[7], help="Of what goes wrong when; may be repeated.")
-@click.option("--keys", type=click.Choice(list(WORLDS)), default="both", help="Idempotency keys with `async=true`.")
+@click.option(
+    "--keys",
+    "worlds",
+    type=click.Choice(list(WORLDS)),
+    multiple=True,
+    default=["both"],
+    help="Idempotency keys with `async=true`; given twice, the seeds take turns.",
+)
 @click.option("--rate", type=click.FloatRange(0, min_open=True), default=15.0, help="Events a second.")
 @click.option(
     "--dynamodb",
@@ -46,7 +53,7 @@ ENGINES = {"moto": cloud.moto, "local": dynamodb.dynamodb_local}
 def main(
     events: int,
     seeds: Sequence[int],
-    keys: str,
+    worlds: Sequence[str],
     *,
     rate: float,
     concurrency: int,
@@ -62,8 +69,8 @@ def main(
     console = Console() if sys.stdout.isatty() else Console(force_terminal=False, width=140)
     tasks = [
         Task(events, seed, key_honoured, rate, concurrency, engine, drop_webhooks)
-        for seed, engine in zip(seeds, cycle(engines), strict=False)
-        for key_honoured in WORLDS[keys]
+        for seed, engine, world in zip(seeds, cycle(engines), cycle(worlds), strict=False)
+        for key_honoured in WORLDS[world]
     ]
     broken = 0
     for some in [tasks] if at_once else batched(tasks, 1, strict=True):
