@@ -10,10 +10,11 @@ import pytest
 
 from local.aws import dynamodb
 from local.demo.partner import Event
-from tests.e2e.chaos.gate_watch import ONE_ROWS_WORK, GateWatch
+from tests.e2e.chaos.gate_watch import JUST_SENT, ONE_ROWS_WORK, TOGETHER, GateWatch
 from tests.e2e.chaos.senders import Sent
 from tests.e2e.chaos.verdict import WORKING, Ended, Evidence, judged, leaks
 from tests.e2e.conftest import ROOT
+from ticket_relay.poll_jobs.send_due import REQUESTS_AT_ONCE
 
 EVENT = Event("acme", b"{}", "msg_1")
 KEY = "ticket#acme#msg_1"
@@ -158,11 +159,11 @@ class Gate:
         asked = {"Key": key, "UpdateExpression": change, "ExpressionAttributeValues": given}
         self.gate_watch.operated("UpdateItem", asked, {}, worker, NOW)
 
-    def late_calls(self, worker: int, times: int = 1, at: float = NOW) -> int:
+    def late_calls(self, worker: int, times: int = 1, at: float = NOW, what: str = "POST /api/v2/tickets") -> int:
         """How many of the calls that the worker now makes were not its to make."""
         before = self.gate_watch.seen["knocks"]
         for _ in range(times):
-            self.gate_watch.called("POST /api/v2/tickets", worker, at)
+            self.gate_watch.called(what, worker, at)
         return self.gate_watch.seen["knocks"] - before
 
 
@@ -187,6 +188,15 @@ def test_a_worker_that_goes_on_and_on_under_an_old_leave_knocks(gate: Gate) -> N
 
 def test_a_worker_that_was_told_knocks_if_it_calls(gate: Gate) -> None:
     assert gate.late_calls(1) == 1
+
+
+def test_batches_that_a_worker_was_sending_beside_the_one_that_was_told_are_no_knock(gate: Gate) -> None:
+    assert gate.late_calls(1, times=REQUESTS_AT_ONCE, what=TOGETHER) == 1
+    assert gate.late_calls(1) == 1
+
+
+def test_a_batch_that_comes_later_knocks(gate: Gate) -> None:
+    assert gate.late_calls(1, at=NOW + JUST_SENT, what=TOGETHER) == 1
 
 
 def test_a_worker_that_did_not_ask_or_found_the_gate_closed_knocks_if_it_calls(gate: Gate) -> None:

@@ -2,7 +2,9 @@
 
 The proxy sees every read and every change of the relay's gate, the simulator every call. A worker has permission if it
 found the gate open, or makes the half-open trial. A call while the gate is closed was under way if its worker got its
-permission before, and has not been told otherwise since; any other call is a late one.
+permission before, and has not been told otherwise since; any other call is a late one. A process that sends several
+batches at the same time has a permission for each, and what tells one of them comes too late for those that are just
+being sent.
 """
 
 from collections import Counter
@@ -11,10 +13,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ticket_relay.create_ticket.candidate_jobs import PAGES_AT_ONCE
+from ticket_relay.poll_jobs.send_due import REQUESTS_AT_ONCE
 from ticket_relay.rate_limits.gate import CLOSED, PK
 
 ONE_ROWS_WORK = 3 + PAGES_AT_ONCE
 """Calls that a permission from before the closing covers: two reads, the pages of jobs, and the request itself."""
+TOGETHER = "POST /api/v2/tickets/create_many"
+JUST_SENT = 1.0
+"""Seconds from a batch's last look at the gate until its request reaches Zendesk, on a machine that is busy."""
 
 
 @dataclass
@@ -24,6 +30,8 @@ class GateWatch:
     closed_until: float | None = None
     first: int | None = None
     first_asked: bool = False
+    beside: dict[int, tuple[float, int]] = field(default_factory=dict)
+    """Of a process that was told: when, and how many batches may have been sent beside the one that was."""
     calls_since_closing: dict[int, int] = field(default_factory=dict)
     seen: Counter[str] = field(default_factory=Counter)
     late_calls: list[str] = field(default_factory=list)
@@ -55,6 +63,11 @@ class GateWatch:
         self.first_asked = self.first_asked or pid == self.first
         if pid is None or self.closed_until is None or self.closed_until <= now or pid == self.first:
             return
+        told_at, batches = self.beside.get(pid, (0.0, 0))
+        if what == TOGETHER and batches and now - told_at < JUST_SENT:
+            self.beside[pid] = told_at, batches - 1
+            self.seen["under way"] += 1
+            return
         under_way = self.calls_since_closing.get(pid, ONE_ROWS_WORK)
         if under_way < ONE_ROWS_WORK:
             self.calls_since_closing[pid] += 1
@@ -78,6 +91,8 @@ class GateWatch:
             self.closed_until, self.first, self.first_asked = until, pid, False
 
     def _closed(self, pid: int, until: float, now: float, *, refused: bool) -> None:
+        if self.calls_since_closing.get(pid) is not None:
+            self.beside[pid] = now, REQUESTS_AT_ONCE - 1
         self._granted(pid, granted=False)
         if not refused:
             self.seen["closed"] += until > now

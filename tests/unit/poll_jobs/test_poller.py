@@ -14,7 +14,7 @@ from tests import builders
 from tests.builders import NOW, ticket_row
 from tests.fakes import Clock, FakeZendesk, Killed, MemoryStore, OpenGate
 from ticket_relay.create_ticket import submit
-from ticket_relay.errors import StaleRow, WriteRefused
+from ticket_relay.errors import StaleRow, StoreUnavailable, WriteRefused
 from ticket_relay.poll_jobs import poll_run, poller, send_due
 from ticket_relay.rate_limits.permit import Deadline, Permit
 from ticket_relay.services import Services
@@ -317,6 +317,28 @@ def test_what_waits_for_an_endpoints_limit_is_not_looked_at_again_at_once(come):
     assert set(naps) == {poller.LONGEST_NAP}
     assert services.store.rows == before
     assert zendesk.calls == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "calls"), [(NOW + 30, []), (StoreUnavailable("The table is slow."), ["create_tickets"])]
+)
+def test_while_its_rows_were_held_others_may_have_been_told_to_wait(monkeypatch, answer, calls):
+    zendesk = FakeZendesk()
+    services = made_services(zendesk, Clock())
+    a_backlog(services)
+
+    def closed_until(*_endpoints):
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(services.gate, "closed_until", closed_until)
+    rows = list(services.store.rows.values())
+    submit.send_together(services, rows, Deadline.after(5), lambda *_: pytest.fail("left out"))
+    assert zendesk.calls == calls
+    if not calls:
+        kept = services.store.rows.values()
+        assert {(row.state, row.due_at, row.in_doubt) for row in kept} == {(TicketState.ACCEPTED, NOW + 30, False)}
 
 
 def test_a_bug_in_one_batch_does_not_stop_those_beside_it(monkeypatch):

@@ -6,12 +6,13 @@ is looked for.
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 
 from ticket_relay import observability
 from ticket_relay.create_ticket import mapping
 from ticket_relay.create_ticket.candidate_jobs import CandidateJobs
 from ticket_relay.definitions import loader
-from ticket_relay.errors import MappingFailed, PayloadRefused, RelayError, UnknownPartner
+from ticket_relay.errors import MappingFailed, PayloadRefused, RelayError, StoreUnavailable, UnknownPartner
 from ticket_relay.rate_limits.headers import CREATE, INDEX
 from ticket_relay.rate_limits.permit import Deadline, Permit
 from ticket_relay.services import Services
@@ -108,6 +109,10 @@ def send_together(
         requests = [_body(row, row.request) for row in held if row.request is not None]
         if not requests:
             return []
+        # It took a while to hold a hundred rows.
+        if until := _closed_since(services, permit):
+            store.move_all([(row, deferred(row, services.now(), until)) for row in held], on_error)
+            return []
         try:
             submission = services.zendesk.create_tickets(requests, permit)
         except ZendeskError as error:
@@ -155,11 +160,19 @@ def resume(services: Services, row: TicketRow, by: Deadline, jobs: CandidateJobs
             settled = _looked_up(services, row, jobs or CandidateJobs(services), sent_by, permit)
             if settled:
                 return settled
-            # Looking took a while, ten pages of jobs perhaps: others may have been told to wait since.
-            closed_until = services.gate.closed_until(CREATE) if permit.probe is None else None
-            if closed_until is not None:
-                return _deferred(services, row, closed_until)
+            # Looking took a while, ten pages of jobs perhaps.
+            if until := _closed_since(services, permit):
+                return _deferred(services, row, until)
         return send(services, row, permit)
+
+
+def _closed_since(services: Services, permit: Permit) -> float | None:
+    """Until when Zendesk has told others to wait, if it did since the permit was given; the half-open trial asks for
+    them all. A table that does not answer takes no permission back: the rows are held, and would be in doubt.
+    """
+    with suppress(StoreUnavailable):
+        return services.gate.closed_until(CREATE) if permit.probe is None else None
+    return None
 
 
 def _deferred(services: Services, row: TicketRow, until: float) -> TicketRow:
