@@ -248,6 +248,7 @@ class FakeZendesk:
         self._keys: dict[str, Submission] = {}
         self._next_id = 100
         self._queue: dict[str, dict[int, str]] = {}
+        self._one_at_a_time = threading.Lock()
 
     def queue_moves_on(self) -> None:
         for job_id, tickets in self._queue.items():
@@ -294,6 +295,10 @@ class FakeZendesk:
         return sorted(ticket_id for ticket_id, its in self.tickets.items() if its == external_id)
 
     def _create(self, *external_ids: str) -> Submission:
+        with self._one_at_a_time:
+            return self._created(*external_ids)
+
+    def _created(self, *external_ids: str) -> Submission:
         status, exists, error = self.next_job.pop(0) if self.next_job else ("completed", True, None)
         job_id = f"V3-{len(self.jobs)}"
         tickets = dict(zip(count(self._next_id), external_ids, strict=False))

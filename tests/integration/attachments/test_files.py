@@ -11,6 +11,7 @@ from local.zendesk_simulator.audits import comments_of
 from tests.builders import CANARY
 from tests.fakes import DOWN, Outage
 from tests.file_server import HOST, file_server
+from ticket_relay.attachments import files as files_of_rows
 from ticket_relay.definitions import loader
 from ticket_relay.definitions.models import PartnerDefinition
 from ticket_relay.errors import StoreUnavailable
@@ -244,6 +245,66 @@ def test_with_other_uploads_a_request_has_another_key(send, minutes, files, atta
     minutes()
     assert attached() == [("evt_1", True, [PHOTO])]
     assert stored().attempt == 2
+
+
+@pytest.mark.parametrize("required", [False, True])
+def test_what_is_in_doubt_is_looked_for_before_its_files_are_fetched_again(
+    send, minutes, files, attached, zendesk, clock, stored, required
+):
+    """They may no longer be had, though the ticket has them."""
+    zendesk.account.faults.add(Fault("drop", method="POST", path="/api/v2/tickets", times=1, effect="before"))
+    zendesk.account.faults.add(Fault("status", method="GET", path="/api/v2/tickets", status=500, times=None))
+    send(of_url(files.serves("/1"), required=required), in_base64())
+    minutes(2)
+    assert stored().in_doubt
+    clock.advance(4000)
+    files.serves("/1", status=403)
+    minutes(2)
+    zendesk.account.faults.clear()
+    minutes()
+    assert stored().state == TicketState.CREATED
+    assert [names for _, public, names in attached() if public] == [[PHOTO, GOODS]]
+    assert len(files.asked) == 1
+
+
+@pytest.mark.parametrize("landed", [True, False])
+def test_so_is_an_update_in_doubt(send, minutes, files, attached, define, zendesk, clock, stored, landed):
+    define(events=CASES, correlate="${event.thing}")
+    send(event_id="one")
+    minutes()
+    (ticket,) = zendesk.account.tickets.all()
+    path = f"/api/v2/tickets/{ticket['id']}"
+    zendesk.account.faults.add(Fault("drop", method="PUT", path=path, times=1, effect="before" if landed else "never"))
+    zendesk.account.faults.add(Fault("status", method="GET", path=f"{path}/audits", status=500, times=None))
+    send(of_url(files.serves("/1")), event_id="two", kind="noted")
+    minutes(2)
+    assert stored("two").state == TicketState.ACCEPTED
+    clock.advance(4000)
+    if landed:
+        files.serves("/1", status=403)
+    zendesk.account.faults.clear()
+    minutes()
+    assert stored("two").state == TicketState.JOINED
+    assert [names for _, public, names in attached() if public] == [[], [PHOTO]]
+    assert len(files.asked) == (1 if landed else 2)
+
+
+@pytest.mark.parametrize("seconds", [0, 6])
+def test_one_events_files_are_brought_before_the_next_ones(send, minutes, files, clock, monkeypatch, seconds):
+    """What is uploaded does not live long: with one file of each at a time, none of many might ever be complete. Slow
+    files take more than a turn.
+    """
+    advance = files_of_rows.advance
+
+    def takes_time(*given):
+        clock.advance(seconds)
+        return advance(*given)
+
+    monkeypatch.setattr(files_of_rows, "advance", takes_time)
+    for event in "abc":
+        send(*(of_url(files.serves(f"/{event}{number}")) for number in range(3)), event_id=event)
+    minutes()
+    assert [path for path, *_ in files.asked] == [f"/{event}{number}" for event in "abc" for number in range(3)]
 
 
 @pytest.mark.parametrize("effect", ["before", "never"])

@@ -341,6 +341,15 @@ def test_while_its_rows_were_held_others_may_have_been_told_to_wait(monkeypatch,
         assert {(row.state, row.due_at, row.in_doubt) for row in kept} == {(TicketState.ACCEPTED, NOW + 30, False)}
 
 
+def test_rows_that_lack_files_do_not_hide_the_others(monkeypatch):
+    monkeypatch.setattr(poll_run, "MOST_TO_SEND", 3)
+    services = made_services(FakeZendesk(), Clock())
+    for number in range(3):
+        services.store.claim(ticket_row(f"evt_{number}", files=1, due_at=NOW - 60))
+    services.store.claim(ticket_row("plain", due_at=NOW))
+    assert "plain" in [row.event_id for row in poll_run.Run(services, lambda: 50).look()]
+
+
 def test_a_bug_in_one_batch_does_not_stop_those_beside_it(monkeypatch):
     zendesk = FakeZendesk()
     services = made_services(zendesk, Clock())

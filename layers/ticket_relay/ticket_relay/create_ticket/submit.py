@@ -160,9 +160,11 @@ def resume(services: Services, row: TicketRow, by: Deadline, jobs: CandidateJobs
             settled = _looked_up(services, row, jobs or CandidateJobs(services), sent_by, permit)
             if settled:
                 return settled
-            # Looking took a while, ten pages of jobs perhaps.
-            if until := _closed_since(services, permit):
-                return _deferred(services, row, until)
+        if (number := row.next_file(services.now())) is not None:
+            return services.store.move(row, ticket_states.without_files(row, number, services.now()))
+        # Looking took a while, ten pages of jobs perhaps.
+        if row.in_doubt and (until := _closed_since(services, permit)):
+            return _deferred(services, row, until)
         return send(services, row, permit)
 
 

@@ -28,6 +28,8 @@ YOUNG = 60.0
 """Seconds for which a job of many is polled ahead of its rows' time, and lets later updates of its tickets wait: after
 that it may be stuck.
 """
+MOST_WITH_FILES = 50
+"""Rows read in a turn that lack files: each may bring its files with it, in its payload."""
 MOST_TO_SEND = 300
 """Rows read in a turn, of those in doubt and of the others."""
 MOST_WAITING = 3000
@@ -94,10 +96,13 @@ class Run:
         return [row for row in self.waiting.values() if _of_many(row) and (row.submitted_at or 0) > after]
 
     def look(self) -> list[Row]:
-        """One look at what is due, or will be while the run waits: the rows to send. The others join `waiting`."""
+        """One look at what is due, or will be while the run waits: the rows to send, and those that lack files. The
+        others join `waiting`.
+        """
         now, first = self.services.now(), not self._looked
         self._looked = True
         wanted = {
+            Work.FILES: (now + WAIT_SECONDS, MOST_WITH_FILES),
             Work.SEND: (now + WAIT_SECONDS, MOST_TO_SEND),
             Work.DOUBT: (now + WAIT_SECONDS, MOST_TO_SEND),
             Work.JOB: (now + YOUNG, MOST_WAITING) if first else (now + WAIT_SECONDS, MOST_JOINING),
@@ -105,7 +110,7 @@ class Run:
         known = {pk: row.due_at for pk, row in self.waiting.items() if row.due_at is not None}
         due = self.services.store.due(wanted, known)
         self.wait_for(self._readable(due[Work.JOB]))
-        return [*self._readable(due[Work.SEND]), *self._readable(due[Work.DOUBT])]
+        return [row for work in (Work.SEND, Work.DOUBT, Work.FILES) for row in self._readable(due[work])]
 
     def wait_for(self, rows: Iterable[Row]) -> None:
         """These wait for a job. What is neither in a job of many nor due soon is left to the table, and found again."""

@@ -76,7 +76,7 @@ def _advance(this: Run, nap: Callable[[float], None]) -> None:
             nap(_bounded(gate.closed_until - now))
             continue
         to_send = this.look()
-        if len(to_send) >= BACKLOG:
+        if sum(not row.lacks_files for row in to_send) >= BACKLOG:
             services.gate.go_together(gate.together_until)
         acted = collect_results(this)
         acted = sender.send_due(to_send) or acted

@@ -21,7 +21,7 @@ TURN = 5.0
 BACKLOG = 10
 """From so many rows, or tickets to update, on they are sent together."""
 FILES_TURN = 10.0
-"""Seconds of bringing files in a turn, after which no other is begun."""
+"""Seconds of uploading files in a turn, after which no other is begun."""
 FILE_TIME = 25.0
 """Seconds in which one file is fetched and uploaded; less at the end of a run."""
 WRITING = 4.0
@@ -48,7 +48,7 @@ class Sender:
         """
         now = self._run.services.now()
         until = now + TURN
-        events = [row for row in rows if isinstance(row, TicketRow) and is_due(row, now) and not _lacks_files(row, now)]
+        events = [row for row in rows if isinstance(row, TicketRow) and is_due(row, now) and not row.lacks_files]
         updates = self._by_ticket(row for row in rows if isinstance(row, UpdateRow))
         of_events, events_sent = self._create_together(events)
         of_updates, updates_sent = self._update_together(updates)
@@ -63,24 +63,22 @@ class Sender:
         return self._bring_files(rows) or acted
 
     def _bring_files(self, rows: Sequence[Row]) -> bool:
-        """Upload one file of each row that is due and lacks some, the earliest first; whether there was one.
+        """Upload files of rows that are due and lack some, the earliest row first; whether there was one.
 
-        Last, and for a while only: a partner's slow server is not to hold up what needs none.
+        Last, and for a while only: a partner's slow server is not to hold up what needs none. One row after the other,
+        since what is uploaded does not live long.
         """
-        until = self._run.services.now() + FILES_TURN
+        services, until = self._run.services, self._run.services.now() + FILES_TURN
         acted = False
-        for row in sorted(rows, key=lambda row: row.due_at or 0):
-            now = self._run.services.now()
-            if not is_due(row, now) or not _lacks_files(row, now):
-                continue
-            if now >= until or not self._run.has_time:
-                break
-            from ticket_relay.attachments import files  # noqa: PLC0415 - most rows have none
-
-            acted = True
+        for first in sorted(rows, key=lambda row: row.due_at or 0):
+            row: Row = first
             with self._run.guarded(row):
-                by = Deadline.after(min(FILE_TIME, self._run.time_left() - WRITING))
-                files.advance(self._run.services, row, by, self._run.network)
+                while row.lacks_files and is_due(row, now := services.now()) and now < until and self._run.has_time:
+                    from ticket_relay.attachments import files  # noqa: PLC0415 - most rows have none
+
+                    acted = True
+                    by = Deadline.after(min(FILE_TIME, self._run.time_left() - WRITING))
+                    row = files.advance(services, row, by, self._run.network)
         return acted
 
     def _send_alone(self, group: Sequence[Row]) -> None:
@@ -104,7 +102,7 @@ class Sender:
         for row in webhook.in_order(rows):
             tickets[row.ticket_id].append(row)
         due = {
-            ticket_id: list(takewhile(lambda row: is_due(row, now) and not _lacks_files(row, now), of_ticket))
+            ticket_id: list(takewhile(lambda row: is_due(row, now) and not row.lacks_files, of_ticket))
             for ticket_id, of_ticket in tickets.items()
             if ticket_id not in self._run.busy and self._settle_until.get(ticket_id, now) <= now
         }
@@ -162,9 +160,3 @@ class Sender:
                     acted = acted or bool(sent)
                     gone |= {row.pk for row in rows if row.ticket_id not in alone}
         return gone, acted
-
-
-def _lacks_files(row: Row, now: float) -> bool:
-    """Whether files of it are to be uploaded before it can be sent. An event in line needs none as yet."""
-    in_line = isinstance(row, TicketRow) and row.in_line
-    return not in_line and row.next_file(now) is not None

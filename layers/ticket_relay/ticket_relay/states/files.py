@@ -30,18 +30,20 @@ def reserved(row: WithFiles, now: float) -> WithFiles:
 
 
 def tried(row: WithFiles, number: int, upload: Upload, now: float) -> WithFiles:
-    """What became of the file: it is uploaded, or given up. Due at once, for the next file or to be sent.
+    """What became of the file: it is uploaded, or given up. Due at once: to be sent, or for the next file. That comes
+    before the files of rows that have none yet, since an upload does not live long.
 
     A request that may have had its effect was sent with the tokens before: with others it is another request, and needs
     a key of its own. It is looked for first, as any row in doubt is.
     """
     renewed = isinstance(row, TicketRow) and row.sent_at is not None
+    uploads = (*row.uploads[:number], upload, *row.uploads[number + 1 :])
     return row.moved(
         now,
-        uploads=(*row.uploads[:number], upload, *row.uploads[number + 1 :]),
+        uploads=uploads,
         attempt=row.attempt + renewed,
         retries=0,
-        due_at=now,
+        due_at=now if len(uploads) == row.files else row.created_at,
         error_code=None,
         error_sentence=None,
     )

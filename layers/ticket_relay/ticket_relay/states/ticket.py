@@ -236,6 +236,11 @@ def waiting_for_jobs(row: TicketRow, candidate_jobs: tuple[str, ...], now: float
     )
 
 
+def without_files(row: TicketRow, number: int, now: float) -> TicketRow:
+    """Not sent, and there is no ticket: file `number` is to be uploaded before, for the first time or again."""
+    return row.moved(now, **row.if_not_sent, candidate_jobs=(), uploads=row.uploads[:number], due_at=now)
+
+
 def jobs_may_be_candidates(row: TicketRow, now: float) -> bool:
     """While the key lives; after that, as for the key itself, the look-up alone must do."""
     return now - (row.sent_at or row.submitted_at or row.created_at) < KEY_LIFE

@@ -106,6 +106,11 @@ def half_applied(row: UpdateRow, now: float) -> UpdateRow:
     return row.moved(now, **landed, retries=0, due_at=now + SETTLED, error_code=None, error_sentence=None)
 
 
+def without_files(row: UpdateRow, number: int, now: float) -> UpdateRow:
+    """Not sent, and it has not landed: file `number` is to be uploaded before, for the first time or again."""
+    return row.moved(now, **row.if_not_sent, uploads=row.uploads[:number], due_at=now)
+
+
 def redriven(row: UpdateRow, now: float) -> UpdateRow:
     """Redriven by an operator, who means the ticket as it is now. In doubt if it ended so: then the audits are read
     first.
@@ -116,7 +121,8 @@ def redriven(row: UpdateRow, now: float) -> UpdateRow:
         base=None,
         conflicts=0,
         retries=0,
-        uploads=(),
+        # The tokens may be used up, but whether the update has landed is looked at before files are fetched again.
+        uploads=tuple(upload.model_copy(update={"expires_at": 0.0}) for upload in row.uploads if row.in_doubt),
         redriven_at=now,
         due_at=now,
         error_code="redriven",

@@ -53,10 +53,11 @@ class UpdateState(StrEnum):
 
 
 class Work(StrEnum):
-    """What there is to do for a row that is due: something is to be sent, for the first time or in doubt whether it was
-    sent before; or a job of Zendesk's is to be polled. No kind hides another.
+    """What there is to do for a row that is due: files are to be uploaded; something is to be sent, for the first time
+    or in doubt whether it was sent before; or a job of Zendesk's is to be polled. No kind hides another.
     """
 
+    FILES = "files"
     SEND = "send"
     DOUBT = "doubt"
     JOB = "job"
@@ -154,6 +155,8 @@ class Row(BaseModel):
     def work(self) -> Work:
         if self.state == TicketState.SUBMITTED:
             return Work.JOB
+        if self.lacks_files:
+            return Work.FILES
         return Work.DOUBT if self.after_lease().in_doubt else Work.SEND
 
     @property
@@ -165,6 +168,11 @@ class Row(BaseModel):
     def retry_window_start(self) -> float:
         """When its retry window began."""
         return self.redriven_at or self.created_at
+
+    @property
+    def lacks_files(self) -> bool:
+        """Whether files of it are to be uploaded before anything else is done."""
+        return len(self.uploads) < self.files
 
     def next_file(self, now: float) -> int | None:
         """The number of the first file that is to be uploaded, for the first time or again; None if all is ready."""
@@ -253,7 +261,9 @@ class TicketRow(Row):
     failures: int = 0
     """Counts the jobs that came to nothing."""
     candidate_jobs: tuple[str, ...] | None = None
-    """Unfinished jobs, one of which may be about to make this ticket; None until they are looked for."""
+    """Unfinished jobs, one of which may be about to make this ticket. None until they are looked for; empty if a look
+    found neither them nor the ticket.
+    """
     correlation: str | None = None
     """The key of the item that tells which events are about the same thing; None for an event about nothing else."""
     leads: bool = False
@@ -299,6 +309,14 @@ class TicketRow(Row):
     def in_doubt(self) -> bool:
         """There may be a ticket already: it is looked for before anything is sent."""
         return self.sent_at is not None or self.attempt > 1
+
+    @property
+    def lacks_files(self) -> bool:
+        """An event in line needs none as yet. One in doubt is looked for before: its ticket may have them, and they may
+        no longer be had.
+        """
+        found_nothing = self.candidate_jobs == ()
+        return super().lacks_files and not self.in_line and (found_nothing or not self.after_lease().in_doubt)
 
     @property
     def idempotency_key(self) -> str:

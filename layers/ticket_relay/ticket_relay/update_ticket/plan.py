@@ -134,13 +134,11 @@ def make_plan(rows: Sequence[Waiting], reading: Reading, now: float) -> Plan:
     """The plan for rows in the order in which they came. Raises the errors of reading the audits."""
     made, ticket = Plan(), reading.ticket
     for waiting in rows:
-        try:
-            decided = _decided(waiting, ticket, reading, now)
-        except (MappingFailed, PayloadRefused) as error:
-            decided = update_states.failed(waiting.row, error.code, error.sentence, now)
-        match decided:
+        match decided := _decided_or_failed(waiting, ticket, reading, now):
             case UpdateRow():
                 made.end(waiting, decided)
+                if decided.lacks_files:
+                    break  # It is not to be overtaken.
             case TicketCreate() | Replacement() if made.update:
                 break  # It follows up what is closed, not what may be.
             case TicketCreate():
@@ -199,6 +197,13 @@ def needs_reading(decider: Decider, since: Stamp | None) -> bool:
 type Decided = UpdateRow | TicketCreate | Replacement | Send
 
 
+def _decided_or_failed(waiting: Waiting, ticket: Ticket, reading: Reading, now: float) -> Decided:
+    try:
+        return _decided(waiting, ticket, reading, now)
+    except (MappingFailed, PayloadRefused) as error:
+        return update_states.failed(waiting.row, error.code, error.sentence, now)
+
+
 def _decided(waiting: Waiting, ticket: Ticket, reading: Reading, now: float) -> Decided:
     """What becomes of one row, on the `ticket` as it will be when its turn comes."""
     row, actor_id = waiting.row, waiting.request.actor_id
@@ -206,6 +211,8 @@ def _decided(waiting: Waiting, ticket: Ticket, reading: Reading, now: float) -> 
     markers = _markers(reading) if row.in_doubt else frozenset()
     if row.marker in markers:
         return update_states.applied(row, now)
+    if (number := row.next_file(now)) is not None:
+        return update_states.without_files(row, number, now)
     # A first request in doubt, if it has not landed, is forgotten: the whole update is decided again.
     if row.rest and (row.marker_of_first in markers or not row.in_doubt) and not closed:
         return Send(cast("Update", json.loads(row.rest)), row.rest)
