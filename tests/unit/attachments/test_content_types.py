@@ -71,6 +71,17 @@ def test_what_the_definition_does_not_allow_is_refused(declared):
         checked_type(FILES["text/csv"], declared, frozenset({"text/plain"}))
 
 
+@pytest.mark.parametrize("rest", [b"<order/>", b"<!--", b"<svg/>", b""])
+def test_a_file_of_nothing_but_comments_is_judged(rest):
+    assert real_kind(b"<?xml version='1.0'?>" + b"<!---->" * 5000 + rest) == "a text"
+
+
+@pytest.mark.parametrize("comments", [b"<!---->" * 500, b"<!-- > -- <svg> -->\n" * 100])
+def test_a_page_behind_comments_is_seen(comments):
+    assert real_kind(b"<?xml version='1.0'?>" + comments + b"<svg/>") is None
+    assert real_kind(b"<?xml version='1.0'?>" + comments + b"<order/>") == "a text"
+
+
 @given(st.binary(max_size=5000))
 def test_any_bytes_are_one_kind_or_none(content):
     assert real_kind(content) in {None, *TYPES.values()}
