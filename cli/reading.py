@@ -41,7 +41,7 @@ def _history(steps: Any) -> list[Record]:
 
 def _uploads(uploads: Any) -> list[str]:
     """What became of each file, without the token: whoever has that may attach the file elsewhere."""
-    return [str(upload.get("reason") or "uploaded") for upload in uploads]
+    return [str(upload.get("reason") or ("uploaded" if upload.get("token") else "tried")) for upload in uploads]
 
 
 type _Fields = dict[str, Callable[[Any], Any]]

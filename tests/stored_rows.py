@@ -101,11 +101,12 @@ def _ticket_rows() -> list[TicketRow]:
 
 def _rows_with_files() -> list[TicketRow]:
     row = tickets.claimed("acme", "msg_6", b"{}", NOW, closed_until=None, files=2)
-    uploaded = files.tried(files.reserved(row, NOW), 0, Upload(token="t-1", expires_at=NOW + 3600), NOW + 1)
+    reserved = files.reserved(row, 0, NOW)
+    uploaded = files.tried(reserved, 0, Upload(token="t-1", expires_at=NOW + 3600), NOW + 1)
     missing = files.not_had(
         uploaded, 1, FileUnavailable("too_large", "it is larger than 20 MB"), NOW + 2, required=False
     )
-    return [row, *(each for each in (uploaded, missing) if isinstance(each, TicketRow))]
+    return [row, *(each for each in (reserved, uploaded, missing) if isinstance(each, TicketRow))]
 
 
 def _rows_about_one_thing() -> list[TicketRow]:

@@ -9,14 +9,15 @@ import pytest
 from local.zendesk_simulator import Fault, JobPlan
 from local.zendesk_simulator.audits import comments_of
 from tests.builders import CANARY
-from tests.fakes import DOWN, Outage
+from tests.fakes import DOWN, Killed, Outage
 from tests.file_server import HOST, file_server
 from ticket_relay.attachments import files as files_of_rows
 from ticket_relay.definitions import loader
 from ticket_relay.definitions.models import PartnerDefinition
-from ticket_relay.errors import StoreUnavailable
+from ticket_relay.errors import SecretsUnavailable, StoreUnavailable
 from ticket_relay.poll_jobs import poller
 from ticket_relay.states import ticket as ticket_states
+from ticket_relay.states.files import MOST_TRIES, RESERVED
 from ticket_relay.storage.rows import TicketState
 
 TEXT = b"quantity,goods\n2,lamp\n"
@@ -377,6 +378,66 @@ def test_whichever_write_fails_there_is_one_ticket_with_each_file_and_one_note(
     minutes()
     texts = [(body.partition("\n")[0], public, names) for body, public, names in attached()]
     assert texts == [("evt_1", True, [PHOTO, GOODS]), ("Files that could not be attached to this ticket:", False, [])]
+
+
+@pytest.fixture
+def killed(monkeypatch, minutes, clock):
+    """So many workers die in the middle of a file; how many took it up."""
+
+    def killed(times):
+        def dies(*_):
+            deaths.append(1)
+            raise Killed
+
+        deaths = []
+        with monkeypatch.context() as patch:
+            patch.setattr(files_of_rows, "checked_type", dies)
+            for _ in range(times):
+                with contextlib.suppress(Killed):
+                    minutes(1)
+                clock.advance(RESERVED)
+        return len(deaths)
+
+    return killed
+
+
+def test_a_file_of_which_every_worker_dies_is_named_in_the_note(send, minutes, files, attached, killed):
+    send(of_url(files.serves("/1")))
+    assert killed(20) == MOST_TRIES
+    minutes()
+    note = "Files that could not be attached to this ticket:\n- photo.png: the relay could not finish with it."
+    assert attached() == [("evt_1", True, []), (note, False, [])]
+
+
+def test_a_required_file_of_which_every_worker_dies_fails_the_event(send, files, attached, killed, stored, counted):
+    send(of_url(files.serves("/1"), required=True))
+    assert killed(20) == MOST_TRIES
+    assert (stored().state, stored().error_code) == (TicketState.FAILED, "file_unfinished")
+    assert attached() == []
+    assert counted("AttachmentMissing") == 1
+
+
+def test_a_worker_or_two_that_die_change_nothing(send, minutes, files, attached, killed):
+    send(of_url(files.serves("/1")), in_base64())
+    killed(2)
+    minutes()
+    assert attached() == [("evt_1", True, [PHOTO, GOODS])]
+
+
+def test_a_file_is_not_given_up_while_the_secrets_cannot_be_read(
+    send, minutes, files, attached, services, monkeypatch, clock
+):
+    def down(*_):
+        raise SecretsUnavailable("No.")
+
+    send(of_url(files.serves("/1")))
+    with monkeypatch.context() as patch:
+        patch.setattr(type(services), "download_headers", down)
+        for _ in range(MOST_TRIES + 1):
+            minutes(1)
+            clock.advance(RESERVED)
+    minutes()
+    assert attached() == [("evt_1", True, [PHOTO])]
 
 
 def test_a_backlog_with_files_goes_together(send, minutes, files, attached, zendesk):

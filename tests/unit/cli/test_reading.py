@@ -318,9 +318,9 @@ def test_an_item_that_is_hardly_a_row_is_shown_all_the_same(run, table, words):
 
 
 def test_of_files_it_is_shown_what_became_of_each_but_no_token(run, answer, claimed):
-    uploads = (Upload(token=CANARY, expires_at=NOW + 3600), Upload(reason="http_404", sentence="No."))
-    claimed(ticket_row(files=3, uploads=uploads))
+    uploads = (Upload(token=CANARY, expires_at=NOW + 3600), Upload(reason="http_404", sentence="No."), Upload(tries=1))
+    claimed(ticket_row(files=4, uploads=uploads))
     shown = answer("show", "acme", "evt_1")
-    assert (shown["files"], shown["uploads"]) == (3, ["uploaded", "http_404"])
+    assert (shown["files"], shown["uploads"]) == (4, ["uploaded", "http_404", "tried"])
     assert CANARY not in json.dumps(shown)
     assert CANARY not in run("show", "acme", "evt_1").stdout

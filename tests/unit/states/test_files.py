@@ -30,13 +30,13 @@ def update(count=1):
 
 @pytest.mark.parametrize("make", [row, update])
 def test_a_row_that_is_reserved_is_not_in_doubt_and_comes_back_by_itself(make):
-    reserved = files.reserved(make(), NOW)
+    reserved = files.reserved(make(), 0, NOW)
     assert (reserved.in_doubt, reserved.leased_at, reserved.due_at) == (False, None, NOW + files.RESERVED)
 
 
 def test_a_worker_that_died_while_sending_leaves_doubt_that_uploading_does_not_take_away():
     held = ticket_states.held(files.uploaded(row(1), 0, upload(), NOW), NOW)
-    assert files.reserved(held, NOW + 60).in_doubt
+    assert files.reserved(held, 0, NOW + 60).in_doubt
 
 
 def test_files_are_brought_in_their_order_and_then_the_row_is_ready():
@@ -71,8 +71,9 @@ def test_whatever_life_zendesk_gives_a_token_is_good_for_a_while(life):
 def test_an_optional_file_is_given_up_at_once_or_after_some_tries(make):
     assert files.not_had(make(), 0, GONE, NOW, required=False).uploads[0].reason == "http_404"
     tries, it, now = 0, make(), NOW
-    while not it.uploads:
-        it, tries, now = files.not_had(it, 0, BUSY, now, required=False), tries + 1, max(now, it.due_at)
+    while it.next_file(now) == 0:
+        it = files.not_had(files.reserved(it, 0, now), 0, BUSY, now, required=False)
+        tries, now = tries + 1, max(now, it.due_at)
     assert (tries, it.retries) == (files.MOST_TRIES, 0)
     assert now - NOW < 180
 
@@ -82,11 +83,12 @@ def test_an_optional_file_is_given_up_at_once_or_after_some_tries(make):
 def test_a_required_file_is_waited_for_with_growing_pauses_but_not_for_ever(make, failed, error):
     it, now, pauses = make(), NOW, []
     while it.state != failed:
-        it = files.not_had(it, 0, error, now, required=True)
+        assert not files.exhausted(it, 0)
+        it = files.not_had(files.reserved(it, 0, now), 0, error, now, required=True)
         if it.due_at is not None:
             pauses.append(it.due_at - now)
             now = it.due_at
-    assert (it.error_code, it.uploads) == (f"file_{error.code}", ())
+    assert (it.error_code, it.tokens) == (f"file_{error.code}", [])
     assert pauses[0] < 7
     assert max(pauses) <= files.LONGEST_PAUSE + 1
     assert len(pauses) < 500
@@ -94,9 +96,37 @@ def test_a_required_file_is_waited_for_with_growing_pauses_but_not_for_ever(make
 
 @pytest.mark.parametrize("make", [row, update])
 def test_zendesk_not_answering_leaves_no_doubt(make):
-    waits = files.not_uploaded(files.reserved(make(), NOW), NotSent("zendesk_unreachable", "No."), NOW, pause=15)
+    waits = files.not_uploaded(files.reserved(make(), 0, NOW), 0, NotSent("zendesk_unreachable", "No."), NOW, pause=15)
     assert not waits.in_doubt
     assert waits.due_at > NOW
+
+
+@pytest.mark.parametrize("make", [row, update])
+def test_what_workers_die_of_is_not_taken_up_for_ever(make):
+    it, deaths = make(), 0
+    while not files.exhausted(it, 0):
+        it, deaths = files.reserved(it, 0, NOW), deaths + 1
+    assert deaths == files.MOST_TRIES
+    given_up = files.given_up(it, 0, GONE, NOW, required=False)
+    assert (given_up.uploads[0].reason, given_up.uploads[0].tries) == ("http_404", 0)
+    failed = files.given_up(it, 0, GONE, NOW, required=True)
+    assert (failed.state, failed.error_code) == ("failed", "file_http_404")
+
+
+@pytest.mark.parametrize("make", [row, update])
+def test_a_crash_or_two_cost_the_file_nothing(make):
+    crashed = files.reserved(files.reserved(make(), 0, NOW), 0, NOW)
+    assert not files.exhausted(crashed, 0)
+    assert files.uploaded(crashed, 0, upload(), NOW).uploads == files.uploaded(make(), 0, upload(), NOW).uploads
+
+
+@pytest.mark.parametrize("make", [row, update])
+def test_zendesks_faults_are_no_tries_of_the_file(make):
+    it = make()
+    for _ in range(files.MOST_TRIES):
+        it = files.not_uploaded(files.reserved(it, 0, NOW), 0, NotSent("zendesk_unreachable", "No."), NOW, pause=15)
+    waits = files.not_had(files.reserved(it, 0, NOW), 0, BUSY, NOW, required=False)
+    assert (waits.next_file(NOW), waits.error_code) == (0, "file_http_503")
 
 
 def test_a_new_attempt_and_a_redriven_row_have_new_uploads():

@@ -14,7 +14,7 @@ from ticket_relay.attachments.download import download, too_large
 from ticket_relay.attachments.policy import checked
 from ticket_relay.definitions import loader
 from ticket_relay.definitions.models import Attachments
-from ticket_relay.errors import FileUnavailable
+from ticket_relay.errors import FileUnavailable, SecretsUnavailable
 from ticket_relay.rate_limits.permit import Deadline
 from ticket_relay.services import Services
 from ticket_relay.states import files as states
@@ -28,6 +28,7 @@ from ticket_relay.zendesk.ticket_models import Attachment, attachments_of
 FOR_DOWNLOAD = 0.6
 """The share of the time that fetching may take; the rest is for the upload."""
 MEGABYTE = 1024 * 1024
+UNFINISHED = FileUnavailable("unfinished", "the relay could not finish with it")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,31 +42,32 @@ class _Fetcher:
 def advance(services: Services, row: Row, by: Deadline, network: Network | None = None) -> Row:
     """Fetch and upload the next file of a row that is due; the row as it is then in the table.
 
-    A worker that dies leaves the row reserved, and an upload that no comment takes. Raises StaleRow, StoreUnavailable
-    and SecretsUnavailable: repeating is safe.
+    A worker that dies leaves the row reserved, and an upload that no comment takes; a file of which workers die again
+    and again is given up. Raises StaleRow, StoreUnavailable and SecretsUnavailable: repeating is safe.
     """
     number = row.next_file(services.now())
     if number is None or not isinstance(row, TicketRow | UpdateRow):
         return row
     attachment = Attachment.model_validate(attachments_in(row)[number])
-    row = services.store.move(row, states.reserved(row, services.now()))
+    if states.exhausted(row, number):
+        new = states.given_up(row, number, UNFINISHED, services.now(), required=attachment.required)
+        return _without(services, row, number, UNFINISHED, new)
+    row = services.store.move(row, states.reserved(row, number, services.now()))
     fetcher = _Fetcher(Deadline.after(FOR_DOWNLOAD * by.left), network or INTERNET)
     try:
         content, content_type = _fetched(services, partner_of(row), number, attachment, fetcher)
         with services.gate.permit(by) as permit:
             if permit.closed_until is not None:
-                return services.store.move(row, deferred(row, services.now(), permit.closed_until + jitter(2.0)))
+                until = permit.closed_until + jitter(2.0)
+                return services.store.move(row, deferred(states.not_tried(row, number), services.now(), until))
             upload = services.zendesk.upload(content, attachment.filename, content_type, permit)
     except FileUnavailable as error:
         return _not_had(services, row, number, error, attachment)
-    except Rejected as error:
-        observability.logger().warning("upload refused", extra={"pk": row.pk, "reason": error.code})
-        # A token without the scope for uploads is the deployment's fault, and may be put right.
-        refused = FileUnavailable("upload_refused", "Zendesk does not take it", passing=error.http_status == 403)
-        return _not_had(services, row, number, refused, attachment)
     except ZendeskError as error:
-        pause = services.settings.doubtful_pause_seconds
-        return services.store.move(row, states.not_uploaded(row, error, services.now(), pause=pause))
+        return _not_uploaded(services, row, number, error, attachment)
+    except SecretsUnavailable:
+        services.store.move(row, states.not_tried(row, number).moved(services.now()))
+        raise
     observability.count("AttachmentUploaded")
     return services.store.move(row, states.uploaded(row, number, upload, services.now()))
 
@@ -88,9 +90,25 @@ def _not_had(
     services: Services, row: WithFiles, number: int, error: FileUnavailable, attachment: Attachment
 ) -> WithFiles:
     new = states.not_had(row, number, error, services.now(), required=attachment.required)
+    return _without(services, row, number, error, new)
+
+
+def _not_uploaded(
+    services: Services, row: WithFiles, number: int, error: ZendeskError, attachment: Attachment
+) -> WithFiles:
+    if isinstance(error, Rejected):
+        observability.logger().warning("upload refused", extra={"pk": row.pk, "reason": error.code})
+        # A token without the scope for uploads is the deployment's fault, and may be put right.
+        refused = FileUnavailable("upload_refused", "Zendesk does not take it", passing=error.http_status == 403)
+        return _not_had(services, row, number, refused, attachment)
+    pause = services.settings.doubtful_pause_seconds
+    return services.store.move(row, states.not_uploaded(row, number, error, services.now(), pause=pause))
+
+
+def _without(services: Services, row: WithFiles, number: int, error: FileUnavailable, new: WithFiles) -> WithFiles:
     # Which server and which file, only the row knows.
     observability.logger().warning("file not to be had", extra={"pk": row.pk, "reason": error.code, "file": number + 1})
-    if new.uploads != row.uploads or new.state != row.state:
+    if new.state != row.state or new.next_file(services.now()) != number:
         observability.count("AttachmentMissing")
     return services.store.move(row, new)
 

@@ -19,14 +19,30 @@ RESERVED = 60.0
 FIRST_PAUSE = 5.0
 LONGEST_PAUSE = 600.0
 MOST_TRIES = 5
-"""Of a file without which there is a ticket as well: two minutes and a half, with their pauses."""
+"""Of a file without which there is a ticket as well: two minutes and a half, with their pauses. No other file is taken
+up so often by workers that do not live to tell what became of it.
+"""
 
 type WithFiles = TicketRow | UpdateRow
 
 
-def reserved(row: WithFiles, now: float) -> WithFiles:
-    """Taken by a worker for one file. Nothing is sent for it that could leave it in doubt, so this is no lease."""
-    return row.after_lease().moved(now, leased_at=None, due_at=now + RESERVED)
+def reserved(row: WithFiles, number: int, now: float) -> WithFiles:
+    """Taken by a worker for one file. Nothing is sent for it that could leave it in doubt, so this is no lease.
+
+    The try counts from here on: a file may be what the worker dies of.
+    """
+    uploads = _with_tries(row, number, 1)
+    return row.after_lease().moved(now, leased_at=None, due_at=now + RESERVED, uploads=uploads)
+
+
+def exhausted(row: WithFiles, number: int) -> bool:
+    """Whether the file has had all its tries. A worker that lives to tell gives it up with the last one."""
+    return _upload(row, number).tries >= MOST_TRIES
+
+
+def not_tried(row: WithFiles, number: int) -> WithFiles:
+    """The reserved row, to be moved: what came in between says nothing about the file."""
+    return row.model_copy(update={"uploads": _with_tries(row, number, -1)})
 
 
 def tried(row: WithFiles, number: int, upload: Upload, now: float) -> WithFiles:
@@ -37,7 +53,7 @@ def tried(row: WithFiles, number: int, upload: Upload, now: float) -> WithFiles:
     a key of its own. It is looked for first, as any row in doubt is.
     """
     renewed = isinstance(row, TicketRow) and row.sent_at is not None
-    uploads = (*row.uploads[:number], upload, *row.uploads[number + 1 :])
+    uploads = _with(row, number, upload)
     return row.moved(
         now,
         uploads=uploads,
@@ -59,25 +75,49 @@ def uploaded(row: WithFiles, number: int, upload: Upload, now: float) -> WithFil
 
 def not_had(row: WithFiles, number: int, error: FileUnavailable, now: float, *, required: bool) -> WithFiles:
     """The file was not to be had. One that is required is waited for as long as the retry window lasts."""
-    if not required and (not error.passing or row.retries + 1 >= MOST_TRIES):
-        return tried(row, number, Upload(reason=error.code, sentence=error.sentence), now)
-    code, sentence = f"file_{error.code}", f"File {number + 1}, which is required, is not to be had: {error.sentence}."
-    if required and now - row.retry_window_start > _window(row):
-        return _failed(row, code, sentence, now)
-    return row.moved(
+    over = now - row.retry_window_start > _window(row) if required else not error.passing or exhausted(row, number)
+    if over:
+        return given_up(row, number, error, now, required=required)
+    known = not_tried(row, number) if required else row
+    return known.moved(
         now,
         retries=row.retries + 1,
         due_at=now + growing(FIRST_PAUSE, row.retries, most=LONGEST_PAUSE),
-        error_code=code,
-        error_sentence=sentence if required else f"File {number + 1} is not to be had: {error.sentence}.",
+        error_code=f"file_{error.code}",
+        error_sentence=_sentence(number, error, required=required),
     )
 
 
-def not_uploaded(row: WithFiles, error: ZendeskError, now: float, *, pause: float) -> WithFiles:
+def given_up(row: WithFiles, number: int, error: FileUnavailable, now: float, *, required: bool) -> WithFiles:
+    """The row goes on without the file; without one that is required, it fails."""
+    if not required:
+        return tried(row, number, Upload(reason=error.code, sentence=error.sentence), now)
+    return _failed(row, f"file_{error.code}", _sentence(number, error, required=True), now)
+
+
+def not_uploaded(row: WithFiles, number: int, error: ZendeskError, now: float, *, pause: float) -> WithFiles:
     """Zendesk did not take the upload now. `pause` is as for a ticket in doubt, though nothing is."""
+    row = not_tried(row, number)
     if isinstance(row, TicketRow):
         return ticket_states.on_create_error(row, error, now, doubtful_pause=pause, sent=False)
     return update_states.on_update_error(row, error, now, conflicts=row.conflicts, sent=False)
+
+
+def _upload(row: WithFiles, number: int) -> Upload:
+    return row.uploads[number] if number < len(row.uploads) else Upload()
+
+
+def _with(row: WithFiles, number: int, upload: Upload) -> tuple[Upload, ...]:
+    return (*row.uploads[:number], upload, *row.uploads[number + 1 :])
+
+
+def _with_tries(row: WithFiles, number: int, more: int) -> tuple[Upload, ...]:
+    upload = _upload(row, number)
+    return _with(row, number, upload.model_copy(update={"tries": upload.tries + more}))
+
+
+def _sentence(number: int, error: FileUnavailable, *, required: bool) -> str:
+    return f"File {number + 1}{', which is required,' if required else ''} is not to be had: {error.sentence}."
 
 
 def _window(row: WithFiles) -> float:

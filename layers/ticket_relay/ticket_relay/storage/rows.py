@@ -76,7 +76,7 @@ class Step(BaseModel):
 
 class Upload(BaseModel):
     """One file of the comment: Zendesk has it under the `token` until `expires_at` (epoch seconds), or it is not to be
-    had for this `reason`, a code, which the `sentence` tells people.
+    had for this `reason`, a code, which the `sentence` tells people; or it is still being tried.
     """
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True, defer_build=True, extra="ignore")
@@ -85,6 +85,8 @@ class Upload(BaseModel):
     expires_at: float = 0.0
     reason: str | None = None
     sentence: str | None = None
+    tries: int = 0
+    """How often a worker took it up, and it did not come: in vain, or for a reason that nobody lived to write down."""
 
 
 class Joining(BaseModel):
