@@ -17,7 +17,7 @@ from ticket_relay.definitions.models import PartnerDefinition
 from ticket_relay.errors import SecretsUnavailable, StoreUnavailable
 from ticket_relay.poll_jobs import poller
 from ticket_relay.states import ticket as ticket_states
-from ticket_relay.states.files import MOST_TRIES, RESERVED
+from ticket_relay.states.files import MOST_FAULTS, MOST_TRIES, RESERVED
 from ticket_relay.storage.rows import TicketState
 
 TEXT = b"quantity,goods\n2,lamp\n"
@@ -436,6 +436,36 @@ def test_a_file_is_not_given_up_while_the_secrets_cannot_be_read(
         for _ in range(MOST_TRIES + 1):
             minutes(1)
             clock.advance(RESERVED)
+    minutes()
+    assert attached() == [("evt_1", True, [PHOTO])]
+
+
+@pytest.mark.parametrize("kind", [{"kind": "status", "status": 500}, {"kind": "drop"}], ids=["500", "no answer"])
+def test_a_file_that_zendesk_never_takes_is_named_in_the_note(send, minutes, files, attached, zendesk, clock, kind):
+    fault = Fault(method="POST", path="/api/v2/uploads", times=MOST_FAULTS, **kind)
+    zendesk.account.faults.add(fault)
+    send(of_url(files.serves("/1")), in_base64())
+    for _ in range(MOST_FAULTS):
+        minutes(1)
+        clock.advance(700)
+    minutes()
+    note = "Files that could not be attached to this ticket:\n- photo.png: Zendesk fails to take it."
+    assert attached() == [("evt_1", True, [GOODS]), (note, False, [])]
+
+
+def test_a_required_file_waits_for_zendesk_for_as_long_as_for_its_own_server(
+    send, minutes, files, attached, zendesk, clock, stored
+):
+    fault = Fault("status", method="POST", path="/api/v2/uploads", status=500, times=MOST_FAULTS + 3)
+    zendesk.account.faults.add(fault)
+    send(of_url(files.serves("/1"), required=True))
+    for _ in range(MOST_FAULTS + 1):
+        minutes(1)
+        clock.advance(700)
+    assert (stored().state, stored().error_code) == (TicketState.ACCEPTED, "file_upload_failed")
+    for _ in range(3):
+        minutes(1)
+        clock.advance(700)
     minutes()
     assert attached() == [("evt_1", True, [PHOTO])]
 

@@ -10,10 +10,13 @@ from ticket_relay.states import files
 from ticket_relay.states import ticket as ticket_states
 from ticket_relay.states import update as update_states
 from ticket_relay.storage.rows import TOKEN_MARGIN, TicketState, UpdateState, Upload
-from ticket_relay.zendesk.errors import NotSent
+from ticket_relay.zendesk.errors import NotSent, OutcomeUnknown, Throttled
 
 GONE = FileUnavailable("http_404", "its server answered 404")
 BUSY = FileUnavailable("http_503", "its server answered 503", passing=True)
+UNREACHABLE = NotSent("zendesk_unreachable", "Zendesk could not be connected to.")
+FAILED = OutcomeUnknown("zendesk_500", "Zendesk answered 500.")
+THROTTLED = Throttled(503, 30)
 
 
 def row(count=2, **changes):
@@ -121,12 +124,33 @@ def test_a_crash_or_two_cost_the_file_nothing(make):
 
 
 @pytest.mark.parametrize("make", [row, update])
-def test_zendesks_faults_are_no_tries_of_the_file(make):
+@pytest.mark.parametrize("error", [UNREACHABLE, THROTTLED, FAILED])
+def test_zendesks_faults_are_no_tries_of_the_file(make, error):
     it = make()
     for _ in range(files.MOST_TRIES):
-        it = files.not_uploaded(files.reserved(it, 0, NOW), 0, NotSent("zendesk_unreachable", "No."), NOW, pause=15)
+        it = files.not_uploaded(files.reserved(it, 0, NOW), 0, error, NOW, pause=15)
     waits = files.not_had(files.reserved(it, 0, NOW), 0, BUSY, NOW, required=False)
     assert (waits.next_file(NOW), waits.error_code) == (0, "file_http_503")
+
+
+@pytest.mark.parametrize("make", [row, update])
+def test_the_file_is_to_blame_for_what_zendesk_fails_on_again_and_again(make):
+    it, now, fails = make(), NOW, 1
+    while not files.refused(it, 0, FAILED):
+        it, fails = files.not_uploaded(files.reserved(it, 0, now), 0, FAILED, now, pause=15), fails + 1
+        now = max(now, it.due_at)
+    assert fails == files.MOST_FAULTS
+    assert 1200 < now - NOW < 4800
+    assert files.given_up(it, 0, GONE, now, required=False).uploads == (Upload(reason="http_404", sentence=str(GONE)),)
+
+
+@pytest.mark.parametrize("error", [UNREACHABLE, THROTTLED])
+def test_the_file_is_not_to_blame_for_zendesks_state_or_the_way_to_it(error):
+    it = row()
+    for _ in range(3 * files.MOST_FAULTS):
+        assert not files.refused(it, 0, error)
+        it = files.not_uploaded(files.reserved(it, 0, NOW), 0, error, NOW, pause=15)
+    assert not files.refused(it, 0, FAILED)
 
 
 def test_a_new_attempt_and_a_redriven_row_have_new_uploads():

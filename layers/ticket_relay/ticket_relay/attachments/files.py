@@ -28,6 +28,7 @@ from ticket_relay.zendesk.ticket_models import Attachment, attachments_of
 FOR_DOWNLOAD = 0.6
 """The share of the time that fetching may take; the rest is for the upload."""
 MEGABYTE = 1024 * 1024
+UPLOAD_FAILED = FileUnavailable("upload_failed", "Zendesk fails to take it")
 UNFINISHED = FileUnavailable("unfinished", "the relay could not finish with it")
 
 
@@ -101,6 +102,8 @@ def _not_uploaded(
         # A token without the scope for uploads is the deployment's fault, and may be put right.
         refused = FileUnavailable("upload_refused", "Zendesk does not take it", passing=error.http_status == 403)
         return _not_had(services, row, number, refused, attachment)
+    if states.refused(row, number, error):
+        return _not_had(services, row, number, UPLOAD_FAILED, attachment)
     pause = services.settings.doubtful_pause_seconds
     return services.store.move(row, states.not_uploaded(row, number, error, services.now(), pause=pause))
 

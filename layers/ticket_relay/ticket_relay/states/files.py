@@ -12,7 +12,7 @@ from ticket_relay.states import ticket as ticket_states
 from ticket_relay.states import update as update_states
 from ticket_relay.states.backoff import growing
 from ticket_relay.storage.rows import TOKEN_MARGIN, TicketRow, UpdateRow, Upload
-from ticket_relay.zendesk.errors import ZendeskError
+from ticket_relay.zendesk.errors import OutcomeUnknown, ZendeskError
 
 RESERVED = 60.0
 """Seconds for which a worker has a row while it fetches one file and uploads it."""
@@ -23,6 +23,9 @@ MOST_TRIES = 5
 up so often by workers that do not live to tell what became of it.
 """
 
+MOST_FAULTS = 12
+"""Uploads of one file that Zendesk does not come to an end with: up to an hour, with their pauses."""
+
 type WithFiles = TicketRow | UpdateRow
 
 
@@ -31,7 +34,7 @@ def reserved(row: WithFiles, number: int, now: float) -> WithFiles:
 
     The try counts from here on: a file may be what the worker dies of.
     """
-    uploads = _with_tries(row, number, 1)
+    uploads = _counted(row, number, tries=1)
     return row.after_lease().moved(now, leased_at=None, due_at=now + RESERVED, uploads=uploads)
 
 
@@ -42,7 +45,14 @@ def exhausted(row: WithFiles, number: int) -> bool:
 
 def not_tried(row: WithFiles, number: int) -> WithFiles:
     """The reserved row, to be moved: what came in between says nothing about the file."""
-    return row.model_copy(update={"uploads": _with_tries(row, number, -1)})
+    return row.model_copy(update={"uploads": _counted(row, number, tries=-1)})
+
+
+def refused(row: WithFiles, number: int, error: ZendeskError) -> bool:
+    """Whether Zendesk has failed so often on the upload, and now by this error, that the file is to blame. Throttling,
+    and the way to Zendesk, say nothing about it.
+    """
+    return isinstance(error, OutcomeUnknown) and _upload(row, number).faults + 1 >= MOST_FAULTS
 
 
 def tried(row: WithFiles, number: int, upload: Upload, now: float) -> WithFiles:
@@ -97,7 +107,8 @@ def given_up(row: WithFiles, number: int, error: FileUnavailable, now: float, *,
 
 def not_uploaded(row: WithFiles, number: int, error: ZendeskError, now: float, *, pause: float) -> WithFiles:
     """Zendesk did not take the upload now. `pause` is as for a ticket in doubt, though nothing is."""
-    row = not_tried(row, number)
+    uploads = _counted(row, number, tries=-1, faults=isinstance(error, OutcomeUnknown))
+    row = row.model_copy(update={"uploads": uploads})
     if isinstance(row, TicketRow):
         return ticket_states.on_create_error(row, error, now, doubtful_pause=pause, sent=False)
     return update_states.on_update_error(row, error, now, conflicts=row.conflicts, sent=False)
@@ -111,9 +122,11 @@ def _with(row: WithFiles, number: int, upload: Upload) -> tuple[Upload, ...]:
     return (*row.uploads[:number], upload, *row.uploads[number + 1 :])
 
 
-def _with_tries(row: WithFiles, number: int, more: int) -> tuple[Upload, ...]:
-    upload = _upload(row, number)
-    return _with(row, number, upload.model_copy(update={"tries": upload.tries + more}))
+def _counted(row: WithFiles, number: int, *, tries: int, faults: int = 0) -> tuple[Upload, ...]:
+    """The uploads with so many more tries and faults of this one."""
+    known = _upload(row, number)
+    more = {"tries": known.tries + tries, "faults": known.faults + faults}
+    return _with(row, number, known.model_copy(update=more))
 
 
 def _sentence(number: int, error: FileUnavailable, *, required: bool) -> str:

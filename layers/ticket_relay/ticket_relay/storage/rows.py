@@ -87,6 +87,8 @@ class Upload(BaseModel):
     sentence: str | None = None
     tries: int = 0
     """How often a worker took it up, and it did not come: in vain, or for a reason that nobody lived to write down."""
+    faults: int = 0
+    """How often Zendesk did not say whether it took it."""
 
 
 class Joining(BaseModel):
