@@ -14,7 +14,7 @@ from ticket_relay.zendesk import timestamps
 from ticket_relay.zendesk.errors import OutcomeUnknown, Rejected
 from ticket_relay.zendesk.jobs import Job, read_job
 from ticket_relay.zendesk.request_body import encoded
-from ticket_relay.zendesk.transport import Answer, Auth, Transport
+from ticket_relay.zendesk.transport import Answer, Auth, Timeouts, Transport
 
 type Ticket = dict[str, Any]
 """A ticket as the API returns it: read, never stored."""
@@ -24,6 +24,8 @@ JOBS_AT_ONCE = 100
 TICKETS_AT_ONCE = 100
 """create_many, update_many, show_many (Tickets reference)."""
 AUDIT_PAGE = 100
+UPLOADING = Timeouts(connect=10.0, read=10.0)
+"""For up to 50 MB, to be sent and to be looked through. The deadline is for all."""
 UPLOAD_LIFE = 3600.0
 """Seconds, where the answer does not say (Attachments reference)."""
 EXPORT_PAGE = 100
@@ -191,9 +193,16 @@ class Zendesk:
         Safe to repeat: an upload that no comment takes expires by itself. It lives for 60 minutes (Attachments
         reference; three days in recordings of 2024), so that `expires_at` counts.
         """
-        headers = {"Content-Type": content_type}
-        params = {"filename": filename}
-        match self._call("POST", "/api/v2/uploads", permit, params=params, body=content, headers=headers).body:
+        answer = self._transport.with_timeouts(UPLOADING).call(
+            "POST",
+            "/api/v2/uploads",
+            auth=self._auth,
+            permit=permit,
+            params={"filename": filename},
+            body=content,
+            headers={"Content-Type": content_type},
+        )
+        match answer.body:
             case {"upload": {"token": str(token), **rest}} if token:
                 told = timestamps.parse(rest.get("expires_at"))
                 return Upload(token=token, expires_at=told.instant.timestamp() if told else time.time() + UPLOAD_LIFE)

@@ -9,6 +9,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Collection, Mapping
+from copy import copy
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -37,7 +38,7 @@ LEAST_TIME = 0.3
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds to connect, and to wait for each piece of the answer."""
+    """Seconds to connect, and to wait for each piece of the answer. The body is sent in the time for connecting."""
 
     connect: float
     read: float
@@ -88,6 +89,12 @@ class Transport:
         """Sessions that no call has now, each with one kept connection and the time of its last call. A call has a
         session to itself: calls may come from several threads.
         """
+
+    def with_timeouts(self, timeouts: Timeouts) -> "Transport":
+        """The same way, and the same connections, for a call that takes longer than others."""
+        other = copy(self)
+        other._timeouts = timeouts  # noqa: SLF001 - its own
+        return other
 
     def call(
         self,
