@@ -6,7 +6,7 @@ import time
 import pytest
 
 from tests.file_server import HOST, PNG, file_server, trickle
-from ticket_relay.attachments.addresses import Network
+from ticket_relay.attachments.addresses import HTTPS, Network
 from ticket_relay.attachments.download import MOST_REDIRECTS, download
 from ticket_relay.errors import FileUnavailable
 from ticket_relay.rate_limits.permit import Deadline
@@ -196,6 +196,36 @@ def test_a_server_that_never_greets_is_cut_off_at_the_deadline():
             download(f"https://{HOST}/a", HOSTS, 10, by=Deadline.after(0.5), headers=lambda _: {}, network=network)
         assert failed.value.code == "download_too_slow"
         assert time.monotonic() - began < 3
+
+
+def test_connecting_ends_with_the_deadline_however_many_addresses_there_are(monkeypatch):
+    waits = []
+
+    def connect(self, _):
+        waits.append(self.gettimeout())
+        time.sleep(min(self.gettimeout(), 0.5))
+        raise TimeoutError
+
+    monkeypatch.setattr(socket.socket, "connect", connect)
+    network = Network(lambda _: [(socket.AF_INET, ("192.0.2.1", HTTPS))] * 20, lambda _: True)
+    with pytest.raises(FileUnavailable) as failed:
+        download(f"https://{HOST}/a", HOSTS, 10, by=Deadline.after(0.8), headers=lambda _: {}, network=network)
+    assert (failed.value.code, failed.value.passing) == ("download_too_slow", True)
+    assert len(waits) == 2
+    assert max(waits) <= 0.8
+
+
+def test_a_server_that_is_reached_after_the_deadline_is_not_asked(files, monkeypatch):
+    """The timer had no connection to cut."""
+    connect = socket.socket.connect
+
+    def late(self, address):
+        connect(self, address)
+        time.sleep(0.6)
+
+    monkeypatch.setattr(socket.socket, "connect", late)
+    assert refusal(files, files.serves("/a.png"), seconds=0.3).code == "download_too_slow"
+    assert files.asked == []
 
 
 def test_without_time_nobody_is_asked(files):

@@ -68,17 +68,21 @@ class _Connection(HTTPSConnection):
     only where the bytes go is settled beforehand.
     """
 
-    def __init__(self, host: str, addresses: Sequence[SocketAddress], **settings: Any) -> None:
+    def __init__(self, host: str, addresses: Sequence[SocketAddress], by: Deadline, **settings: Any) -> None:
         super().__init__(host, HTTPS, **settings)
         self._addresses = addresses
+        self._by = by
         self._lifeline: socket.socket | None = None
         self.overdue = False
 
     def _new_conn(self) -> socket.socket:
         for family, address in self._addresses:
+            left = self._by.left
+            if left <= 0:
+                raise _too_slow()
             made = socket.socket(family, socket.SOCK_STREAM)
             try:
-                made.settimeout(CONNECT_SECONDS)
+                made.settimeout(min(CONNECT_SECONDS, left))
                 made.connect(address)
             except OSError:
                 made.close()
@@ -86,6 +90,10 @@ class _Connection(HTTPSConnection):
             made.settimeout(READ_SECONDS)
             # TLS takes the socket over; by its twin the connection can be cut in the middle of the handshake, too.
             self._lifeline = made.dup()
+            if self.overdue:
+                # The timer found nothing to cut.
+                made.close()
+                raise _too_slow()
             return made
         raise NewConnectionError(self, "no address could be connected to")
 
@@ -109,7 +117,7 @@ def _connected(host: str, addresses: Sequence[SocketAddress], by: Deadline, netw
     left = by.left
     if left <= 0:
         raise _too_slow()
-    connection = _Connection(host, addresses, cert_reqs="CERT_REQUIRED", ca_certs=network.certificates)
+    connection = _Connection(host, addresses, by, cert_reqs="CERT_REQUIRED", ca_certs=network.certificates)
     timer = Timer(left, connection.cut)
     timer.daemon = True
     timer.start()
