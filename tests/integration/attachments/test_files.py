@@ -150,6 +150,21 @@ def test_the_same_event_again_is_the_same_files(send, minutes, files, attached):
         ),
         (lambda files: of_url(files.serves("/1"), content_type="text/csv"), "its content is not what its type says"),
         (lambda _: in_base64(name="photo.png") | {"base64": "///"}, "its content is not base64"),
+        (lambda _: in_base64(b"", "photo.png"), "its content is not what its type says"),
+        (
+            lambda _: in_base64(name="photo.png", content_type=None),
+            "its type is not one that the partner's definition allows",
+        ),
+        (
+            lambda files: of_url(files.serves("/1"), content_type="png"),
+            "its type is not one that the partner's definition allows",
+        ),
+        (lambda _: of_url(""), "its address is not one of https, or has parts that are not allowed"),
+        (lambda _: of_url(None), "the event says neither where it is nor what is in it"),
+        (
+            lambda _: of_url(f"https://{HOST}/{'a' * 2048}"),
+            "its address is not one of https, or has parts that are not allowed",
+        ),
     ],
 )
 def test_a_file_that_cannot_be_had_is_named_in_an_internal_note(send, minutes, files, attached, counted, file, reason):
@@ -166,6 +181,30 @@ def test_a_name_in_a_private_network_is_not_connected_to(send, minutes, files, a
     minutes()
     assert attached()[1][0].endswith("- photo.png: its server is not on the public Internet.")
     assert files.asked == []
+
+
+@pytest.mark.parametrize(
+    ("file", "attached_as"),
+    [
+        (lambda _: in_base64(content_type="Text/CSV; charset=utf-8"), GOODS),
+        (lambda _: in_base64(name="a/goods.csv/"), GOODS),
+        (lambda _: in_base64(name=""), ("file", "text/csv")),
+        (lambda files: of_url(files.serves("/1"), content_type=""), PHOTO),
+        (lambda files: of_url(files.serves("/1"), "n" * 300), ("n" * 255, "image/png")),
+    ],
+)
+def test_a_file_that_is_odd_only_in_what_is_said_of_it_is_attached(send, minutes, files, attached, file, attached_as):
+    send(file(files))
+    minutes()
+    assert attached() == [("evt_1", True, [attached_as])]
+
+
+def test_very_many_files_are_named_together(send, minutes, attached):
+    send(*[in_base64(name=f"{number}.csv") for number in range(400)])
+    for _ in range(3):
+        minutes()
+    assert len(attached()[0][2]) == 10
+    assert attached()[1][0].endswith("- 380 more files: no more than 10 files are taken.")
 
 
 def test_more_files_than_the_definition_allows_are_named(send, minutes, define, attached):

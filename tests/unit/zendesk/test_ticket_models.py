@@ -10,6 +10,7 @@ from ticket_relay.zendesk.ticket_models import (
     MAX_REQUEST,
     RESERVED,
     Attachment,
+    CommentWithFiles,
     TicketChanges,
     TicketCreate,
     to_request,
@@ -294,16 +295,69 @@ def test_the_relays_marker_is_not_for_a_rule_to_set():
         ("a\r\nX: y.png", "a__X_ y.png"),
         ("übersicht 7.pdf", "übersicht 7.pdf"),
         ("..a.", "a"),
+        ("reports/2026/", "2026"),
+        ("a" * 300, "a" * 255),
+        (f"{'a' * 300}.pdf", f"{'a' * 251}.pdf"),
+        (f"a.{'b' * 300}", f"a.{'b' * 253}"),
+        *((name, "file") for name in ("", "/", "..", None)),
     ],
 )
 def test_a_file_name_is_the_last_part_of_a_path_without_what_no_header_takes(given, kept):
     assert Attachment(url="https://files.acme.example/a", filename=given).filename == kept
 
 
-@pytest.mark.parametrize("name", ["", "/", "..", "a/"])
-def test_a_file_without_a_name_is_none(name):
+@pytest.mark.parametrize("content_type", ["text/csv; charset=utf-8", " Text/CSV ", "text/csv;"])
+def test_of_a_files_type_the_parameters_are_dropped(content_type):
+    assert Attachment(base64="YQ==", filename="a", content_type=content_type).content_type == "text/csv"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"url": ""},
+        {"url": None},
+        {"url": None, "base64": None},
+        {"url": f"https://files.acme.example/{'a' * 3000}"},
+        {"url": "https://files.acme.example/a", "content_type": "pdf"},
+        {"url": "https://files.acme.example/a", "content_type": ""},
+        {"base64": "", "content_type": "text/csv"},
+        {"base64": "YQ==", "content_type": None},
+    ],
+)
+def test_whatever_an_event_says_of_a_file_the_ticket_is_valid_and_is_read_again(said):
+    comment = {"body": "x", "attachments": [{"filename": "a"} | said]}
+    given = TicketCreate(comment=comment).given()
+    assert TicketCreate.model_validate(given).given() == given
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        {},
+        {"url": "https://files.acme.example/a", "base64": "YQ==", "content_type": "text/csv"},
+        {"base64": "YQ=="},
+        {"url": 7},
+    ],
+)
+def test_what_a_definition_must_name_of_a_file_is_not_left_to_the_event(template):
     with pytest.raises(ValidationError):
-        Attachment(url="https://files.acme.example/a", filename=name)
+        Attachment.model_validate({"filename": "a"} | template)
+
+
+@pytest.mark.parametrize(("count", "kept"), [(20, 20), (21, 21), (22, 21), (5000, 21)])
+def test_of_very_many_files_one_stands_for_those_that_no_definition_allows(count, kept):
+    files = [{"url": "https://files.acme.example/a", "filename": str(number)} for number in range(count)]
+    given = TicketCreate(comment={"body": "x", "attachments": files}).given()
+    assert TicketCreate.model_validate(given).given() == given
+    *first, last = given["comment"]["attachments"]
+    assert (len(first) + 1, first) == (kept, files[: kept - 1])
+    assert last["filename"] == (f"{count - 20} more files" if count > 21 else str(count - 1))
+
+
+def test_what_stands_for_the_others_is_required_if_one_of_them_is():
+    files = [{"url": "https://files.acme.example/a", "filename": "a"}] * 30
+    comment = CommentWithFiles(body="x", attachments=[*files, files[0] | {"required": True}])
+    assert [file.required for file in comment.attachments] == [False] * 20 + [True]
 
 
 def test_attachments_become_uploads_beside_those_that_are_there():

@@ -1,6 +1,6 @@
 """What a partner's definition says of a file before anybody fetches it."""
 
-from ticket_relay.attachments.content_types import base_type, refused_type
+from ticket_relay.attachments.content_types import refused_type
 from ticket_relay.attachments.urls import permitted
 from ticket_relay.definitions.models import Attachments
 from ticket_relay.errors import FileUnavailable
@@ -15,6 +15,10 @@ def checked(policy: Attachments | None, number: int, attachment: Attachment) -> 
         raise FileUnavailable("too_many", f"no more than {policy.most} files are taken")
     if attachment.url is not None:
         permitted(attachment.url, policy.hosts)
-    if attachment.content_type is not None and base_type(attachment.content_type) not in policy.types:
+    elif attachment.base64 is None:
+        raise FileUnavailable("missing", "the event says neither where it is nor what is in it")
+    elif attachment.content_type is None:
+        raise refused_type()
+    if attachment.content_type is not None and attachment.content_type not in policy.types:
         raise refused_type()
     return policy

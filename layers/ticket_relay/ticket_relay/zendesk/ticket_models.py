@@ -8,6 +8,7 @@ RESERVED and in none of the models.
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -39,6 +40,9 @@ MARKER_LENGTH = 32
 
 MAX_ATTACHMENTS = 20
 """Of one comment; a definition may allow fewer. Zendesk publishes no number."""
+LONGEST_URL = 2048
+LONGEST_FILE_NAME = 255
+LONGEST_EXTENSION = 16
 MAX_EMAIL_CCS = 48
 MAX_METADATA = 1024
 """Bytes of JSON for one audit: "1 kB". Whether Zendesk counts UTF-8 or its own escapes is not published."""
@@ -50,11 +54,34 @@ def _id(value: object) -> object:
 
 
 def _file_name(name: object) -> object:
-    """The last part of a path, without what no file system or header takes."""
-    if not isinstance(name, str):
+    """The last part of a path, without what no file system or header takes; "file" if nothing is left."""
+    if not isinstance(name, str | None):
         return name
-    last = name.replace("\\", "/").rpartition("/")[2]
-    return "".join(each if each.isprintable() and each not in '<>:"|?*' else "_" for each in last).strip(" .")
+    last = (name or "").replace("\\", "/").rstrip("/").rpartition("/")[2]
+    plain = "".join(each if each.isprintable() and each not in '<>:"|?*' else "_" for each in last).strip(" .")
+    extension = PurePosixPath(plain).suffix
+    if len(plain) > LONGEST_FILE_NAME and len(extension) <= LONGEST_EXTENSION:
+        return plain[: LONGEST_FILE_NAME - len(extension)] + extension
+    return plain[:LONGEST_FILE_NAME] or "file"
+
+
+def _refused_if_long(url: str) -> str:
+    """One that is too long is refused when it is asked for: as much of it is kept as shows that."""
+    return url[: LONGEST_URL + 1]
+
+
+def _media_type(content_type: str) -> str | None:
+    """Without its parameters, in lower case; None where an event says nothing."""
+    return content_type.partition(";")[0].strip().lower()[:LONGEST_FILE_NAME] or None
+
+
+def _as_many_as_go(files: object) -> object:
+    """Of very many files, those that may go and one that stands for the others: no definition allows that many."""
+    if not isinstance(files, list) or len(files) <= MAX_ATTACHMENTS + 1:
+        return files
+    others = files[MAX_ATTACHMENTS:]
+    required = any(isinstance(file, dict) and file.get("required") is True for file in others)
+    return [*files[:MAX_ATTACHMENTS], {"url": None, "filename": f"{len(others)} more files", "required": required}]
 
 
 def normal_tag(tag: str) -> str:
@@ -147,19 +174,23 @@ class Attachment(_Strict):
 
     `content_type` is needed with `base64`; of what is at a URL the server may say it. Without a file that is `required`
     there is no ticket; without another, an internal note says so.
+
+    A definition must name what is needed. What an event then says is judged when the file is brought, and costs that
+    file alone (attachments/policy.py).
     """
 
-    url: Annotated[str, Field(min_length=1, max_length=2048)] | None = None
-    base64: Annotated[str, Field(min_length=1)] | None = None
-    filename: Annotated[str, BeforeValidator(_file_name), StringConstraints(min_length=1, max_length=255)]
-    content_type: Annotated[str, StringConstraints(pattern=r"^[a-z0-9.+-]+/[a-z0-9.+-]+$", to_lower=True)] | None = None
+    url: Annotated[str, AfterValidator(_refused_if_long)] | None = None
+    base64: str | None = None
+    filename: Annotated[str, BeforeValidator(_file_name)]
+    content_type: Annotated[str, AfterValidator(_media_type)] | None = None
     required: StrictBool = False
 
     @model_validator(mode="after")
     def _is_somewhere(self) -> Self:
-        if (self.url is None) == (self.base64 is None):
+        named = self.model_fields_set
+        if not named & {"url", "base64"} or (self.url is not None and self.base64 is not None):
             raise ValueError("needs either url or base64")
-        if self.base64 is not None and self.content_type is None:
+        if self.base64 is not None and "content_type" not in named:
             raise ValueError("needs a content_type beside base64")
         return self
 
@@ -167,7 +198,7 @@ class Attachment(_Strict):
 class CommentWithFiles(Comment):
     """A comment as a partner's event may make it: `attachments` become `uploads` when it is sent."""
 
-    attachments: Annotated[ListOf[Attachment], Field(max_length=MAX_ATTACHMENTS)] | None = None
+    attachments: Annotated[ListOf[Attachment], BeforeValidator(_as_many_as_go)] | None = None
 
 
 class Requester(_Strict):
