@@ -63,13 +63,12 @@ def tried(row: WithFiles, number: int, upload: Upload, now: float) -> WithFiles:
     a key of its own. It is looked for first, as any row in doubt is.
     """
     renewed = isinstance(row, TicketRow) and row.sent_at is not None
-    uploads = _with(row, number, upload)
-    return row.moved(
+    known = row.model_copy(update={"uploads": _with(row, number, upload)})
+    return known.moved(
         now,
-        uploads=uploads,
         attempt=row.attempt + renewed,
         retries=0,
-        due_at=now if len(uploads) == row.files else row.created_at,
+        due_at=row.created_at if known.lacks_files else now,
         error_code=None,
         error_sentence=None,
     )

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from ticket_relay.states.backoff import LEASE, TOGETHER_PAUSE, YOUNG_JOB, growing, jitter
 from ticket_relay.states.waiting import still_waiting
-from ticket_relay.storage.rows import DAY, UNFINISHED_RETENTION, Step, UpdateRow, UpdateState
+from ticket_relay.storage.rows import DAY, UNFINISHED_RETENTION, Step, UpdateRow, UpdateState, Upload
 from ticket_relay.zendesk.errors import Conflict, NotSent, Rejected, Throttled, ZendeskError
 from ticket_relay.zendesk.jobs import Job
 from ticket_relay.zendesk.transport import closes
@@ -122,7 +122,9 @@ def redriven(row: UpdateRow, now: float) -> UpdateRow:
         conflicts=0,
         retries=0,
         # The tokens may be used up, but whether the update has landed is looked at before files are fetched again.
-        uploads=tuple(upload.model_copy(update={"expires_at": 0.0}) for upload in row.uploads if row.in_doubt),
+        uploads=tuple(
+            Upload(token=it.token, reason=it.reason, sentence=it.sentence) for it in row.uploads if row.in_doubt
+        ),
         redriven_at=now,
         due_at=now,
         error_code="redriven",

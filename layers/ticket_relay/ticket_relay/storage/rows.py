@@ -90,6 +90,11 @@ class Upload(BaseModel):
     faults: int = 0
     """How often Zendesk did not say whether it took it."""
 
+    @property
+    def over(self) -> bool:
+        """It was uploaded, be it that the token has expired since, or given up."""
+        return self.token is not None or self.reason is not None
+
 
 class Joining(BaseModel):
     """What an event wants of the ticket of its correlation: its case's `do` and policies (definitions/models.py)."""
@@ -176,7 +181,7 @@ class Row(BaseModel):
     @property
     def lacks_files(self) -> bool:
         """Whether files of it are to be uploaded before anything else is done."""
-        return len(self.uploads) < self.files
+        return sum(upload.over for upload in self.uploads) < self.files
 
     def next_file(self, now: float) -> int | None:
         """The number of the first file that is to be uploaded, for the first time or again; None if all is ready."""
