@@ -11,7 +11,7 @@ FILES = {
     "image/png": b"\x89PNG\r\n\x1a\n....",
     "image/jpeg": b"\xff\xd8\xff\xe0....",
     "image/gif": b"GIF89a....",
-    "image/bmp": b"BM\x00\x00\x00\x00",
+    "image/bmp": b"BM\x46\x00\x00\x00\x00\x00\x00\x00\x36\x00\x00\x00",
     "image/tiff": b"II*\x00....",
     "image/webp": b"RIFF\x00\x00\x00\x00WEBP",
     "video/mp4": b"\x00\x00\x00\x18ftypisom",
@@ -25,9 +25,19 @@ FILES = {
     "application/xml": b'<?xml version="1.0"?><order/>',
     "message/rfc822": b"From: a@example.com\r\n\r\nHi",
 }
+TEXTS = [
+    b"BMW;320i;2019\r\n",
+    b"BM",
+    b"MZ;municipality\r\nZH;Uster\r\n",
+    b"sur ftyp;size\r\n",
+    b"say:ftypisom",
+]
 NONE_OF_THEM = [
     b"",
     b"MZ\x90\x00",
+    b"MZ\x90\x00\x03\x00\x00\x00",
+    b"BM\x46\x00\x00\x00....",
+    b"\x01\x00\x00\x18ftypisom",
     b"\x7fELF\x02\x01",
     b"#!/bin/sh\nrm -rf /",
     b"\xca\xfe\xba\xbe\x00\x00",
@@ -44,6 +54,11 @@ NONE_OF_THEM = [
 @pytest.mark.parametrize(("declared", "content"), FILES.items(), ids=FILES.keys())
 def test_a_file_of_its_type_is_taken(declared, content):
     assert checked_type(content, f"{declared.upper()}; charset=utf-8", frozenset({declared})) == declared
+
+
+@pytest.mark.parametrize("content", TEXTS)
+def test_a_text_may_begin_like_something_else(content):
+    assert checked_type(content, "text/csv", frozenset({"text/csv"})) == "text/csv"
 
 
 @pytest.mark.parametrize("content", NONE_OF_THEM)

@@ -14,7 +14,6 @@ _BEGINNINGS: tuple[tuple[bytes, str], ...] = (
     (b"\xff\xd8\xff", "image/jpeg"),
     (b"GIF87a", "image/gif"),
     (b"GIF89a", "image/gif"),
-    (b"BM", "image/bmp"),
     (b"II*\x00", "image/tiff"),
     (b"MM\x00*", "image/tiff"),
     (b"%PDF-", "application/pdf"),
@@ -92,9 +91,13 @@ def real_kind(content: bytes) -> str | None:
             return kind
     if content.startswith(b"RIFF") and content[8:12] == b"WEBP":
         return "image/webp"
-    if content[4:8] == b"ftyp":
+    # Two letters are a BMP only before four bytes that are reserved; `ftyp` is an MP4's only after a size.
+    if content.startswith(b"BM") and content[6:10] == bytes(4):
+        return "image/bmp"
+    if content.startswith(bytes(2)) and content[4:8] == b"ftyp":
         return "video/mp4"
+    # A program that begins with `MZ` holds bytes that no text does.
     head = content[:LOOKED_AT].removeprefix(b"\xef\xbb\xbf")
-    if not head or head.startswith((b"#!", b"MZ")) or _BINARY.search(head) or _RUN_BY_BROWSERS.match(head):
+    if not head or head.startswith(b"#!") or _BINARY.search(head) or _RUN_BY_BROWSERS.match(head):
         return None
     return _TEXT
