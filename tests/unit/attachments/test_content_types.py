@@ -47,6 +47,11 @@ NONE_OF_THEM = [
     b"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>",
     b"<?xml version='1.0'?>\n<!-- a picture --><svg onload='alert(1)'/>",
     b"<?xml version='1.0'?><!DOCTYPE svg PUBLIC '' ''><svg/>",
+    b"<!DOCTYPE svg><svg/>",
+    b"<!-- a page --><html>",
+    b"<!-- a page -->\n<!-- and more -->\n<script>alert(1)</script>",
+    b"<?xml version='1.0'?><!DOCTYPE html PUBLIC '' ''><html/>",
+    b"<?xml version='1.0'?>\n<?xml-stylesheet href='a.css'?><!-- a page --><html/>",
     b"text with a \x00 byte",
 ]
 

@@ -57,10 +57,9 @@ TYPES: dict[str, str] = {
 LOOKED_AT = 4096
 """Bytes, for what has no signature."""
 _BINARY = re.compile(rb"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f]")
-# A comment is read in one way only (`*+`): tried in several, each more of them would double the time.
+# Behind declarations and comments, each read in one way only (`*+`): tried in several, each more would double the time.
 _RUN_BY_BROWSERS = re.compile(
-    rb"\s*(<!doctype\s+html|<html|<svg|<script"
-    rb"|<\?xml[^>]*>\s*(<!--(?:(?!-->).)*+-->\s*+)*+(<!doctype\s+)?(svg|<svg|<html))",
+    rb"(?:\s*+(?:<\?[^>]*+>|<!--(?:(?!-->).)*+-->))*+\s*+(<!doctype\s++(html|svg)|<html|<svg|<script)",
     re.IGNORECASE | re.DOTALL,
 )
 
