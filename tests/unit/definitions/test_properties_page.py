@@ -9,7 +9,7 @@ from layers.config import mistakes, names
 from layers.config.catalogue import Catalogue
 from layers.config.source import ROOT, Source
 from local.zendesk_simulator.properties import sieve
-from ticket_relay.zendesk.ticket_models import TicketChanges, TicketCreate
+from ticket_relay.zendesk.ticket_models import CommentWithFiles, TicketChanges, TicketCreate, uploaded
 
 PAGE = (ROOT / "docs" / "properties.md").read_text(encoding="utf-8")
 ROWS = re.findall(r"(?m)^\| `(\w+)` \| `(.+?)` \| ([a-z, ]+) \| .+ \| (\[[123]\]) \|$", PAGE)
@@ -44,6 +44,11 @@ def test_the_page_has_every_property_and_no_other(where):
     assert shown == {*MODELS[where].model_fields, *names.PROPERTIES}
 
 
+def test_the_page_has_everything_that_a_comment_may_have():
+    shown = {key for name, example, _, _ in ROWS if name == "comment" for key in yaml.safe_load(example)["comment"]}
+    assert shown == set(CommentWithFiles.model_fields)
+
+
 @pytest.mark.parametrize(("name", "example", "where"), CASES)
 def test_an_example_is_taken_and_sent(tmp_path, name, example, where):
     given = yaml.safe_load(example)
@@ -59,5 +64,5 @@ def test_an_example_is_taken_and_sent(tmp_path, name, example, where):
     assert sent.keys() >= resolved.keys()
     if where == "ticket":
         unknown = []
-        sieve(sent, "create", unknown)
+        sieve(uploaded(sent, ["token"]), "create", unknown)
         assert {each.removeprefix("ticket.") for each in unknown} <= KNOWN_TO_NO_SIMULATOR
