@@ -1,5 +1,6 @@
 """An event that is kept is mapped again, with the definitions of then."""
 
+import base64
 import json
 from dataclasses import replace
 
@@ -7,6 +8,7 @@ import pytest
 
 from cli.redrive import NotRedrivable, redrive
 from local.zendesk_simulator import Fault
+from local.zendesk_simulator.audits import comments_of
 from tests.builders import ROOT, acme_event, body_of
 from tests.integration.create_ticket import alerts
 from tests.integration.create_ticket.alerts import FIRED, NOTED, TICKET
@@ -56,8 +58,32 @@ def keep(services, deliver, clock):
     return keep
 
 
+@pytest.fixture
+def files_of(zendesk):
+    """The names of the files of each comment of a ticket."""
+
+    def files_of(ticket):
+        comments = comments_of(zendesk.account.tickets.audits(ticket["id"]))
+        return [[attached["file_name"] for attached in comment["attachments"]] for comment in comments]
+
+    return files_of
+
+
 def subject(template):
     return {"ticket": loader.partner("acme").ticket | {"subject": template}}
+
+
+def file(name="goods.csv"):
+    content = base64.b64encode(b"quantity,goods\n2,lamp\n").decode()
+    return {"base64": content, "filename": name, "content_type": "text/csv"}
+
+
+def with_files(*names, **comment):
+    """A comment of a definition that attaches them; `TAKEN` lets it."""
+    return {"body": "${event.text}", "attachments": [file(name) for name in names]} | comment
+
+
+TAKEN = {"attachments": {"types": ["text/csv"]}}
 
 
 def test_a_failed_event_becomes_what_the_definitions_of_today_make_of_it(
@@ -88,6 +114,21 @@ def test_a_ticket_that_is_there_after_all_is_found_and_not_made_again(
     drive(services)
     assert (stored().state, len(tickets())) == (TicketState.CREATED, 1)
     assert tickets()[0]["subject"] != "Mapped again"
+
+
+@pytest.mark.parametrize(("before", "today"), [(["a.csv"], ["b.csv"]), (["a.csv"], []), ([], ["a.csv"])])
+def test_its_ticket_has_the_files_of_today(services, clock, send, define, fail, drive, things, files_of, before, today):
+    def ticket_with(names):
+        define(FIRED | {"ticket": TICKET | {"comment": with_files(*names)}}, **TAKEN)
+
+    ticket_with(before)
+    services.gate.close(clock() + 5)
+    send("fired", "evt_1")
+    clock.advance(6)
+    ticket_with(today)
+    redrive(services.store, fail(), services.now(), remap=services.events)
+    drive(services)
+    assert files_of(things.only()) == [today]
 
 
 def test_an_event_is_kept_after_its_ticket_exists(services, deliver, drive, stored):

@@ -8,6 +8,8 @@
 Whatever happens, a row is either over, or has a time at which it is due. The whole picture: docs/architecture.md.
 """
 
+from typing import Any
+
 from ticket_relay.errors import MappingFailed, RelayError
 from ticket_relay.states.backoff import LEASE, TOGETHER_PAUSE, YOUNG_JOB, growing, jitter, poll_pause
 from ticket_relay.states.waiting import still_waiting
@@ -132,7 +134,9 @@ def redriven(row: TicketRow, now: float, *, remap: bool = False) -> TicketRow:
     """Redriven by an operator. What was sent before has a key of its own, and is looked for. Another event may lead by
     now. To `remap` it is to forget what its event became: the poller maps it again.
     """
-    forgotten = dict.fromkeys(("request", "changes", "correlation", "joining")) if remap else {}
+    forgotten: dict[str, Any] = {}
+    if remap:
+        forgotten = dict.fromkeys(("request", "changes", "correlation", "joining")) | {"files": 0}
     return row.moved(
         now,
         **forgotten,
