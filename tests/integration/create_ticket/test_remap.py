@@ -19,7 +19,8 @@ from ticket_relay.storage.rows import TicketState, ticket_pk
 define, things, send = alerts.define, alerts.things, alerts.send
 
 FIRING = json.loads((ROOT / "events/hooli-alerts-firing.json").read_bytes())
-REFUSED = Fault(method="PUT", path="/api/v2/tickets/*", kind="status", status=422, body='{"error": "RecordInvalid"}')
+UPDATE = {"method": "PUT", "path": "/api/v2/tickets/*"}
+REFUSED = {"kind": "status", "status": 422, "body": '{"error": "RecordInvalid"}'} | UPDATE
 ONE = "4b1c5e0f9a7d2e33-2026-11-20T08:14:30.000Z-firing"
 
 
@@ -56,6 +57,19 @@ def keep(services, deliver, clock):
         return receipt
 
     return keep
+
+
+@pytest.fixture
+def minutes(services, run_poller, clock, zendesk):
+    """So many minutes pass."""
+
+    def minutes(count=3):
+        for _ in range(count):
+            run_poller(services)
+            clock.advance(10)
+            zendesk.account.settle()
+
+    return minutes
 
 
 @pytest.fixture
@@ -183,9 +197,7 @@ def test_an_event_that_a_split_delivery_no_longer_makes_is_unmapped(services, ke
     assert (row.state, row.error_code) == (TicketState.UNMAPPED, "event_missing")
 
 
-def test_an_event_that_was_in_line_leaves_it_if_it_is_about_nothing_now(
-    services, send, define, fail, run_poller, clock, zendesk, things
-):
+def test_an_event_that_was_in_line_leaves_it_if_it_is_about_nothing_now(services, send, define, fail, minutes, things):
     send("fired", "one")
     send("noted", "two")
     send("noted", "three")
@@ -193,26 +205,17 @@ def test_an_event_that_was_in_line_leaves_it_if_it_is_about_nothing_now(
     alone = FIRED | {"when": "event.kind == 'noted'", "ticket": TICKET | {"subject": "${event.text}"}}
     define(FIRED, alone, correlate="${event['other']}")
     redrive(services.store, services.store.get(ticket_pk("acme", "two")), services.now(), remap=services.events)
-    for _ in range(5):
-        run_poller(services)
-        clock.advance(10)
-        zendesk.account.settle()
+    minutes(5)
     assert (things.comments(), things.comments("two")) == (["one", "three"], ["two"])
 
 
 def test_an_update_that_was_refused_is_decided_on_what_the_event_asks_for_now(
-    services, send, define, stored, run_poller, clock, zendesk, things
+    services, send, define, stored, minutes, zendesk, things
 ):
-    def minutes():
-        for _ in range(3):
-            run_poller(services)
-            clock.advance(10)
-            zendesk.account.settle()
-
     send("fired", "one")
     minutes()
     define(FIRED, NOTED | {"changes": {"comment": {"body": "wrong"}}})
-    zendesk.account.faults.add(REFUSED)
+    zendesk.account.faults.add(Fault(**REFUSED))
     send("noted", "two")
     minutes()
     assert stored("two").state is TicketState.FAILED
@@ -221,3 +224,53 @@ def test_an_update_that_was_refused_is_decided_on_what_the_event_asks_for_now(
     redrive(services.store, stored("two"), services.now(), remap=services.events)
     minutes()
     assert things.comments() == ["one", "two"]
+
+
+@pytest.mark.parametrize(
+    ("before", "today"), [([], ["a.csv"]), (["a.csv", "b.csv"], ["a.csv"]), (["a.csv"], []), (["a.csv"], ["b.csv"])]
+)
+def test_an_update_that_was_refused_brings_the_files_of_today(
+    services, send, define, stored, minutes, zendesk, things, files_of, before, today
+):
+    def noted_with(names):
+        define(FIRED, NOTED | {"changes": {"comment": with_files(*names, public=False)}}, **TAKEN)
+
+    send("fired", "one")
+    minutes()
+    noted_with(before)
+    zendesk.account.faults.add(Fault(**REFUSED))
+    send("noted", "two")
+    minutes()
+    assert stored("two").state is TicketState.FAILED
+    zendesk.account.faults.clear()
+    noted_with(today)
+    redrive(services.store, stored("two"), services.now(), remap=services.events)
+    minutes()
+    assert files_of(things.only()) == [[], today]
+
+
+@pytest.mark.parametrize(("remap", "text", "requests"), [(True, "two", 2), (False, "wrong", 1)])
+def test_the_second_request_of_an_update_is_sent_again_unless_the_event_asks_for_something_else(
+    services, send, define, stored, minutes, zendesk, things, remap, text, requests
+):
+    """Zendesk takes the e-mail CCs of an update, and refuses the internal note, which goes in a request of its own."""
+
+    def noted_as(body):
+        ccs = [{"user_email": "boss@acme.example.com"}]
+        define(FIRED, NOTED | {"changes": {"email_ccs": ccs, "comment": {"body": body, "public": False}}})
+
+    send("fired", "one")
+    minutes()
+    noted_as("wrong")
+    zendesk.account.faults.add(Fault("delay", **UPDATE))
+    zendesk.account.faults.add(Fault(**REFUSED))
+    send("noted", "two")
+    minutes()
+    assert stored("two").state is TicketState.FAILED
+    zendesk.account.faults.clear()
+    noted_as("${event.text}")
+    redrive(services.store, stored("two"), services.now(), remap=services.events if remap else None)
+    sent = len(zendesk.account.journal.calls(method="PUT"))
+    minutes()
+    assert things.comments() == ["one", text]
+    assert len(zendesk.account.journal.calls(method="PUT")) == sent + requests

@@ -122,9 +122,11 @@ def next_step(
 
 def _after_failure(row: TicketRow, wanted: Joining, update: UpdateRow, now: float) -> TicketRow | UpdateRow | TakeOver:
     if row.redriven_at is not None and update.updated_at < row.redriven_at:
-        # It may have been mapped again: what it asks for now is not what it asked for then.
-        again = update_states.redriven(update, now)
-        return again.model_copy(update={"event": _update(row, wanted, update.ticket_id, now).event})
+        again, new = update_states.redriven(update, now), _update(row, wanted, update.ticket_id, now)
+        if again.event == new.event:
+            return again
+        # It was mapped again: it asks for something else, with other files, and no second request of old is left.
+        return again.model_copy(update={"event": new.event, "files": new.files, "rest": None})
     if wanted.do == "create" and update.error_code == update_states.NO_TICKET:
         return TakeOver()
     return ticket_states.failed(row, update.error_code or "update_failed", update.error_sentence or "", now)
