@@ -13,12 +13,14 @@ from tests.builders import ROOT, acme_event, body_of
 from tests.integration.create_ticket import alerts
 from tests.integration.create_ticket.alerts import FIRED, NOTED, TICKET
 from ticket_relay.definitions import loader
+from ticket_relay.rate_limits.headers import INDEX
 from ticket_relay.states import ticket as ticket_states
 from ticket_relay.storage.rows import TicketState, ticket_pk
 
 define, things, send = alerts.define, alerts.things, alerts.send
 
 FIRING = json.loads((ROOT / "events/hooli-alerts-firing.json").read_bytes())
+CREATE = {"method": "POST", "path": "/api/v2/tickets"}
 UPDATE = {"method": "PUT", "path": "/api/v2/tickets/*"}
 REFUSED = {"kind": "status", "status": 422, "body": '{"error": "RecordInvalid"}'} | UPDATE
 ONE = "4b1c5e0f9a7d2e33-2026-11-20T08:14:30.000Z-firing"
@@ -143,6 +145,73 @@ def test_its_ticket_has_the_files_of_today(services, clock, send, define, fail, 
     redrive(services.store, fail(), services.now(), remap=services.events)
     drive(services)
     assert files_of(things.only()) == [today]
+
+
+@pytest.mark.parametrize(
+    "today",
+    [
+        {"when": "false"},
+        {"split": "${[event]}", "id": "other"},
+        {"correlate": "${event.nothing}"},
+    ],
+    ids=["not wanted", "split", "does not fit"],
+)
+def test_a_ticket_of_its_own_is_looked_for_before_the_event_is_mapped(
+    services, deliver, drive, fail, redefine, zendesk, stored, today
+):
+    zendesk.account.faults.add(Fault("drop", effect="before", **CREATE))
+    deliver(services)
+    fail()
+    redefine("acme", **today)
+    redrive(services.store, stored(), services.now(), remap=services.events)
+    drive(services)
+    (ticket,) = zendesk.account.tickets.all()
+    assert (stored().state, stored().ticket_id) == (TicketState.CREATED, ticket["id"])
+
+
+def test_an_event_that_has_a_ticket_joins_no_other(services, send, define, fail, minutes, zendesk, things, stored):
+    send("fired", "one")
+    minutes()
+    zendesk.account.faults.add(Fault("drop", effect="before", **CREATE))
+    send("fired", "two", thing="fan")
+    fail("two")
+    define(correlate="disk")
+    redrive(services.store, stored("two"), services.now(), remap=services.events)
+    minutes()
+    assert (things.comments("disk"), things.comments("fan")) == (["one"], ["two"])
+    assert stored("two").state is TicketState.CREATED
+
+
+def test_a_job_that_may_be_about_to_make_its_ticket_is_waited_for(
+    services, clock, keep, redefine, run_poller, drive, zendesk, tickets, stored
+):
+    """However old the event: what counts is when it was sent last."""
+    settings = zendesk.account.settings
+    settings.key_with_async, settings.job_queued_seconds = False, 300
+    zendesk.account.faults.add(Fault("drop", effect="before", **CREATE))
+    keep()
+    clock.advance(ticket_states.GIVE_UP_AFTER)
+    run_poller(services)
+    assert stored().error_sentence.startswith("Given up after three days.")
+    redefine("acme", when="false")
+    redrive(services.store, stored(), services.now(), remap=services.events)
+    run_poller(services)
+    assert (stored().state, stored().error_code) == (TicketState.ACCEPTED, "job_unfinished")
+    drive(services)
+    assert (stored().state, len(tickets())) == (TicketState.CREATED, 1)
+
+
+def test_nothing_is_looked_for_while_the_gate_is_closed_to_it(
+    services, clock, deliver, drive, fail, stored, run_poller, zendesk
+):
+    deliver(services)
+    fail()
+    redrive(services.store, stored(), services.now(), remap=services.events)
+    services.gate.close(clock() + 600, INDEX)
+    run_poller(services)
+    assert (stored().request, zendesk.account.journal.calls(method="GET", path=CREATE["path"])) == (None, [])
+    drive(services)
+    assert stored().state is TicketState.CREATED
 
 
 def test_an_event_is_kept_after_its_ticket_exists(services, deliver, drive, stored):

@@ -142,19 +142,23 @@ def batches(rows: Iterable[TicketRow]) -> Iterator[list[TicketRow]]:
 
 
 def resume(services: Services, row: TicketRow, by: Deadline, jobs: CandidateJobs | None = None) -> TicketRow:
-    """Go on with an accepted row that is due. One in doubt is looked for, and sent only if there is no ticket.
+    """Go on with an accepted row that is due. One in doubt is looked for, and goes on only if there is no ticket.
 
     `jobs` is the list of jobs that the rows of a run share.
     """
     # A worker that died may have sent until its lease ended.
     sent_by = row.updated_at if row.leased_at is None else row.due_at or row.updated_at
     row = row.after_lease()
-    if row.request is None:
+    if row.request is None and not row.in_doubt:
         return _map(services, row)
     endpoints = (CREATE, INDEX) if row.in_doubt else (CREATE,)
     with services.gate.permit(by, *endpoints) as permit:
         if permit.closed_until is not None:
             return _deferred(services, row, permit.closed_until)
+        if row.request is None:
+            # Without a lease: looking does no harm twice, and what would be sent is not known yet.
+            settled = _looked_up(services, row, jobs or CandidateJobs(services), sent_by, permit)
+            return settled or _map(services, row)
         row = services.store.move(row, ticket_states.held(row, services.now()))
         if row.in_doubt:
             settled = _looked_up(services, row, jobs or CandidateJobs(services), sent_by, permit)

@@ -132,9 +132,9 @@ def held(row: TicketRow, now: float, lease: float = LEASE) -> TicketRow:
 
 def redriven(row: TicketRow, now: float, *, remap: bool = False) -> TicketRow:
     """Redriven by an operator. What was sent before has a key of its own, and is looked for. Another event may lead by
-    now. To `remap` it is to forget what its event became: the poller maps it again.
+    now. To `remap` it is to forget what its event became: the poller maps it again, once its ticket was looked for.
     """
-    forgotten: dict[str, Any] = {}
+    forgotten: dict[str, Any] = {"sent_at": None}
     if remap:
         forgotten = dict.fromkeys(("request", "changes", "correlation", "joining")) | {"files": 0}
     return row.moved(
@@ -147,7 +147,6 @@ def redriven(row: TicketRow, now: float, *, remap: bool = False) -> TicketRow:
         # What was sent with the old ones may have used them up.
         uploads=(),
         leads=False,
-        sent_at=None,
         candidate_jobs=None,
         job_id=None,
         submitted_at=None,
@@ -159,8 +158,8 @@ def redriven(row: TicketRow, now: float, *, remap: bool = False) -> TicketRow:
 
 
 def mapped(row: TicketRow, request: bytes | None, files: int, now: float) -> TicketRow:
-    """Redriven from unmapped, and now understood: due at once."""
-    now_known = {"request": request, "changes": row.changes, "files": files, "uploads": ()}
+    """Redriven, and now understood: due at once. What was sent before has been looked for."""
+    now_known = {"request": request, "changes": row.changes, "files": files, "uploads": (), "sent_at": None}
     return row.moved(now, **row.if_over | now_known, due_at=now)
 
 
@@ -266,10 +265,10 @@ def on_create_error(
     """
     if isinstance(error, Rejected):
         return failed(row, error.code, error.sentence, now)
-    if now - row.retry_window_start > GIVE_UP_AFTER:
-        return failed(row, error.code, f"Given up after three days. The last reason: {error.sentence}", now)
     if sent and error.outcome_unknown:
         row = row.after_lease()
+    if now - row.retry_window_start > GIVE_UP_AFTER:
+        return failed(row, error.code, f"Given up after three days. The last reason: {error.sentence}", now)
     pause = growing(2.0, row.retries, most=LONGEST_PAUSE)
     if isinstance(error, OutcomeUnknown):
         pause = growing(doubtful_pause, row.retries, most=LONGEST_PAUSE)
