@@ -17,7 +17,7 @@ from cli.options import STATES, a_row, a_stack, configured, json_too, pk_of, sel
 from cli.reading import Record, Wanted
 from cli.redriving import STATES as REDRIVABLE
 from cli.redriving import Outcome, again
-from cli.remapping import compared
+from cli.remapping import REFUSED, compared
 from cli.where import Place, Where
 from layers.config.catalogue import FILE
 from layers.config.compile import Config
@@ -181,8 +181,10 @@ def redrive(
         if len(pks) > _MANY and not (how["yes"] or how["dry_run"]):
             click.confirm(f"Redrive {len(pks)} of {matched} {state} rows in {place.table}?", abort=True, err=True)
     if how["dry_run"]:
-        _compared(place, pks, config, machine=machine)
-    elif not _redriven(place, pks, state, remap=how["remap"], machine=machine):
+        done = _compared(place, pks, config, machine=machine)
+    else:
+        done = _redriven(place, pks, state, remap=how["remap"], machine=machine)
+    if not done:
         raise click.exceptions.Exit(1)
 
 
@@ -294,17 +296,19 @@ def _found(where: Where, pk: str, *, payload: bool = False) -> Record:
     return record
 
 
-def _compared(place: Place, pks: list[str], config: Config, *, machine: bool) -> None:
-    """Print what each would become if it were mapped again."""
+def _compared(place: Place, pks: list[str], config: Config, *, machine: bool) -> bool:
+    """Print what each would become if it were mapped again; whether all could be."""
     partners = definitions.partners(config)
     remapped = [compared(place.store, place.events, pk, partners) for pk in pks]
     if machine:
         shown.as_json({"rows": [asdict(each) for each in remapped]})
-        return
-    for each in remapped:
-        shown.as_fields({"row": each.pk, "outcome": each.outcome, "reason": each.reason})
-        shown.as_text(each.difference or "No request would differ.")
-        click.echo()
+    else:
+        for each in remapped:
+            shown.as_fields({"row": each.pk, "outcome": each.outcome, "reason": each.reason})
+            if each.outcome != REFUSED:
+                shown.as_text(each.difference or "Nothing would differ.")
+            click.echo()
+    return all(each.outcome != REFUSED for each in remapped)
 
 
 def _redriven(place: Place, pks: list[str], state: str | None, *, remap: bool, machine: bool) -> bool:

@@ -95,7 +95,7 @@ def _of(definition: PartnerDefinition, event: Event) -> Preview:
         definition.cases[mapped.case].do,
         case,
         about=mapped.correlate,
-        policies=_policies(mapped.joining) if mapped.joining else {},
+        policies=policies(mapped.joining) if mapped.joining else {},
         requests=requests,
         files=[*_files(definition, mapped.ticket), *_files(definition, mapped.changes)],
     )
@@ -144,7 +144,7 @@ def requests_of(create: bytes | None, changes: bytes | None, joining: Joining | 
     return requests
 
 
-def _policies(joining: Joining) -> Json:
+def policies(joining: Joining) -> Json:
     """Those that this kind of event can come to need."""
     if joining.do == "create":
         return joining.model_dump(include={"again", "on_solved", "on_closed"})
