@@ -161,6 +161,21 @@ def test_a_large_delivery_is_kept_once_for_all_its_events(services, deliver, dri
     assert services.store.get(ticket_pk("hooli", ONE)).state is TicketState.CREATED
 
 
+def test_a_large_delivery_is_moved_to_where_an_event_that_fits_no_more_can_wait(
+    services, deliver, drive, stored, bucket, redefine, fail, clock
+):
+    content = FIRING | {"log": large()["log"]}
+    services.gate.close(clock() + 5)
+    deliver(services, "dlv_1", content=content, partner="hooli")
+    redefine("hooli", id="${item.fingerprint}")
+    redrive(services.store, fail(ONE, "hooli"), services.now(), remap=services.events)
+    clock.advance(6)
+    drive(services)
+    fixtures.client("s3").delete_object(Bucket=BUCKET, Key=key_of(content, partner="hooli"))
+    assert stored(ONE, "hooli").state is TicketState.UNMAPPED
+    assert services.events.delivered(stored(ONE, "hooli")) == ("dlv_1", body_of(content))
+
+
 def test_an_event_that_is_gone_cannot_be_mapped_again(services, deliver, fail, clock):
     content = large()
     services.gate.close(clock() + 5)

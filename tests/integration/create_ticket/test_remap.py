@@ -266,6 +266,24 @@ def test_an_event_that_a_split_delivery_no_longer_makes_is_unmapped(services, ke
     assert (row.state, row.error_code) == (TicketState.UNMAPPED, "event_missing")
 
 
+def test_the_delivery_of_an_unmapped_event_is_kept_for_as_long_as_its_row(
+    services, keep, fail, redefine, drive, stored
+):
+    keep("dlv_1", content=FIRING, partner="hooli")
+    hooli = loader.partner("hooli")
+    redefine("hooli", id="${item.fingerprint}")
+    redrive(services.store, fail(ONE, "hooli"), services.now(), remap=services.events)
+    drive(services)
+    redefine("hooli", id=hooli.id)
+    keep("dlv_1", content=FIRING, partner="hooli")
+    row = stored(ONE, "hooli")
+    assert row.state is TicketState.UNMAPPED
+    assert services.table.get(row.delivery)["expires_at"] > row.expires_at
+    redrive(services.store, row, services.now())
+    drive(services)
+    assert stored(ONE, "hooli").state is TicketState.CREATED
+
+
 def test_an_event_that_was_in_line_leaves_it_if_it_is_about_nothing_now(services, send, define, fail, minutes, things):
     send("fired", "one")
     send("noted", "two")

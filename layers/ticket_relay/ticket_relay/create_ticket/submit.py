@@ -19,7 +19,7 @@ from ticket_relay.services import Services
 from ticket_relay.states import ticket as ticket_states
 from ticket_relay.states.backoff import LEASE_TOGETHER, jitter
 from ticket_relay.states.waiting import deferred
-from ticket_relay.storage.events import NOWHERE, UNMAPPED
+from ticket_relay.storage.events import NOWHERE
 from ticket_relay.storage.rows import TicketRow, TicketState, correlation_pk
 from ticket_relay.webhooks import payload
 from ticket_relay.webhooks.signatures import Delivery
@@ -213,7 +213,8 @@ def _unknown(error: ZendeskError) -> ZendeskError:
 
 def _map(services: Services, row: TicketRow) -> TicketRow:
     """Map a redriven event with today's definitions: it is due at once, not wanted, or unmapped again."""
-    id, body = services.events.delivered(row) or (row.event_id, b"")
+    delivered = services.events.delivered(row)
+    id, body = delivered or (row.event_id, b"")
     try:
         definition = loader.partner(row.partner)
         event, delivery = payload.parse(body), Delivery(id, row.created_at, None)
@@ -227,8 +228,7 @@ def _map(services: Services, row: TicketRow) -> TicketRow:
             return services.store.move(row, ticket_states.ignored(row, services.now()))
         request, changes = mapping.written(mapped, row.external_id)
     except (UnknownPartner, PayloadRefused, MappingFailed) as error:
-        # It waits for a person now, which may take longer than its event is kept for a row that is over.
-        kept = services.events.keep(row.partner, body, folder=UNMAPPED) if row.event_at is not None else NOWHERE
+        kept = services.events.keep_for_longer(row, *delivered, services.now()) if delivered else NOWHERE
         return services.store.move(row, ticket_states.still_unmapped(row, error, services.now(), kept))
     known = row
     if mapped.correlate is not None and mapped.joining is not None:

@@ -18,7 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from ticket_relay import aws_clients
 from ticket_relay.errors import StoreUnavailable
 from ticket_relay.storage.dynamodb import ConditionFailed, Item, Table
-from ticket_relay.storage.rows import DELIVERY_RETENTION, TicketRow, delivery_pk
+from ticket_relay.storage.rows import DAY, DELIVERY_RETENTION, TicketRow, delivery_pk
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -27,6 +27,8 @@ LARGEST_IN_ROW = 64 * 1024
 """Bytes of an event that its row holds: together with the largest request it stays below DynamoDB's 400 KB."""
 KEPT, UNMAPPED = "kept", "unmapped"
 """Folders of the bucket: they expire with rows that are over, and with those that wait for a person."""
+LIFETIMES = {KEPT: DELIVERY_RETENTION, UNMAPPED: 400 * DAY}
+"""Of the items of deliveries: as long as the bucket keeps its objects (template.yaml, EventBucket)."""
 CLIENT = Config(connect_timeout=0.5, read_timeout=2.0, retries={"mode": "standard", "total_max_attempts": 2})
 
 
@@ -67,15 +69,27 @@ class Events:
             raise _unavailable(error) from None
         return Kept(event_at=f"{self._bucket}/{key}")
 
-    def keep_delivery(self, partner: str, id: str, body: bytes, now: float) -> Kept:
-        """Keep a delivery once for all its events, which are to have rows of their own."""
-        pk, kept = delivery_pk(partner, body), self.keep(partner, body)
-        item: Item = {"pk": pk, "id": id, "event_at": kept.event_at, "expires_at": int(now + DELIVERY_RETENTION)}
+    def keep_delivery(self, partner: str, id: str, body: bytes, now: float, *, folder: str = KEPT) -> Kept:
+        """Keep a delivery once for all its events, which are to have rows of their own. One that is there already is
+        kept for longer, if need be.
+        """
+        pk, kept = delivery_pk(partner, body), self.keep(partner, body, folder=folder)
+        expires_at = int(now + LIFETIMES[folder])
+        item: Item = {"pk": pk, "id": id, "event_at": kept.event_at, "expires_at": expires_at}
         if kept.event is not None:
             item["event"] = zlib.compress(kept.event)
         with suppress(ConditionFailed):
-            self._table.put(item, only_if="attribute_not_exists(pk)")
+            only_if = "attribute_not_exists(pk) OR expires_at < :expires_at"
+            self._table.put(item, only_if=only_if, given={":expires_at": expires_at})
         return Kept(delivery=pk)
+
+    def keep_for_longer(self, row: TicketRow, id: str, body: bytes, now: float) -> Kept:
+        """Keep the event of a row that waits for a person now, as it was `delivered`: the row may live for longer than
+        what was kept of it. What is in the row itself stays there.
+        """
+        if row.delivery is not None:
+            return self.keep_delivery(row.partner, id, body, now, folder=UNMAPPED)
+        return self.keep(row.partner, body, folder=UNMAPPED) if row.event_at is not None else NOWHERE
 
     def delivered(self, row: TicketRow) -> tuple[str, bytes] | None:
         """The id and the body of the delivery that brought an event; None if it was not kept, or is gone."""
