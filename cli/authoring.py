@@ -1,13 +1,12 @@
 """The commands for authors of definitions."""
 
 import json
-import os
 import re
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from secrets import token_hex
-from typing import BinaryIO, TextIO
+from typing import BinaryIO
 
 import click
 
@@ -130,7 +129,6 @@ def new(partner: str, name: str, config: Config) -> None:
 @click.argument("name", metavar="PARTNER")
 @click.argument("event", type=click.File("rb"), metavar="[FILE]", required=False)
 @a_target
-@click.option("--secret-file", type=click.File(), metavar="FILE", help="A file with a secret of the partner.")
 @click.option("--id", help="The event's id. Default: a new one.")
 @click.option("--wait", type=Duration(), metavar="TIME", help="Repeat the delivery until the ticket is there: 30s.")
 @configured
@@ -141,7 +139,6 @@ def send(
     config: Config,
     *,
     target: Target,
-    secret_file: TextIO | None,
     id: str | None,
     wait: float | None,
     machine: bool,
@@ -158,8 +155,7 @@ def send(
     definition = definitions.partners(config).get(name)
     if definition is None:
         raise click.ClickException(f"There is no partner {shown.harmless(name)} in {path_of(config.folder)}.")
-    secret = secret_file.read().strip() if secret_file else os.environ.get("RELAY_SECRET")
-    secret = secret or sending.secret_of(name, target)
+    secret = sending.secret_of(name, target)
     body = event.read() if event else previewing.sample(config, definition.sample)
     id = id or f"msg_{token_hex(8)}"
     body = filled(definition.signature, id=id, timestamp=time.time(), body=body)

@@ -54,7 +54,8 @@ def replay(file: TextIO, target: Target, config: Config, *, yes: bool, machine: 
     """Send the events of an exported FILE (`-` is stdin) to another stack, as their partners would.
 
     Each is signed anew with that stack's secret, and keeps its own id: an event that the stack has already is answered
-    with its state. Without --stack and --url, the stack is the local one.
+    with its state. Without --stack and --url, the stack is the local one. For another relay at --url, export the events
+    of one partner, and give your own secret, in --secret-file or the variable RELAY_SECRET.
 
     WARNING: the stack makes tickets of them. Let it be one whose Zendesk is a sandbox: a relay looks for the tickets of
     its own rows only.
@@ -62,6 +63,8 @@ def replay(file: TextIO, target: Target, config: Config, *, yes: bool, machine: 
     Exit status 1 if an event was refused.
     """
     events = list(_read(file))
+    if target.secret is not None and len({event.partner for event in events}) > 1:
+        raise click.UsageError("The secret that is given is that of one partner, and the events are of several.")
     if not on_loopback(target.url) and not yes:
         click.confirm(f"Send {len(events)} events to {target.url}?", abort=True, err=True)
     known = definitions.partners(config)

@@ -1,11 +1,12 @@
 """Options that several commands share, and the values they take."""
 
+import os
 import re
 import time
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Any, override
+from typing import Any, TextIO, override
 
 import click
 
@@ -68,21 +69,29 @@ def _placed(command: Callable[..., None], *names: str) -> Callable[..., None]:
 
 
 def a_target(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options that say which relay events are sent to; the command gets it as `target`."""
+    """Add the options that say which relay events are sent to, with which secret; the command gets it as `target`."""
 
     @click.option("--url", envvar="RELAY_URL", help=f"The relay's address. Default: the local stack's, {LOCAL}.")
     @click.option("--stack", help="A stack in AWS, whose address and secret are taken.")
     @_REGION
     @_PROFILE
+    @click.option("--secret-file", type=click.File(), metavar="FILE", help="A file with a secret of the partner.")
     @wraps(command)
     def with_target(
-        *, url: str | None, stack: str | None, region: str | None, profile: str | None, **options: Any
+        *,
+        url: str | None,
+        stack: str | None,
+        region: str | None,
+        profile: str | None,
+        secret_file: TextIO | None,
+        **options: Any,
     ) -> None:
         where = Where(stack=stack, region=region, profile=profile) if stack or region or profile else None
         url = url or (url_of(where) if where else LOCAL)
         if not is_url(url) or not (url.startswith("https:") or on_loopback(url)):
             raise click.BadParameter("must begin with https://, except on this machine", param_hint="--url")
-        command(target=Target(url, where), **options)
+        secret = secret_file.read().strip() if secret_file else os.environ.get("RELAY_SECRET")
+        command(target=Target(url, where, secret or None), **options)
 
     return with_target
 

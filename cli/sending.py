@@ -1,7 +1,7 @@
 """Sends an event as its partner does: signed by the partner's scheme, with a secret of the partner's."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import click
@@ -24,10 +24,13 @@ _NO_TICKET = {TicketState.UNMAPPED, TicketState.FAILED}
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The relay that is sent to: its address, and the stack in AWS if it is one."""
+    """The relay that is sent to: its address, the stack in AWS if it is one, and a secret of the partner if the user
+    gave one.
+    """
 
     url: str
     where: Where | None = None
+    secret: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +64,13 @@ def url_of(where: Where) -> str:
 
 
 def secret_of(partner: str, target: Target) -> str:
-    """A secret of the partner: of a deployed stack, or made up by the stack on this machine that has this address.
+    """A secret of the partner: the user's own, of a deployed stack, or made up by the stack on this machine that has
+    this address.
 
     Raises ClickException if there is none to be found.
     """
+    if target.secret is not None:
+        return target.secret
     url = target.url
     if target.where is not None:
         arn = target.where.resource(_SECRETS)

@@ -28,7 +28,8 @@ def naps(monkeypatch):
     seconds = []
     monkeypatch.setattr(replaying.time, "sleep", seconds.append)
     monkeypatch.setattr(ready, "read", lambda _url: LOCAL)
-    monkeypatch.delenv("RELAY_URL", raising=False)
+    for name in ("RELAY_URL", "RELAY_SECRET"):
+        monkeypatch.delenv(name, raising=False)
     return seconds
 
 
@@ -214,3 +215,27 @@ def test_another_stack_than_a_local_one_is_asked_about(run, sent, monkeypatch):
     assert (result.exit_code, sent.calls) == (1, [])
     assert "Send 1 events to https://sandbox.example.com?" in result.stderr
     assert run(*words, "--yes", typed=line()).exit_code == 0
+
+
+@pytest.mark.parametrize("given", ["file", "variable"])
+def test_a_relay_that_is_no_known_stack_is_sent_to_with_a_secret_of_the_partner(
+    run, sent, monkeypatch, tmp_path, given
+):
+    words = ["replay", "-", "--url", "https://sandbox.example.com", "--yes"]
+    if given == "file":
+        (tmp_path / "secret").write_text(f"{SECRETS['acme']}\n")
+        words.append(f"--secret-file={tmp_path / 'secret'}")
+    else:
+        monkeypatch.setenv("RELAY_SECRET", SECRETS["acme"])
+    result = run(*words, typed=line(id="evt_1") + line(id="evt_2"))
+    assert result.exit_code == 0, result.stderr
+    for call in sent.calls:
+        request = Request(call.headers, call.body)
+        assert verify(PRESETS["standard-webhooks"], request, secrets=[SECRETS["acme"]], now=sending.time.time())
+
+
+def test_a_secret_is_that_of_one_partner(run, sent, monkeypatch):
+    monkeypatch.setenv("RELAY_SECRET", SECRETS["acme"])
+    result = run("replay", "-", typed=line("acme") + line("hooli"))
+    assert (result.exit_code, sent.calls) == (2, [])
+    assert "of one partner" in result.stderr
