@@ -155,21 +155,24 @@ def resume(services: Services, row: TicketRow, by: Deadline, jobs: CandidateJobs
     with services.gate.permit(by, *endpoints) as permit:
         if permit.closed_until is not None:
             return _deferred(services, row, permit.closed_until)
-        if row.request is None:
-            # Without a lease: looking does no harm twice, and what would be sent is not known yet.
-            settled = _looked_up(services, row, jobs or CandidateJobs(services), sent_by, permit)
-            return settled or _map(services, row)
-        row = services.store.move(row, ticket_states.held(row, services.now()))
-        if row.in_doubt:
-            settled = _looked_up(services, row, jobs or CandidateJobs(services), sent_by, permit)
-            if settled:
-                return settled
-        if (number := row.next_file(services.now())) is not None:
-            return services.store.move(row, ticket_states.without_files(row, number, services.now()))
-        # Looking took a while, ten pages of jobs perhaps.
-        if row.in_doubt and (until := _closed_since(services, permit)):
-            return _deferred(services, row, until)
-        return send(services, row, permit)
+        if row.request is not None:
+            row = services.store.move(row, ticket_states.held(row, services.now()))
+        # To look for what is to be mapped needs no lease: it does no harm twice.
+        if row.in_doubt and (settled := _looked_up(services, row, jobs or CandidateJobs(services), sent_by, permit)):
+            return settled
+        return _without_ticket(services, row, permit)
+
+
+def _without_ticket(services: Services, row: TicketRow, permit: Permit) -> TicketRow:
+    """Go on with a row that has no ticket, and none to come."""
+    if row.request is None:
+        return _map(services, row)
+    if (number := row.next_file(services.now())) is not None:
+        return services.store.move(row, ticket_states.without_files(row, number, services.now()))
+    # Looking took a while, ten pages of jobs perhaps.
+    if row.in_doubt and (until := _closed_since(services, permit)):
+        return _deferred(services, row, until)
+    return send(services, row, permit)
 
 
 def _closed_since(services: Services, permit: Permit) -> float | None:
