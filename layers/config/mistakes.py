@@ -54,9 +54,13 @@ def of_template(
 
 
 def branches(template: dict[str, object]) -> Iterator[tuple[Place, object]]:
-    """The templates of which an `$if` or a `$switch` takes one, with their places in it; none of other operators."""
+    """The templates of which an `$if`, a `$switch` or a `$let` becomes one, with their places in it; none of other
+    operators.
+    """
     if "$if" in template:
         yield from (((name,), template[name]) for name in ("then", "else") if name in template)
+    elif "$let" in template and "in" in template:
+        yield ("in",), template["in"]
     elif isinstance(conditions := template.get("$switch"), dict):
         yield from ((("$switch", condition), branch) for condition, branch in conditions.items())
 

@@ -1,8 +1,10 @@
 """From the names in a definition to the numbers that Zendesk takes, and what the catalogue says against its values.
 
-A name stands as a text, or in the branches of an `$if` or a `$switch`: a build cannot look up what an event holds.
+A name stands as a text, in the branches of an `$if` or a `$switch`, or within a `$let`: a build cannot look up what an
+event holds.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -24,6 +26,7 @@ PROPERTIES = {
 """What a definition calls a property whose value is a name: where the names are, and what Zendesk calls it."""
 
 _KIND_OF = {property: kind for kind, property in PROPERTIES.values()}
+_DIGITS = re.compile("[0-9]{1,19}")
 _DONE = frozenset({"solved", "closed"})
 
 
@@ -75,7 +78,7 @@ class _Names:
         if not isinstance(template, dict):
             return template
         if _is_code(template):
-            return _in_branches(template, at, self._in_template, otherwise=_unchanged)
+            return _in_branches(template, at, self._in_template, otherwise=self._unforeseen)
         made: dict[str, Any] = {}
         for key, part in template.items():
             place = (*at, key)
@@ -89,12 +92,25 @@ class _Names:
                 made[key] = _in_branches(part, place, self._by_title, otherwise=_unchanged)
                 self._look_at(made[key], place)
             else:
-                if key in _KIND_OF and isinstance(part, int):
-                    self._number(_KIND_OF[key], part, place)
+                self._look_at_numbers(key, part, place)
                 made[key] = part
         if "ticket" in at and isinstance(form := made.get("ticket_form_id"), int):
             self._require(form, made, (*at, "ticket_form_id"))
         return made
+
+    def _look_at_numbers(self, key: object, part: object, at: Place) -> None:
+        """Of a property that has some, or may turn out to be any."""
+        if key in _KIND_OF:
+            for place, leaf in _leaves(part, at):
+                if (id := _whole(leaf)) is not None:
+                    self._number(_KIND_OF[str(key)], id, place)
+        elif _has_code(str(key)):
+            self._unforeseen(part, at)
+
+    def _unforeseen(self, template: object, _: Place) -> object:
+        """Code makes what shows only when it is rendered: all is known then, to check it by."""
+        self._set |= self._fields.keys()
+        return template
 
     def _number_for(self, kind: str, name: object, at: Place) -> int:
         """Any number will do where there is none: that is reported, and the definition not built."""
@@ -190,12 +206,14 @@ def _item(id: int, value: object, _: Place) -> dict[str, object]:
 
 def _id_of(item: object) -> int | None:
     """The number of an item of `custom_fields`; None where that is code."""
-    match item:
-        case {"id": int(id)}:
-            return id
-        case {"id": str(id)} if id.isdecimal():
-            return int(id)
-    return None
+    return _whole(item.get("id")) if isinstance(item, dict) else None
+
+
+def _whole(value: object) -> int | None:
+    """A number, which may be a text of digits as in the models; None for anything else."""
+    if isinstance(value, str) and _DIGITS.fullmatch(value):
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def _known(field: TicketField) -> CustomField:
@@ -206,7 +224,7 @@ type _Change = Callable[[Any, Place], object]
 
 
 def _in_branches(template: Any, at: Place, change: _Change, otherwise: _Change | None = None) -> Any:
-    """The template with each leaf of its `$if` and `$switch` changed; `otherwise` is for other operators."""
+    """The template with each leaf of its `$if`, `$switch` and `$let` changed; `otherwise` is for other operators."""
     if not isinstance(template, dict) or not _is_code(template):
         return change(template, at)
     inner = list(branches(template))

@@ -138,6 +138,11 @@ def test_without_a_catalogue_numbers_work_and_names_do_not(tree, tmp_path):
         ),
         ("group: 31", "ticket.group: must be a name, or an $if or a $switch of names"),
         ("group_id: 33", "ticket.group_id: zendesk.yaml has no 33 among its groups"),
+        ("group_id: '33'", "ticket.group_id: zendesk.yaml has no 33 among its groups"),
+        (
+            "group_id: {$if: 'true', then: 33, else: 31}",
+            "ticket.group_id.then: zendesk.yaml has no 33 among its groups",
+        ),
         (
             "custom_fields: {Twice: x}",
             "ticket.custom_fields.Twice: Twice is the name of 2 custom fields: write the number of one",
@@ -208,6 +213,52 @@ def test_a_form_needs_what_a_person_would_have_to_fill_in(named, tmp_path, lines
 def test_where_a_number_shows_only_when_rendered_all_fields_are_known(named, tmp_path):
     ticket(named, ["custom_fields: {$map: [12], each(x): {id: '${x}', value: '2026-11-20'}}"])
     assert built(named, tmp_path)["fields_set"].keys() == {"11", "12", "13", "14", "15"}
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{$merge: [{comment: {body: x}}, {custom_fields: [%s]}]}",
+        "{$flattenDeep: [{comment: {body: x}}]}",
+        "{comment: {body: x}, '${event.kind}': [%s]}",
+        "{$if: 'true', then: {$merge: [{comment: {body: x}}, {custom_fields: [%s]}]}, else: {comment: {body: x}}}",
+    ],
+)
+def test_a_template_that_code_makes_has_all_fields_known(named, tmp_path, template):
+    head = PARTNER[: PARTNER.index("ticket:")]
+    named.partner("acme", f"{head}ticket: {template.replace('%s', '{id: 12, value: 2026-11-20T08:00}')}\n")
+    assert named.run(str(tmp_path / "out")) == 0, named.capsys.readouterr().err
+    definition = json.loads((tmp_path / "out" / PACKAGE / "partners.json").read_text())["acme"]
+    assert definition["fields_set"].keys() == {"11", "12", "13", "14", "15"}
+
+
+def test_what_code_makes_of_a_ticket_is_checked_when_it_is_rendered(named):
+    head = PARTNER[: PARTNER.index("ticket:")]
+    items = "[{id: 12, value: '2026-11-20T08:00'}, {id: 11, value: prod}, {id: 99, value: x}]"
+    named.partner("acme", f"{head}ticket: {{$merge: [{{comment: {{body: x}}}}, {{custom_fields: {items}}}]}}\n")
+    assert named.problems() == [
+        f"partners/acme.yaml:5: ticket.custom_fields{problem}, on the sample"
+        for problem in (
+            "[0].value: Seen on takes a day, YYYY-MM-DD, without a time",
+            "[1].value: Environment takes the tag of one of its options",
+            "[2].value: the account has no such field",
+        )
+    ]
+
+
+def test_a_template_within_let_is_checked_like_any_other(named):
+    named.partner(
+        "acme",
+        PARTNER[: PARTNER.index("ticket:")]
+        + "ticket:\n  $let: {title: {$eval: event.title}}\n  in:\n    comment: {body: '${title}'}\n    group_id: 777\n"
+        "    form: Question\n    custom_fields:\n"
+        "      - {id: 12, value: '2026-11-20T08:00'}\n      - {id: 99, value: x}\n",
+    )
+    assert named.problems() == [
+        "partners/acme.yaml:9: ticket.in.group_id: zendesk.yaml has no 777 among its groups",
+        "partners/acme.yaml:12: ticket.in.custom_fields[0].value: Seen on takes a day, YYYY-MM-DD, without a time",
+        "partners/acme.yaml:13: ticket.in.custom_fields[1].id: zendesk.yaml has no 99 among its custom fields",
+    ]
 
 
 @pytest.mark.parametrize(
