@@ -49,8 +49,10 @@ def text(name: str) -> str:
 def _schema(model: type[BaseModel]) -> Schema:
     schema = model.model_json_schema()
     parts = schema["$defs"]
-    # The build's own.
-    del schema["properties"]["fields_set"], parts["CustomField"], parts["CustomFields"]
+    for name in ("fields_set", "forms_set"):  # the build's own
+        schema["properties"].pop(name, None)
+    for name in ("CustomField", "CustomFields", "FormNeeds", "FormsNeeds"):
+        parts.pop(name, None)
     # What the models check with code: names of schemes, the keys of templates, and a short form.
     for name, replacement in {
         "Scheme": {"enum": sorted(NAMES)},

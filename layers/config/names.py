@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from pydantic import BaseModel
+
 from ticket_relay.definitions import custom_fields
-from ticket_relay.definitions.models import CustomField, is_operator
+from ticket_relay.definitions.models import CustomField, FormNeeds, is_operator
 
 from .catalogue import FILE, Catalogue, Form, TicketField
 from .mistakes import branches
@@ -27,23 +29,24 @@ PROPERTIES = {
 
 _KIND_OF = {property: kind for kind, property in PROPERTIES.values()}
 _DIGITS = re.compile("[0-9]{1,19}")
-_DONE = frozenset({"solved", "closed"})
+_OF_THE_BUILD = ("fields_set", "forms_set")
 
 
 def resolve(source: Source, catalogue: Catalogue | None) -> None:
-    """Replace the names in a definition by numbers, and give it the fields that it sets, in `source.value`.
+    """Replace the names in a definition by numbers, and give it the fields and forms that it sets, in `source.value`.
 
     All that is wrong is reported to the source. A definition of another form than a definition's is left as it is.
     """
     definition = source.value
     if not isinstance(definition, dict):
         return
-    if "fields_set" in definition:
-        source.wrong(("fields_set",), "unknown field")
+    for name in _OF_THE_BUILD:
+        if name in definition:
+            source.wrong((name,), "unknown field")
     names = _Names(source, catalogue)
     source.value = names.in_definition(definition, ())
-    if catalogue is not None and (known := names.fields_set):
-        source.value["fields_set"] = known
+    if catalogue is not None:
+        source.value |= {name: known for name in _OF_THE_BUILD if (known := getattr(names, name))}
 
 
 @dataclass
@@ -55,12 +58,18 @@ class _Names:
         fields = self.catalogue.custom_fields if self.catalogue else ()
         self._fields = {field.id: field for field in fields}
         self._set: set[int] = set()
+        needs = {form.id: self._needs(form) for form in (self.catalogue.forms if self.catalogue else ())}
+        self._forms = {id: form for id, form in needs.items() if form.needs or form.to_solve}
+        self._forms_set: set[int] = set()
 
     @property
     def fields_set(self) -> dict[str, Any]:
         """By id as JSON has it."""
-        known = {id: _known(self._fields[id]) for id in sorted(self._set & self._fields.keys())}
-        return {str(id): field.model_dump(mode="json", exclude_defaults=True) for id, field in known.items()}
+        return _dumped({id: _known(field) for id, field in self._fields.items() if id in self._set})
+
+    @property
+    def forms_set(self) -> dict[str, Any]:
+        return _dumped({id: form for id, form in self._forms.items() if id in self._forms_set})
 
     def in_definition(self, definition: dict[str, Any], at: Place) -> dict[str, Any]:
         made = dict(definition)
@@ -94,8 +103,8 @@ class _Names:
             else:
                 self._look_at_numbers(key, part, place)
                 made[key] = part
-        if "ticket" in at and isinstance(form := made.get("ticket_form_id"), int):
-            self._require(form, made, (*at, "ticket_form_id"))
+        if _is_of_ticket(at) and "ticket_form_id" in made:
+            self._require(made, (*at, "ticket_form_id"))
         return made
 
     def _look_at_numbers(self, key: object, part: object, at: Place) -> None:
@@ -107,9 +116,11 @@ class _Names:
         elif _has_code(str(key)):
             self._unforeseen(part, at)
 
-    def _unforeseen(self, template: object, _: Place) -> object:
+    def _unforeseen(self, template: object, at: Place) -> object:
         """Code makes what shows only when it is rendered: all is known then, to check it by."""
         self._set |= self._fields.keys()
+        if _is_of_ticket(at):
+            self._forms_set |= self._forms.keys()
         return template
 
     def _number_for(self, kind: str, name: object, at: Place) -> int:
@@ -171,24 +182,33 @@ class _Names:
             self.source.wrong(at, f"{FILE} has no {id} among its {kind.replace('_', ' ')}")
         return known
 
-    def _require(self, form_id: int, ticket: Mapping[str, Any], at: Place) -> None:
-        """A partner stands in for the person who would fill in the form; and a ticket that is solved at once, for the
-        agent.
-        """
-        forms = self.catalogue.forms if self.catalogue else ()
-        form = next((form for form in forms if form.id == form_id), None)
-        if form is not None and (missing := list(self._missing(form, ticket))):
-            self.source.wrong(at, f"{form.name} needs a value for {', '.join(missing)}")
+    def _require(self, ticket: Mapping[str, Any], at: Place) -> None:
+        """Note the forms of a ticket, all where code names one; check what it certainly lacks."""
+        filled = self._may_fill(ticket.get("custom_fields") or [])
+        for place, form in _items(ticket["ticket_form_id"], at):
+            id = _whole(form)
+            self._forms_set |= self._forms.keys() if id is None else {id}
+            if id in self._forms and (reason := custom_fields.lacking(self._forms[id], filled, ticket.get("status"))):
+                self.source.wrong(place, reason)
 
-    def _missing(self, form: Form, ticket: Mapping[str, Any]) -> Iterator[str]:
-        given = {_id_of(item) for _, item in _items(ticket.get("custom_fields", []), ())}
-        if None in given:
-            return
-        solved = ticket.get("status") in _DONE
-        for id in form.fields:
-            field = self._fields.get(id)
-            if field and id not in given and (field.required_in_portal or (solved and field.required)):
-                yield field.name
+    def _may_fill(self, fields: object) -> set[int]:
+        """The fields to which a list may give a value."""
+        filled = set()
+        for _, item in _items(fields, ()):
+            id = _id_of(item)
+            if id is None:
+                return {*self._fields}
+            if _may_be_filled(item.get("value")):
+                filled.add(id)
+        return filled
+
+    def _needs(self, form: Form) -> FormNeeds:
+        fields = [self._fields[id] for id in form.fields if id in self._fields]
+        return FormNeeds(
+            title=form.name,
+            needs={field.id: field.name for field in fields if field.required_in_portal},
+            to_solve={field.id: field.name for field in fields if field.required and not field.required_in_portal},
+        )
 
 
 def _is_code(template: Mapping[Any, Any]) -> bool:
@@ -214,6 +234,20 @@ def _whole(value: object) -> int | None:
     if isinstance(value, str) and _DIGITS.fullmatch(value):
         return int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _may_be_filled(value: Any) -> bool:
+    """Whatever a condition takes, or code makes."""
+    inner = _branches_of(value)
+    return any(_may_be_filled(branch) for _, branch in inner) if inner else not custom_fields.is_empty(value)
+
+
+def _is_of_ticket(at: Place) -> bool:
+    return next(step for step in at if step in ("ticket", "changes")) == "ticket"
+
+
+def _dumped(by_id: Mapping[int, BaseModel]) -> dict[str, Any]:
+    return {str(id): entry.model_dump(mode="json", exclude_defaults=True) for id, entry in sorted(by_id.items())}
 
 
 def _known(field: TicketField) -> CustomField:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from ticket_relay.create_ticket import mapping
 from ticket_relay.create_ticket.mapping import map_delivery
 from ticket_relay.definitions import budget
-from ticket_relay.definitions.models import PartnerDefinition
+from ticket_relay.definitions.models import FormNeeds, PartnerDefinition
 from ticket_relay.errors import MappingFailed
 from ticket_relay.webhooks.payload import MAX_BODY
 from ticket_relay.webhooks.signatures import Delivery
@@ -338,3 +338,36 @@ def test_whatever_a_delivery_holds_it_is_split_or_fails_as_a_mapping(value):
         except MappingFailed:
             continue
         assert all(0 < len(event.event_id) <= 256 for event in events if event)
+
+
+@pytest.mark.parametrize(
+    ("event", "lacking"),
+    [
+        ({"form": 21, "fields": [{"id": 11, "value": "staging"}]}, None),
+        ({"form": "21", "fields": [{"id": 11, "value": False}]}, None),
+        ({"form": 22, "fields": []}, None),
+        ({"form": None, "fields": []}, None),
+        ({"form": 21, "fields": []}, "Environment"),
+        ({"form": "21", "fields": None}, "Environment"),
+        ({"form": 21, "fields": [{"id": 11, "value": CANARY}], "status": "solved"}, "Cause"),
+        *(({"form": 21, "fields": [{"id": 11, "value": empty}]}, "Environment") for empty in (None, "", [])),
+    ],
+)
+def test_an_event_whose_form_lacks_a_value_does_not_map(event, lacking):
+    template = {
+        "comment": {"body": "x"},
+        "ticket_form_id": {"$eval": "event.form"},
+        "custom_fields": {"$eval": "event.fields"},
+        "status": {"$if": "'status' in event", "then": {"$eval": "event.status"}, "else": "new"},
+    }
+    needs = FormNeeds(title="Incident", needs={11: "Environment"}, to_solve={13: "Cause"})
+    definition = partner(template).model_copy(update={"forms_set": {21: needs}})
+    if lacking is None:
+        assert map_event(definition, event, DELIVERY) is not None
+        return
+    with pytest.raises(MappingFailed) as failed:
+        map_event(definition, event, DELIVERY)
+    assert (failed.value.code, failed.value.sentence) == (
+        "ticket_invalid",
+        f"ticket.ticket_form_id: Incident needs a value for {lacking}.",
+    )

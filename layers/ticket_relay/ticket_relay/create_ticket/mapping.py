@@ -144,11 +144,20 @@ def _mapped(definition: PartnerDefinition, case: Case, number: int, place: str, 
     return Mapped(
         event.id,
         number,
-        _rendered(TicketCreate, definition, case.ticket, event, f"{place}ticket"),
+        _ticket(definition, case.ticket, event, f"{place}ticket"),
         _rendered(EventChanges, definition, case.changes, event, f"{place}changes") if correlate is not None else None,
         correlate,
         Joining(do=case.do, **case.policies) if case.do != "ignore" and correlate is not None else None,
     )
+
+
+def _ticket(definition: PartnerDefinition, template: Any, event: Event, name: str) -> TicketCreate | None:
+    ticket = _rendered(TicketCreate, definition, template, event, name)
+    if ticket is not None and definition.forms_set:
+        from ticket_relay.definitions import custom_fields  # noqa: PLC0415 - only for those who have a catalogue
+
+        custom_fields.require(ticket, definition.forms_set, name)
+    return ticket
 
 
 def _rendered[Model: TicketCreate | EventChanges](

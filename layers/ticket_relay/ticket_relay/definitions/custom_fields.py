@@ -1,19 +1,22 @@
-"""Which values a custom field takes, by its type ("Setting custom field values", and the Ticket Fields reference).
+"""Which values a custom field takes, by its type ("Setting custom field values", and the Ticket Fields reference), and
+which fields a form needs.
 
-Zendesk keeps none of another form, or something else, and answers 2xx all the same.
+Zendesk keeps no value of another form, or something else, and a ticket without what its form needs: and answers 2xx all
+the same.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import date
 from typing import Any
 
-from ticket_relay.definitions.models import CustomField
+from ticket_relay.definitions.models import CustomField, FormNeeds
 from ticket_relay.errors import MappingFailed
 from ticket_relay.zendesk import ticket_models
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _WHOLE = re.compile(r"-?\d+", re.ASCII)
+_DONE = ("solved", "closed")
 _DECIMAL = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
 
 
@@ -34,10 +37,33 @@ def problem(field: CustomField | None, value: Any) -> str | None:
     """Why the field does not take the value; None if it does. What is empty clears any field."""
     if field is None:
         return "the account has no such field"
-    if value is None or value in ("", []):
+    if is_empty(value):
         return None
     fits, form = _FORMS.get(field.type, _ANYTHING)
     return None if fits(value, field.options) else f"{field.title} takes {form}"
+
+
+def require(ticket: ticket_models.TicketCreate, forms: Mapping[int, FormNeeds], name: str) -> None:
+    """Of a rendered ticket, called `name`. Raises MappingFailed (`ticket_invalid`) if it lacks what its form needs."""
+    filled = {field.id for field in ticket.custom_fields or () if not is_empty(field.value)}
+    form = forms.get(ticket.ticket_form_id or 0)
+    if form is not None and (reason := lacking(form, filled, ticket.status)):
+        raise MappingFailed("ticket_invalid", f"{name}.ticket_form_id: {reason}.")
+
+
+def lacking(form: FormNeeds, filled: Collection[int], status: object) -> str | None:
+    """What a ticket of this form lacks, if these fields are filled in; None if nothing.
+
+    A partner stands in for the person who would fill in the form; and, in a ticket that is solved at once, for the
+    agent.
+    """
+    needs = form.needs | (form.to_solve if status in _DONE else {})
+    missing = [title for id, title in needs.items() if id not in filled]
+    return f"{form.title} needs a value for {', '.join(missing)}" if missing else None
+
+
+def is_empty(value: Any) -> bool:
+    return value is None or value in ("", [])
 
 
 def _is_day(value: Any, _: object) -> bool:

@@ -89,6 +89,20 @@ type CustomFields = dict[int, CustomField]
 """By id: the fields that a definition sets. Written by the build where it has a catalogue, and never by a person."""
 
 
+class FormNeeds(_Definition):
+    """The fields without which a form cannot be sent, and those without which its ticket cannot be solved: titles by
+    id.
+    """
+
+    title: str
+    needs: dict[int, str] = {}
+    to_solve: dict[int, str] = {}
+
+
+type FormsNeeds = dict[int, FormNeeds]
+"""By id: the forms that a definition names, as far as they need something. Written by the build, too."""
+
+
 class Missing(_Definition):
     """How many seconds an update waits for the event that makes its ticket, and what becomes of it then."""
 
@@ -205,6 +219,7 @@ class PartnerDefinition(_Definition):
     ticket: TicketTemplate | None = None
     events: Annotated[tuple[Case, ...], Field(min_length=1)] | None = None
     fields_set: CustomFields = {}
+    forms_set: FormsNeeds = {}
 
     @property
     def cases(self) -> Sequence[Case]:
