@@ -64,9 +64,7 @@ def of_account(setup: Setup) -> Catalogue:
     return Catalogue.model_validate(
         {
             "custom_fields": _by_id(_field(field) for field in fields),
-            "forms": _by_id(
-                _named(form) | {"fields": tuple(id for id in form["ticket_field_ids"] if id in known)} for form in forms
-            ),
+            "forms": _by_id(_named(form) | {"fields": tuple(_shown_always(form, known))} for form in forms),
             "groups": _by_id(_named(group) for group in _listed(setup, "groups") if not group.get("deleted")),
             "brands": _by_id(_named(brand) for brand in _listed(setup, "brands") if brand["active"]),
             "custom_statuses": _by_id(
@@ -80,6 +78,13 @@ def _field(field: dict[str, Any]) -> dict[str, Any]:
     options = [option["value"] for option in field.get("custom_field_options") or ()]
     flags = {name: bool(field.get(name)) for name in ("required_in_portal", "required")}
     return _named(field, "title") | {"type": field["type"], "options": tuple(options)} | flags
+
+
+def _shown_always(form: dict[str, Any], known: set[int]) -> Iterator[int]:
+    """Of the known fields; a condition shows others only beside some value of their parent (Ticket Forms reference)."""
+    conditions = [each for kind in ("agent", "end_user") for each in form.get(f"{kind}_conditions") or ()]
+    conditional = {child["id"] for condition in conditions for child in condition["child_fields"]}
+    return (id for id in form["ticket_field_ids"] if id in known and id not in conditional)
 
 
 def _named(thing: dict[str, Any], name: str = "name") -> dict[str, Any]:

@@ -40,7 +40,7 @@ class TicketField(_Entry):
 
 
 class Form(_Entry):
-    """`fields` are those of its custom fields that are in the catalogue."""
+    """`fields` are those of its custom fields that are in the catalogue, and that it shows under no condition."""
 
     fields: tuple[int, ...] = ()
 

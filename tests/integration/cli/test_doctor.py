@@ -251,6 +251,20 @@ def test_fields_writes_what_is_active_and_may_be_named(fields, tmp_path):
     assert catalogue.id_of("custom_statuses", "Waiting on vendor") == 360000062
 
 
+@pytest.mark.parametrize("conditions", ["agent_conditions", "end_user_conditions"])
+def test_a_field_that_a_form_shows_only_under_a_condition_is_not_one_of_its_fields(
+    fields, tmp_path, zendesk, conditions
+):
+    """Conditions as the Ticket Forms reference has them."""
+    [form, _] = zendesk.account.names.ticket_forms
+    form["ticket_field_ids"] += [360008591392, 360008591393]
+    form[conditions] = [
+        {"parent_field_id": 360008591391, "value": "x", "child_fields": [{"id": 360008591392, "is_required": True}]}
+    ]
+    fields()
+    assert [form.fields for form in read_catalogue(tmp_path)[0].forms] == [(360008591391, 360008591393)]
+
+
 def test_fields_are_read_page_by_page(fields, tmp_path, zendesk):
     zendesk.account.names.ticket_fields = [ticket_field(number, f"Field {number}", "text") for number in range(1, 251)]
     fields()
