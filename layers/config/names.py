@@ -64,8 +64,11 @@ class _Names:
 
     @property
     def fields_set(self) -> dict[str, Any]:
-        """By id as JSON has it."""
-        return _dumped({id: _known(field) for id, field in self._fields.items() if id in self._set})
+        """By id as JSON has it; the options in one order, so that the same definitions give the same bytes."""
+        known = _dumped({id: _known(field) for id, field in self._fields.items() if id in self._set})
+        for field in known.values():
+            field.get("options", []).sort()
+        return known
 
     @property
     def forms_set(self) -> dict[str, Any]:

@@ -76,6 +76,13 @@ def test_names_become_numbers(named, tmp_path):
     assert definition["fields_set"]["12"] == {"title": "Seen on", "type": "date"}
 
 
+def test_options_are_written_in_one_order(named, tmp_path):
+    options = [f"option_{number}" for number in range(20)]
+    named.write("zendesk.yaml", CATALOGUE.replace("[production, staging]", f"[{', '.join(options)}]"))
+    ticket(named, ["custom_fields: {Environment: option_7}"])
+    assert built(named, tmp_path)["fields_set"]["11"]["options"] == sorted(options)
+
+
 def test_names_of_a_rule_and_of_cases_become_numbers(named, tmp_path):
     named.write("updates/raise.yaml", RULE + "  group: Tier 1\n  custom_fields: {Cause: x}\n")
     assert built(named, tmp_path, "updates.json")["changes"]["group_id"] == 31
