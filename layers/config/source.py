@@ -24,6 +24,15 @@ class Problem:
         return f"{self.file}:{self.line}: {self.reason}"
 
 
+class _Loader(yaml.SafeLoader):
+    """Days and times stay texts: a definition is JSON, and Zendesk takes them so."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 - the base class's own name
+        first: [(tag, form) for tag, form in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
 class Source:
     """A YAML file that knows on which line each of its parts stands, and collects what is wrong with them.
 
@@ -39,7 +48,7 @@ class Source:
         self._lines: dict[Place, int] = {}
         loader = None
         try:
-            loader = yaml.SafeLoader(path.read_bytes() if content is None else content)
+            loader = _Loader(path.read_bytes() if content is None else content)
             node = loader.get_single_node()
             if node is not None:
                 self._index(node, ())

@@ -86,7 +86,7 @@ def test_it_has_to_be_told_what_to_do(tree):
         ("partner: acme", "partner: other", "1: partner: must stand in a file named other.yaml"),
         ("partner: acme", "partner: Acme", "1: partner: String should match pattern '^[a-z][a-z0-9-]{0,62}$'"),
         ("priority: high", "subject: again", "9: subject: is there twice"),
-        ("priority: high", "due_at: 2026-12-01", "9: ticket.due_at: input was not a valid JSON value"),
+        ("priority: high", "due_at: !!timestamp 2026-12-01", "9: ticket.due_at: input was not a valid JSON value"),
         ("priority: high", "priority: [high", "10: not YAML: expected ',' or ']', but got '<stream end>'"),
         ("priority: high", "priority: !!python/object:os.system x", "9: not YAML: could not determine a constructor"),
         ("priority: high", "\tpriority: high", "9: not YAML: found character '\\t' that cannot start any token"),

@@ -76,6 +76,13 @@ def test_names_become_numbers(named, tmp_path):
     assert definition["fields_set"]["12"] == {"title": "Seen on", "type": "date"}
 
 
+def test_days_and_times_need_no_quotes(named, tmp_path):
+    ticket(named, ["custom_fields: {Seen on: 2020-02-24}", "type: task", "due_at: 2026-12-01T12:00:00Z"])
+    made = built(named, tmp_path)["ticket"]
+    assert made["custom_fields"] == [{"id": 12, "value": "2020-02-24"}]
+    assert made["due_at"] == "2026-12-01T12:00:00Z"
+
+
 def test_options_are_written_in_one_order(named, tmp_path):
     options = [f"option_{number}" for number in range(20)]
     named.write("zendesk.yaml", CATALOGUE.replace("[production, staging]", f"[{', '.join(options)}]"))
