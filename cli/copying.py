@@ -8,7 +8,6 @@ import yaml
 
 from layers.config.compile import FOLDER, Config
 from layers.config.source import shown
-from ticket_relay.definitions.models import PartnerDefinition
 
 
 def examples() -> dict[str, Path]:
@@ -23,10 +22,10 @@ def copied(example: Path, partner: str, config: Config) -> list[Path]:
     Raises ClickException, and writes nothing, if one of them is there already.
     """
     text = example.read_text(encoding="utf-8")
-    definition = PartnerDefinition.model_validate(yaml.safe_load(text))
+    definition = yaml.safe_load(text)
     text = re.sub(rf"(?m)^partner: {example.stem}$", f"partner: {partner}", text)
     files: dict[Path, bytes] = {}
-    for name in {definition.sample, *(case.sample for case in definition.cases if case.sample)}:
+    for name in {each["sample"] for each in (definition, *definition.get("events", ())) if "sample" in each}:
         renamed = _renamed(name, example.stem, partner)
         text = re.sub(rf"(?m)^( *(?:- )?sample: ){re.escape(name)}$", rf"\g<1>{renamed}", text)
         files[config.sample(renamed)] = Config().sample(name).read_bytes()

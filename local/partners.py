@@ -4,9 +4,7 @@ import base64
 import secrets
 from typing import Any
 
-import yaml
-
-from layers.config.compile import Config
+from layers.config.compile import Config, compiled
 from layers.config.source import shown
 from ticket_relay.definitions.models import PartnerDefinition
 from ticket_relay.webhooks.scheme import Basic, Hmac, Scheme
@@ -16,8 +14,7 @@ def partners(config: Config) -> dict[str, dict[str, Any]]:
     """What a sender needs to know for each partner that is defined: `scheme`, `secret` and `sample`; and, under the
     scheme's own name, the settings that the definition gives it. The sample's path is absolute outside the repository.
     """
-    files = sorted((config.folder / "partners").glob("*.yaml"))
-    definitions = [yaml.safe_load(file.read_text(encoding="utf-8")) for file in files]
+    files, _ = compiled(config)
     return {
         definition["partner"]: {
             "scheme": definition["scheme"],
@@ -25,7 +22,7 @@ def partners(config: Config) -> dict[str, dict[str, Any]]:
             "sample": shown(config.sample(definition["sample"]).resolve()),
         }
         | {name: definition[name] for name in ("hmac", "bearer", "basic") if name in definition}
-        for definition in definitions
+        for definition in files["partners.json"].values()
     }
 
 

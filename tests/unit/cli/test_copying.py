@@ -3,6 +3,7 @@ from click.testing import CliRunner
 
 from cli import copying
 from cli.main import main
+from layers.config.compile import Config
 from tests.builders import ROOT
 
 
@@ -45,6 +46,14 @@ def test_all_samples_of_the_cases_are_copied_with_it(tmp_path):
     assert files(tmp_path / "events") == ["initech-alerts-firing.json", "initech-alerts-resolved.json"]
     original = (ROOT / "events" / "hooli-alerts-resolved.json").read_bytes()
     assert (tmp_path / "events" / "initech-alerts-resolved.json").read_bytes() == original
+
+
+def test_an_example_may_use_names(tmp_path):
+    text = copying.examples()["globex"].read_text()
+    example = tmp_path / "globex.yaml"
+    example.write_text(f"{text.rstrip()}\n  group: Tier 2\n")
+    copying.copied(example, "initech", Config(tmp_path / "ours"))
+    assert (tmp_path / "ours" / "partners" / "initech.yaml").read_text().endswith("\n  group: Tier 2\n")
 
 
 @pytest.mark.parametrize("there", ["partners/initech.yaml", "events/initech-order-failed.json"])

@@ -34,6 +34,16 @@ def test_samples_have_paths_from_the_repository_or_absolute_ones(tmp_path):
     assert partners(Config())["acme"]["sample"] == "events/acme-incident-opened.json"
 
 
+def test_a_partner_may_use_names_and_days(tmp_path):
+    (tmp_path / "zendesk.yaml").write_text("groups: [{id: 1, name: Tier 2}]\n")
+    (tmp_path / "partners").mkdir()
+    (tmp_path / "partners" / "acme.yaml").write_text(
+        "partner: acme\nscheme: github\nsample: events/acme.json\n"
+        "ticket: {description: x, group: Tier 2, type: task, due_at: 2026-12-01}\n"
+    )
+    assert partners(Config(tmp_path))["acme"]["scheme"] == "github"
+
+
 def test_settings_of_a_scheme_are_told_with_it_so_that_a_client_can_sign(tmp_path):
     given = written(tmp_path, "acme", scheme="hmac", hmac=HMAC)
     known = partners(Config(tmp_path))["acme"]
