@@ -69,13 +69,15 @@ class Catalogue(BaseModel):
         found: tuple[_Entry, ...] = getattr(self, kind)
         return found
 
-    def id_of(self, kind: str, name: str) -> int:
-        """Raises LookupError, with a sentence for the author, if none or several have the name."""
+    def id_of(self, kind: str, name: str, number: str = "the number of one") -> int:
+        """Raises LookupError, with a sentence for the author, if none or several have the name; it then says to write
+        the `number`.
+        """
         ids = [entry.id for entry in self.entries(kind) if entry.name == name]
         if len(ids) == 1:
             return ids[0]
         if ids:
-            raise LookupError(f"{name} is the name of {len(ids)} {_words(kind)}: write the number of one")
+            raise LookupError(f"{name} is the name of {len(ids)} {_words(kind)}: write {number}")
         near = get_close_matches(name, (entry.name for entry in self.entries(kind)), 1)
         raise LookupError(f"{FILE} has no {name} among its {_words(kind)}" + (f": is it {near[0]}?" if near else ""))
 

@@ -27,7 +27,8 @@ PROPERTIES = {
 }
 """What a definition calls a property whose value is a name: where the names are, and what Zendesk calls it."""
 
-_KIND_OF = {property: kind for kind, property in PROPERTIES.values()}
+_PROPERTY_OF = dict(PROPERTIES.values())
+_KIND_OF = {property: kind for kind, property in _PROPERTY_OF.items()}
 _DIGITS = re.compile("[0-9]{1,19}")
 _OF_THE_BUILD = ("fields_set", "forms_set")
 
@@ -134,11 +135,15 @@ class _Names:
         """The number of a name; None if there is none, and that is reported."""
         if self.catalogue is None:
             self.source.wrong(at, f"is a name, which needs {FILE}: `relay fields` writes it")
-        elif not isinstance(name, str) or "${" in name:
+        elif _has_code(name):
             self.source.wrong(at, "must be a name, or an $if or a $switch of names")
+        elif not isinstance(name, str):
+            number = f"; a number goes with {_PROPERTY_OF[kind]}" if kind in _PROPERTY_OF else ""
+            self.source.wrong(at, f"must be a name, in quotes if YAML takes it for something else{number}")
         else:
+            number = f"{_PROPERTY_OF[kind]}, with the number of one" if kind in _PROPERTY_OF else "the number of one"
             try:
-                return self.catalogue.id_of(kind, name)
+                return self.catalogue.id_of(kind, name, number)
             except LookupError as error:
                 self.source.wrong(at, error.args[0])
         return None
@@ -150,15 +155,27 @@ class _Names:
         if not isinstance(fields, dict):
             return fields
         items: list[object] = []
+        given: dict[int, object] = {}
         for title, value in fields.items():
             place = (*at, str(title))
-            id = int(title) if str(title).isdecimal() else self._id("custom_fields", title, place)
-            if id is not None:
+            id = self._field(title, place)
+            if id in given:
+                self.source.wrong(place, f"is the same field as {given[id]}")
+            elif id is not None:
+                given[id] = title
                 self.source.moved[*at, len(items)] = place
                 for name in ("id", "value"):
                     self.source.moved[*at, len(items), name] = place
                 items.append(_in_branches(value, place, partial(_item, id)))
         return items
+
+    def _field(self, title: object, at: Place) -> int | None:
+        """By its title or its number. Digits may be both: in quotes they are rather a title, without a number."""
+        id = _whole(title)
+        is_number = id in self._fields and not isinstance(title, str)
+        if id is None or (not is_number and any(field.name == str(title) for field in self._fields.values())):
+            return self._id("custom_fields", title if id is None else str(title), at)
+        return id
 
     def _look_at(self, fields: object, at: Place) -> None:
         """Note the fields of a list, all where some show only when it is rendered; check the numbers, and the values

@@ -24,6 +24,10 @@ class Problem:
         return f"{self.file}:{self.line}: {self.reason}"
 
 
+_NOT_TEXT = tuple(f"tag:yaml.org,2002:{type}" for type in ("bool", "int", "float", "null"))
+"""Of keys: `Yes` is True, and a place says so."""
+
+
 class _Loader(yaml.SafeLoader):
     """Days and times stay texts: a definition is JSON, and Zendesk takes them so."""
 
@@ -51,7 +55,7 @@ class Source:
             loader = _Loader(path.read_bytes() if content is None else content)
             node = loader.get_single_node()
             if node is not None:
-                self._index(node, ())
+                self._index(loader, node, ())
                 self.value = loader.construct_document(node)
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             mark = getattr(error, "problem_mark", None)
@@ -83,21 +87,21 @@ class Source:
     def _report(self, line: int, reason: str) -> None:
         self.problems.append(Problem(shown(self.path), line, reason))
 
-    def _index(self, node: yaml.Node, place: Place) -> None:
+    def _index(self, loader: _Loader, node: yaml.Node, place: Place) -> None:
         self._lines.setdefault(place, node.start_mark.line + 1)
         if isinstance(node, yaml.ScalarNode):
             self._check_text(node)
         elif isinstance(node, yaml.SequenceNode):
             for index, part in enumerate(node.value):
-                self._index(part, (*place, index))
+                self._index(loader, part, (*place, index))
         elif isinstance(node, yaml.MappingNode):
             for key, part in node.value:
-                inside = (*place, str(key.value))
+                inside = (*place, str(loader.construct_object(key) if key.tag in _NOT_TEXT else key.value))
                 if inside in self._lines:
                     self._report(key.start_mark.line + 1, f"{key.value}: is there twice")
                 self._lines[inside] = key.start_mark.line + 1
-                self._index(key, inside)
-                self._index(part, inside)
+                self._index(loader, key, inside)
+                self._index(loader, part, inside)
 
     def _check_text(self, node: yaml.ScalarNode) -> None:
         """To YAML \\ud83d is a character, but to UTF-8 and to the function that loads the definitions it is none."""

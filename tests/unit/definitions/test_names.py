@@ -23,9 +23,14 @@ groups:
 - {id: 32, name: Tier 2}
 brands:
 - {id: 41, name: Printers}
+- {id: 42, name: Twins}
+- {id: 43, name: Twins}
 custom_statuses:
 - {id: 51, name: Waiting on vendor}
 """
+
+
+QUOTES = ", in quotes if YAML takes it for something else"
 
 
 @pytest.fixture
@@ -74,6 +79,32 @@ def test_names_become_numbers(named, tmp_path):
     }
     assert definition["fields_set"].keys() == {"11", "12", "13"}
     assert definition["fields_set"]["12"] == {"title": "Seen on", "type": "date"}
+
+
+@pytest.mark.parametrize(
+    ("key", "id"),
+    [
+        ("2024", 16),
+        ("'2024'", 16),
+        ("12", 12),
+        ("'12'", 17),
+        ("'13'", 13),
+        ("'Yes'", 18),
+    ],
+)
+def test_a_key_of_digits_is_a_title_or_a_number(named, tmp_path, key, id):
+    """A number that there is, if it has no quotes; otherwise a title, if there is one."""
+    titles = "".join(
+        f"- {{id: {id}, name: '{name}', type: text}}\n" for id, name in ((16, 2024), (17, 12), (18, "Yes"))
+    )
+    named.write("zendesk.yaml", CATALOGUE.replace("forms:", f"{titles}forms:"))
+    ticket(named, [f"custom_fields: {{{key}: 2026-11-20}}"])
+    assert built(named, tmp_path)["ticket"]["custom_fields"] == [{"id": id, "value": "2026-11-20"}]
+
+
+def test_what_yaml_takes_for_something_else_is_found_on_its_line(named):
+    ticket(named, ["custom_fields:", "  Cause: x", "  On: y"])
+    assert named.problems() == [f"partners/acme.yaml:12: ticket.custom_fields.True: must be a name{QUOTES}"]
 
 
 def test_days_and_times_need_no_quotes(named, tmp_path):
@@ -150,7 +181,16 @@ def test_without_a_catalogue_numbers_work_and_names_do_not(tree, tmp_path):
             "group: {$if: 'true', then: Tier 3}",
             "ticket.group.then: zendesk.yaml has no Tier 3 among its groups: is it Tier 2?",
         ),
-        ("group: 31", "ticket.group: must be a name, or an $if or a $switch of names"),
+        ("group: 31", f"ticket.group: must be a name{QUOTES}; a number goes with group_id"),
+        ("group: 007", f"ticket.group: must be a name{QUOTES}; a number goes with group_id"),
+        ("group: On", f"ticket.group: must be a name{QUOTES}; a number goes with group_id"),
+        ("group: {$if: 'true', then: 31}", f"ticket.group.then: must be a name{QUOTES}; a number goes with group_id"),
+        ("custom_fields: {Yes: x}", f"ticket.custom_fields.True: must be a name{QUOTES}"),
+        ("brand: Twins", "ticket.brand: Twins is the name of 2 brands: write brand_id, with the number of one"),
+        (
+            "custom_fields: {Environment: production, 11: staging}",
+            "ticket.custom_fields.11: is the same field as Environment",
+        ),
         ("group_id: 33", "ticket.group_id: zendesk.yaml has no 33 among its groups"),
         ("group_id: '33'", "ticket.group_id: zendesk.yaml has no 33 among its groups"),
         (
