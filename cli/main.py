@@ -283,6 +283,8 @@ def fields(where: Where, config: Config) -> None:
 
     Changes nothing in Zendesk, except that it makes a token.
     """
+    if not config.folder.is_dir():
+        raise click.ClickException(f"There is no folder {path_of(config.folder)}.")
     catalogue = names.read(where, config)
     path = config.folder / FILE
     path.write_text(catalogue.text(), encoding="utf-8")

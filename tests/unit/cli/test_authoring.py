@@ -59,3 +59,9 @@ def test_a_folder_that_is_none_is_not_taken_for_one_without_problems(tmp_path):
     result = relay("check", "--config", str(tmp_path / "nowhere"))
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr == f"Error: There is no folder {tmp_path}/nowhere/partners.\n"
+
+
+def test_nobody_is_asked_for_names_that_have_no_folder_to_go_to(tmp_path):
+    result = relay("fields", "--config", str(tmp_path / "nowhere"))
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == f"Error: There is no folder {tmp_path}/nowhere.\n"
