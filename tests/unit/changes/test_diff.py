@@ -124,7 +124,10 @@ def test_of_several_watchers_for_one_person_the_last_counts():
 
 
 def test_watchers_by_address_cannot_be_known_and_are_sent():
-    by_address = [{"user_email": ADDRESS, "user_name": "Someone"}]
+    by_address = [
+        {"user_email": ADDRESS, "user_name": "Someone"},
+        {"user_email": "nobody@example.com", "action": "delete"},
+    ]
     assert update({"email_ccs": by_address}) == {"email_ccs": by_address}
 
 

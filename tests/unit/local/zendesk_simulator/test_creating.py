@@ -193,6 +193,24 @@ def test_a_follower_that_nobody_knows_is_ignored(zendesk):
     assert zendesk.ticket(followers=[{"user_email": "nobody@example.com"}])["follower_ids"] == []
 
 
+@pytest.mark.parametrize(
+    ("named", "name"), [({"user_name": "Someone Else"}, "Someone Else"), ({}, "else"), ({"user_name": ""}, "else")]
+)
+def test_a_new_email_cc_has_the_user_name_or_the_local_part_of_the_address(zendesk, account, named, name):
+    """Creating and updating tickets, "Setting email CCs"; that an empty name is none is an assumption."""
+    ticket = zendesk.ticket(email_ccs=[{"user_email": "else@example.com", **named}])
+    made = account.users.named("else@example.com")
+    assert (made.name, made.role) == (name, "end-user")
+    assert ticket["email_cc_ids"] == [made.id]
+
+
+def test_an_email_cc_that_is_known_keeps_its_name(zendesk, account):
+    """The name is for "a new user" ("Setting email CCs")."""
+    zoe = account.users.add("Zoe", "zoe@example.com", "end-user")
+    ticket = zendesk.ticket(email_ccs=[{"user_email": zoe.email, "user_name": "Someone Else"}])
+    assert (ticket["email_cc_ids"], account.users.get(zoe.id).name) == ([zoe.id], "Zoe")
+
+
 def test_more_than_48_email_ccs_are_refused(zendesk):
     ccs = [{"user_email": f"cc{number}@example.com"} for number in range(49)]
     assert zendesk.post("tickets", {"ticket": {"description": "x", "email_ccs": ccs}}).status == 400

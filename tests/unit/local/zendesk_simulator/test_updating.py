@@ -136,6 +136,16 @@ def test_email_ccs_that_add_up_to_more_than_48_are_cut(zendesk, ticket):
     assert len(updated.json()["ticket"]["email_cc_ids"]) == 48
 
 
+def test_an_unknown_address_to_be_removed_from_the_email_ccs_becomes_no_user(zendesk, ticket, account):
+    """It "is not be created or added as an email CC" (Creating and updating tickets, "Setting email CCs")."""
+    known = list(account.users)
+    entries = [{"user_email": "nobody@example.com", "action": "delete"}, {"user_email": "else@example.com"}]
+    updated = put(zendesk, ticket, email_ccs=entries).json()["ticket"]
+    assert account.users.named("nobody@example.com") is None
+    assert updated["email_cc_ids"] == [account.users.named("else@example.com").id]
+    assert len(list(account.users)) == len(known) + 1
+
+
 def test_followers_are_added_and_removed(zendesk, ticket, account):
     ada = account.users.agent("ada@example.com")
     added = put(zendesk, ticket, followers=[{"user_id": str(ada.id)}])
