@@ -12,9 +12,14 @@ from local.zendesk_simulator.properties import sieve
 from ticket_relay.zendesk.ticket_models import CommentWithFiles, TicketChanges, TicketCreate, uploaded
 
 PAGE = (ROOT / "docs" / "properties.md").read_text(encoding="utf-8")
-ROWS = re.findall(r"(?m)^\| `(\w+)` \| `(.+?)` \| ([a-z, ]+) \| .+ \| (\[[123]\]) \|$", PAGE)
+ROWS = re.findall(r"(?m)^\| `(\w+)` \| `(.+?)` \| ([a-z, ]+) \| .+ \| (\[[1-4]\]) \|$", PAGE)
 MODELS = {"ticket": TicketCreate, "changes": TicketChanges}
 CASES = [(name, example, where) for name, example, wheres, _ in ROWS for where in wheres.split(", ")]
+FIELD_TYPES = [
+    *("text", "textarea", "regexp", "partialcreditcard", "integer", "decimal"),
+    *("date", "tagger", "multiselect", "checkbox", "lookup"),
+]
+"""As the Ticket Fields reference lists them."""
 KNOWN_TO_NO_SIMULATOR = {"attribute_value_ids"}
 CATALOGUE = Catalogue.model_validate(
     {
@@ -25,6 +30,11 @@ CATALOGUE = Catalogue.model_validate(
             {"id": 360008591395, "name": "Stage", "type": "tagger", "options": ["refund_stage_finance"]},
             {"id": 360008591396, "name": "Printers", "type": "multiselect", "options": ["hd_3000", "hd_5555"]},
             {"id": 360008591397, "name": "Loud", "type": "checkbox"},
+            {"id": 360008591398, "name": "Pages", "type": "integer"},
+            {"id": 360008591401, "name": "Story", "type": "textarea"},
+            {"id": 360008591402, "name": "Serial number", "type": "regexp"},
+            {"id": 360008591403, "name": "Card", "type": "partialcreditcard"},
+            {"id": 360008591404, "name": "Owner", "type": "lookup"},
         ],
         "groups": [{"id": 360000042, "name": "Tier 2"}],
         "brands": [{"id": 360000051, "name": "Example"}],
@@ -47,6 +57,13 @@ def test_the_page_has_every_property_and_no_other(where):
 def test_the_page_has_everything_that_a_comment_may_have():
     shown = {key for name, example, _, _ in ROWS if name == "comment" for key in yaml.safe_load(example)["comment"]}
     assert shown == set(CommentWithFiles.model_fields)
+
+
+def test_a_custom_field_of_each_type_has_a_line_of_its_own():
+    shown = [yaml.safe_load(example)[name] for name, example, *_ in ROWS if name == "custom_fields"]
+    type_of = {field.id: field.type for field in CATALOGUE.custom_fields}
+    lines = [type_of[item["id"]] for fields in shown if isinstance(fields, list) for item in fields]
+    assert sorted(lines) == sorted(FIELD_TYPES)
 
 
 @pytest.mark.parametrize(("name", "example", "where"), CASES)
