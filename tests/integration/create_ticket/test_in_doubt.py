@@ -12,8 +12,9 @@ from tests.fakes import DOWN, Outage
 from tests.fixtures import both_engines
 from ticket_relay.create_ticket import submit
 from ticket_relay.rate_limits.permit import Deadline, Permit
+from ticket_relay.states import ticket as ticket_states
 from ticket_relay.states.ticket import KEY_LIFE
-from ticket_relay.storage.rows import TicketState
+from ticket_relay.storage.rows import DAY, TicketState
 
 CREATE = {"method": "POST", "path": "/api/v2/tickets"}
 LOOK = {"method": "GET", "path": "/api/v2/tickets"}
@@ -132,6 +133,21 @@ def test_a_job_of_many_whose_worker_died_while_it_told_them_makes_no_second_tick
     zendesk.account.settle()
     drive(services)
     assert [len(tickets(f"evt_{number}")) for number in range(6)] == [1] * 6
+
+
+def test_what_was_given_up_is_not_sent_beside_its_last_job_when_it_is_redriven(
+    services, zendesk, clock, tickets, drive, stored
+):
+    zendesk.account.jobs.plans.append(JobPlan(queued_seconds=3600))
+    zendesk.account.faults.add(Fault("drop", effect="before", **CREATE))
+    services.store.claim(builders.ticket_row(now=clock() - 3 * DAY, due_at=clock()))
+    drive(services, minutes=1)
+    services.store.move(stored(), ticket_states.failed(stored(), "zendesk_timeout", "Given up.", clock()))
+    services.store.move(stored(), ticket_states.redriven(stored(), clock()))
+    drive(services, minutes=5)
+    assert tickets() == []
+    drive(services, minutes=90)
+    assert len(tickets()) == 1
 
 
 @pytest.mark.parametrize("others", ["ours", "foreign"])
