@@ -1,114 +1,18 @@
 """Files of events, from the delivery to the ticket: each once, or named in a note, whatever breaks on the way."""
 
-import base64
 import contextlib
 import json
 
 import pytest
 
 from local.zendesk_simulator import Fault, JobPlan
-from local.zendesk_simulator.audits import comments_of
 from tests.builders import CANARY
-from tests.fakes import DOWN, Killed, Outage
-from tests.file_server import HOST, file_server
-from ticket_relay.attachments import files as files_of_rows
-from ticket_relay.definitions import loader
-from ticket_relay.definitions.models import PartnerDefinition
-from ticket_relay.errors import SecretsUnavailable, StoreUnavailable
-from ticket_relay.poll_jobs import poller
+from tests.fakes import DOWN, Outage
+from tests.file_server import HOST
+from tests.integration.attachments.events import CASES, GOODS, PHOTO, POLICY, TEXT, TICKET, in_base64, of_url
+from ticket_relay.errors import StoreUnavailable
 from ticket_relay.states import ticket as ticket_states
-from ticket_relay.states.files import MOST_FAULTS, MOST_TRIES, RESERVED
 from ticket_relay.storage.rows import TicketState
-
-TEXT = b"quantity,goods\n2,lamp\n"
-FILES = {"$map": {"$eval": "event.files"}, "each(file)": {"$eval": "file"}}
-TICKET = {
-    "subject": "${event.thing}",
-    "requester": {"name": "Monitoring", "email": "monitoring@acme.example.com"},
-    "comment": {"body": "${event.text}", "attachments": FILES},
-}
-NOTED = {"comment": {"body": "${event.text}", "public": True, "attachments": FILES}}
-CASES = [
-    {"when": "event.kind == 'fired'", "do": "create", "ticket": TICKET},
-    {"when": "event.kind == 'noted'", "do": "update", "changes": NOTED},
-]
-POLICY = {"hosts": [HOST], "types": ["image/png", "text/csv"], "max_mb": 0.001}
-
-
-@pytest.fixture
-def files(tmp_path):
-    with file_server(tmp_path) as server:
-        yield server
-
-
-@pytest.fixture
-def define(monkeypatch):
-    def define(policy=POLICY, **parts):
-        given = {"partner": "acme", "scheme": "standard-webhooks", "sample": "e.json", "attachments": policy} | parts
-        made = PartnerDefinition.model_validate(given)
-        monkeypatch.setattr(loader, "partners", lambda: {"acme": made})
-
-    define(ticket=TICKET)
-    return define
-
-
-@pytest.fixture
-def send(services, deliver, define):
-    def send(*files, event_id="evt_1", kind="fired", by=None):
-        event = {"kind": kind, "thing": "disk", "text": event_id, "files": list(files)}
-        return deliver(by or services, event_id, event)
-
-    return send
-
-
-@pytest.fixture
-def minutes(services, files, clock, zendesk):
-    """Minutes pass, with a run of the poller in each, until nothing is unfinished."""
-
-    def pass_by(count=15, *, by=None):
-        for _ in range(count):
-            end = clock() + 50
-
-            def nap(seconds):
-                clock.advance(3 * seconds)
-                zendesk.account.settle()
-
-            poller.run(by or services, lambda end=end: end - clock(), nap, files.network)
-            if not services.store.backlog().unfinished:
-                return
-            clock.advance(10)
-            zendesk.account.settle()
-
-    return pass_by
-
-
-@pytest.fixture
-def attached(zendesk):
-    """The comments of the tickets about the thing: their text, whether all may read them, and their files."""
-
-    def attached():
-        return [
-            (
-                comment["body"],
-                comment["public"],
-                [(it["file_name"], it["content_type"]) for it in comment["attachments"]],
-            )
-            for ticket in sorted(zendesk.account.tickets.all(), key=lambda ticket: ticket["id"])
-            for comment in comments_of(zendesk.account.tickets.audits(ticket["id"]))
-        ]
-
-    return attached
-
-
-def of_url(url, name="photo.png", **more):
-    return {"url": url, "filename": name} | more
-
-
-def in_base64(content=TEXT, name="goods.csv", content_type="text/csv", **more):
-    return {"base64": base64.b64encode(content).decode(), "filename": name, "content_type": content_type} | more
-
-
-PHOTO, GOODS = ("photo.png", "image/png"), ("goods.csv", "text/csv")
 
 
 def test_the_files_of_an_event_are_attached_to_its_ticket(send, minutes, files, attached, stored, counted):
@@ -417,96 +321,6 @@ def test_whichever_write_fails_there_is_one_ticket_with_each_file_and_one_note(
     minutes()
     texts = [(body.partition("\n")[0], public, names) for body, public, names in attached()]
     assert texts == [("evt_1", True, [PHOTO, GOODS]), ("Files that could not be attached to this ticket:", False, [])]
-
-
-@pytest.fixture
-def killed(monkeypatch, minutes, clock):
-    """So many workers die in the middle of a file; how many took it up."""
-
-    def killed(times):
-        def dies(*_):
-            deaths.append(1)
-            raise Killed
-
-        deaths = []
-        with monkeypatch.context() as patch:
-            patch.setattr(files_of_rows, "checked_type", dies)
-            for _ in range(times):
-                with contextlib.suppress(Killed):
-                    minutes(1)
-                clock.advance(RESERVED)
-        return len(deaths)
-
-    return killed
-
-
-def test_a_file_of_which_every_worker_dies_is_named_in_the_note(send, minutes, files, attached, killed):
-    send(of_url(files.serves("/1")))
-    assert killed(20) == MOST_TRIES
-    minutes()
-    note = "Files that could not be attached to this ticket:\n- photo.png: the relay could not finish with it."
-    assert attached() == [("evt_1", True, []), (note, False, [])]
-
-
-def test_a_required_file_of_which_every_worker_dies_fails_the_event(send, files, attached, killed, stored, counted):
-    send(of_url(files.serves("/1"), required=True))
-    assert killed(20) == MOST_TRIES
-    assert (stored().state, stored().error_code) == (TicketState.FAILED, "file_unfinished")
-    assert attached() == []
-    assert counted("AttachmentMissing") == 1
-
-
-def test_a_worker_or_two_that_die_change_nothing(send, minutes, files, attached, killed):
-    send(of_url(files.serves("/1")), in_base64())
-    killed(2)
-    minutes()
-    assert attached() == [("evt_1", True, [PHOTO, GOODS])]
-
-
-def test_a_file_is_not_given_up_while_the_secrets_cannot_be_read(
-    send, minutes, files, attached, services, monkeypatch, clock
-):
-    def down(*_):
-        raise SecretsUnavailable("No.")
-
-    send(of_url(files.serves("/1")))
-    with monkeypatch.context() as patch:
-        patch.setattr(type(services), "download_headers", down)
-        for _ in range(MOST_TRIES + 1):
-            minutes(1)
-            clock.advance(RESERVED)
-    minutes()
-    assert attached() == [("evt_1", True, [PHOTO])]
-
-
-@pytest.mark.parametrize("kind", [{"kind": "status", "status": 500}, {"kind": "drop"}], ids=["500", "no answer"])
-def test_a_file_that_zendesk_never_takes_is_named_in_the_note(send, minutes, files, attached, zendesk, clock, kind):
-    fault = Fault(method="POST", path="/api/v2/uploads", times=MOST_FAULTS, **kind)
-    zendesk.account.faults.add(fault)
-    send(of_url(files.serves("/1")), in_base64())
-    for _ in range(MOST_FAULTS):
-        minutes(1)
-        clock.advance(700)
-    minutes()
-    note = "Files that could not be attached to this ticket:\n- photo.png: Zendesk fails to take it."
-    assert attached() == [("evt_1", True, [GOODS]), (note, False, [])]
-
-
-def test_a_required_file_waits_for_zendesk_for_as_long_as_for_its_own_server(
-    send, minutes, files, attached, zendesk, clock, stored
-):
-    fault = Fault("status", method="POST", path="/api/v2/uploads", status=500, times=MOST_FAULTS + 3)
-    zendesk.account.faults.add(fault)
-    send(of_url(files.serves("/1"), required=True))
-    for _ in range(MOST_FAULTS + 1):
-        minutes(1)
-        clock.advance(700)
-    assert (stored().state, stored().error_code) == (TicketState.ACCEPTED, "file_upload_failed")
-    for _ in range(3):
-        minutes(1)
-        clock.advance(700)
-    minutes()
-    assert attached() == [("evt_1", True, [PHOTO])]
 
 
 def test_a_backlog_with_files_goes_together(send, minutes, files, attached, zendesk):

@@ -245,8 +245,8 @@ def without_files(row: TicketRow, number: int, now: float) -> TicketRow:
 
 
 def jobs_may_be_candidates(row: TicketRow, now: float) -> bool:
-    """While the key lives; after that, as for the key itself, the look-up alone must do. What was redriven may have been
-    sent just before.
+    """While the key lives; after that, as for the key itself, the look-up alone must do. What is redriven may have been
+    sent a moment before.
     """
     last = row.sent_at or row.submitted_at or row.created_at
     return now - max(last, row.redriven_at or 0.0) < KEY_LIFE
