@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ticket_relay.errors import FileUnavailable
-from ticket_relay.zendesk.ticket_models import LONGEST_URL
+from ticket_relay.zendesk.file_values import LONGEST_URL
 
 # Whatever RFC 3986 has beyond this (user information, other ports, IP literals, escapes in the host) is refused.
 _URL = re.compile(r"https://([A-Za-z0-9.-]{1,253})(:443)?([/?][!-~]*)?")

@@ -17,7 +17,8 @@ from pydantic_core import PydanticCustomError
 
 from ticket_relay.webhooks import scheme as schemes
 from ticket_relay.webhooks.presets import NAMES, PRESETS
-from ticket_relay.zendesk.ticket_models import MAX_ATTACHMENTS, RESERVED, TicketChanges, TicketCreate
+from ticket_relay.zendesk.file_values import MAX_ATTACHMENTS
+from ticket_relay.zendesk.ticket_models import RESERVED, TicketChanges, TicketCreate
 
 
 def is_operator(key: str) -> bool:

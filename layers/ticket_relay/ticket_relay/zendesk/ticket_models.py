@@ -8,7 +8,6 @@ RESERVED and in none of the models.
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -27,6 +26,7 @@ from pydantic import (
 )
 
 from ticket_relay.errors import MappingFailed
+from ticket_relay.zendesk.file_values import as_many_as_go, file_name, media_type, refused_if_long
 from ticket_relay.zendesk.request_body import encoded
 
 RESERVED = frozenset({"external_id", "safe_update", "updated_stamp"})
@@ -38,11 +38,6 @@ MARKER = "ticket_relay"
 MARKER_LENGTH = 32
 """What the relay leaves in an update's metadata, to recognise it by."""
 
-MAX_ATTACHMENTS = 20
-"""Of one comment; a definition may allow fewer. Zendesk publishes no number."""
-LONGEST_URL = 2048
-LONGEST_FILE_NAME = 255
-LONGEST_EXTENSION = 16
 MAX_EMAIL_CCS = 48
 MAX_METADATA = 1024
 """Bytes of JSON for one audit: "1 kB". Whether Zendesk counts UTF-8 or its own escapes is not published."""
@@ -51,37 +46,6 @@ MAX_METADATA = 1024
 def _id(value: object) -> object:
     """An interpolated number is a text of digits; Zendesk's own events and examples give ids as texts, too."""
     return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20 else value
-
-
-def _file_name(name: object) -> object:
-    """The last part of a path, without what no file system or header takes; "file" if nothing is left."""
-    if not isinstance(name, str | None):
-        return name
-    last = (name or "").replace("\\", "/").rstrip("/").rpartition("/")[2]
-    plain = "".join(each if each.isprintable() and each not in '<>:"|?*' else "_" for each in last).strip(" .")
-    extension = PurePosixPath(plain).suffix
-    if len(plain) > LONGEST_FILE_NAME and len(extension) <= LONGEST_EXTENSION:
-        return plain[: LONGEST_FILE_NAME - len(extension)] + extension
-    return plain[:LONGEST_FILE_NAME] or "file"
-
-
-def _refused_if_long(url: str) -> str:
-    """One that is too long is refused when it is asked for: as much of it is kept as shows that."""
-    return url[: LONGEST_URL + 1]
-
-
-def _media_type(content_type: str) -> str | None:
-    """Without its parameters, in lower case; None where an event says nothing."""
-    return content_type.partition(";")[0].strip().lower()[:LONGEST_FILE_NAME] or None
-
-
-def _as_many_as_go(files: object) -> object:
-    """Of very many files, those that may go and one that stands for the others: no definition allows that many."""
-    if not isinstance(files, list) or len(files) <= MAX_ATTACHMENTS + 1:
-        return files
-    others = files[MAX_ATTACHMENTS:]
-    required = any(isinstance(file, dict) and file.get("required") is True for file in others)
-    return [*files[:MAX_ATTACHMENTS], {"url": None, "filename": f"{len(others)} more files", "required": required}]
 
 
 def normal_tag(tag: str) -> str:
@@ -179,10 +143,10 @@ class Attachment(_Strict):
     file alone (attachments/policy.py).
     """
 
-    url: Annotated[str, AfterValidator(_refused_if_long)] | None = None
+    url: Annotated[str, AfterValidator(refused_if_long)] | None = None
     base64: str | None = None
-    filename: Annotated[str, BeforeValidator(_file_name)]
-    content_type: Annotated[str, AfterValidator(_media_type)] | None = None
+    filename: Annotated[str, BeforeValidator(file_name)]
+    content_type: Annotated[str, AfterValidator(media_type)] | None = None
     required: StrictBool = False
 
     @model_validator(mode="after")
@@ -198,7 +162,7 @@ class Attachment(_Strict):
 class CommentWithFiles(Comment):
     """A comment as a partner's event may make it: `attachments` become `uploads` when it is sent."""
 
-    attachments: Annotated[ListOf[Attachment], BeforeValidator(_as_many_as_go)] | None = None
+    attachments: Annotated[ListOf[Attachment], BeforeValidator(as_many_as_go)] | None = None
 
 
 class Requester(_Strict):
