@@ -10,6 +10,7 @@ from tests.builders import CANARY
 from tests.fakes import DOWN, Outage
 from tests.file_server import HOST
 from tests.integration.attachments.events import CASES, GOODS, PHOTO, POLICY, TEXT, TICKET, in_base64, of_url
+from ticket_relay.attachments import files as files_of_rows
 from ticket_relay.errors import StoreUnavailable
 from ticket_relay.states import ticket as ticket_states
 from ticket_relay.storage.rows import TicketState
