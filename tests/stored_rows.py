@@ -16,16 +16,8 @@ from ticket_relay.states import update as updates
 from ticket_relay.storage.attribute_values import from_wire, to_wire
 from ticket_relay.storage.events import Kept
 from ticket_relay.storage.packing import packed
-from ticket_relay.storage.rows import (
-    Joining,
-    Row,
-    TicketRow,
-    UpdateRow,
-    Upload,
-    body_digest,
-    correlation_pk,
-    delivery_pk,
-)
+from ticket_relay.storage.parts import Joining, Upload
+from ticket_relay.storage.rows import Row, TicketRow, UpdateRow, body_digest, correlation_pk, delivery_pk
 from ticket_relay.storage.store import _item
 from ticket_relay.zendesk.client import Submission
 from ticket_relay.zendesk.errors import Conflict, OutcomeUnknown, Rejected

@@ -10,7 +10,8 @@ from ticket_relay.create_ticket import mapping
 from ticket_relay.create_ticket.mapping import Event
 from ticket_relay.definitions.models import PartnerDefinition
 from ticket_relay.errors import FileUnavailable, MappingFailed
-from ticket_relay.storage.rows import Joining, TicketState, external_id
+from ticket_relay.storage.parts import Joining
+from ticket_relay.storage.rows import TicketState, external_id
 from ticket_relay.webhooks import payload
 from ticket_relay.webhooks.signatures import Delivery
 from ticket_relay.zendesk.ticket_models import Attachment, EventChanges, TicketCreate
@@ -86,7 +87,7 @@ def _of(definition: PartnerDefinition, event: Event) -> Preview:
         mapped = mapping.map_event(definition, event)
         if mapped is None:
             return Preview(event.id, IGNORED, case, reason="the case ignores it")
-        create, changes = mapping.written(mapped, external_id(definition.partner, event.id))
+        create, changes = mapping.written(mapped, external_id(definition.partner, event.id), lambda _: "the bucket")
         requests = requests_of(create, changes, mapped.joining)
     except MappingFailed as failed:
         return Preview(event.id, TicketState.UNMAPPED, case, reason=failed.sentence)

@@ -9,7 +9,8 @@ from ticket_relay import config, observability
 from ticket_relay.poll_jobs import poller
 from ticket_relay.services import services
 from ticket_relay.storage.dynamodb import CALLS_AT_ONCE
-from ticket_relay.storage.rows import Step, TicketRow, UpdateRow
+from ticket_relay.storage.parts import Step
+from ticket_relay.storage.rows import TicketRow, UpdateRow
 
 
 @observability.lambda_handler

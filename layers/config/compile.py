@@ -34,7 +34,7 @@ from ticket_relay.poll_jobs import swept
 from ticket_relay.update_ticket import rules
 from ticket_relay.webhooks import payload
 from ticket_relay.webhooks.signatures import Delivery
-from ticket_relay.zendesk.ticket_models import TicketChanges, TicketCreate, to_request
+from ticket_relay.zendesk.ticket_models import TicketChanges, TicketCreate
 
 from . import mistakes, names
 from .catalogue import Catalogue, read_catalogue
@@ -335,8 +335,8 @@ def _fitting(partner: PartnerDefinition, event: dict[str, Any]) -> set[int]:
     mapped = mapping.map_delivery(partner, event, Delivery("sample", 0, None))
     for each in mapped:
         _check_files(partner, each)
-        if each is not None and each.ticket is not None:
-            to_request(each.ticket, external_id="sample")
+        if each is not None:
+            mapping.written(each, external_id="sample", put=lambda _: "the bucket")
     return {each.case for each in mapped if each is not None}
 
 

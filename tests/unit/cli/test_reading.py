@@ -9,7 +9,8 @@ from ticket_relay.errors import MappingFailed
 from ticket_relay.states import ticket as ticket_states
 from ticket_relay.states import update as update_states
 from ticket_relay.storage.events import Kept
-from ticket_relay.storage.rows import TicketRow, TicketState, UpdateRow, Upload, update_pk
+from ticket_relay.storage.parts import Upload
+from ticket_relay.storage.rows import TicketRow, TicketState, UpdateRow, update_pk
 
 REQUEST = json.dumps({"ticket": {"subject": CANARY}}).encode()
 ISO_NOW = "2026-11-21T22:26:40.000Z"

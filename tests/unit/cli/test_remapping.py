@@ -10,7 +10,8 @@ from ticket_relay.create_ticket import mapping
 from ticket_relay.definitions.models import PartnerDefinition
 from ticket_relay.states import ticket as ticket_states
 from ticket_relay.storage.events import Events, Kept
-from ticket_relay.storage.rows import Joining, TicketState, correlation_pk
+from ticket_relay.storage.parts import Joining
+from ticket_relay.storage.rows import TicketState, correlation_pk
 
 DRY_RUN = ("redrive", "--remap", "--dry-run")
 OLD = b'{"ticket": {"subject": "An older subject", "external_id": "acme:evt_1"}}'

@@ -9,7 +9,8 @@ from ticket_relay.errors import FileUnavailable
 from ticket_relay.states import files
 from ticket_relay.states import ticket as ticket_states
 from ticket_relay.states import update as update_states
-from ticket_relay.storage.rows import TOKEN_MARGIN, TicketState, UpdateState, Upload
+from ticket_relay.storage.parts import Upload
+from ticket_relay.storage.rows import TOKEN_MARGIN, TicketState, UpdateState
 from ticket_relay.zendesk.errors import NotSent, OutcomeUnknown, Throttled
 
 GONE = FileUnavailable("http_404", "its server answered 404")

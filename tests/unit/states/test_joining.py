@@ -12,7 +12,8 @@ from ticket_relay.states import ticket as ticket_states
 from ticket_relay.states import update as update_states
 from ticket_relay.states.joining import TakeOver
 from ticket_relay.storage.correlations import Correlation
-from ticket_relay.storage.rows import Joining, TicketRow, TicketState, UpdateRow
+from ticket_relay.storage.parts import Joining
+from ticket_relay.storage.rows import TicketRow, TicketState, UpdateRow
 
 PK = "correlation#acme#disk"
 LEADER = ticket_row("leader", correlation=PK, leads=True)

@@ -14,7 +14,7 @@ from ticket_relay.attachments.download import download, too_large
 from ticket_relay.attachments.policy import checked
 from ticket_relay.definitions import loader
 from ticket_relay.definitions.models import Attachments
-from ticket_relay.errors import FileUnavailable, SecretsUnavailable
+from ticket_relay.errors import FileUnavailable, SecretsUnavailable, StoreUnavailable
 from ticket_relay.rate_limits.permit import Deadline
 from ticket_relay.services import Services
 from ticket_relay.states import files as states
@@ -66,7 +66,7 @@ def advance(services: Services, row: Row, by: Deadline, network: Network | None 
         return _not_had(services, row, number, error, attachment)
     except ZendeskError as error:
         return _not_uploaded(services, row, number, error, attachment)
-    except SecretsUnavailable:
+    except (SecretsUnavailable, StoreUnavailable):
         services.store.move(row, states.not_tried(row, number).moved(services.now()))
         raise
     observability.count("AttachmentUploaded")
@@ -133,7 +133,13 @@ def _content(
     if attachment.url is not None:
         headers = partial(services.download_headers, partner)
         return download(attachment.url, policy.hosts, most, by=fetcher.by, headers=headers, network=fetcher.network)
-    return _decoded(attachment.base64 or "", most), ""
+    text = attachment.base64 or ""
+    if attachment.kept_at is not None:
+        kept = services.events.read(attachment.kept_at)
+        if kept is None:
+            raise FileUnavailable("expired", "its content is no longer kept")
+        text = kept.decode()
+    return _decoded(text, most), ""
 
 
 def _decoded(text: str, most: int) -> bytes:

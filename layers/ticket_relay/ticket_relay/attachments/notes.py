@@ -11,7 +11,8 @@ from ticket_relay.attachments.files import attachments_in
 from ticket_relay.services import Services
 from ticket_relay.states import joining
 from ticket_relay.states import update as update_states
-from ticket_relay.storage.rows import TicketRow, UpdateRow, UpdateState, Upload, update_pk
+from ticket_relay.storage.parts import Upload
+from ticket_relay.storage.rows import TicketRow, UpdateRow, UpdateState, update_pk
 from ticket_relay.zendesk.request_body import encoded
 from ticket_relay.zendesk.ticket_models import attachments_of
 

@@ -15,7 +15,7 @@ def checked(policy: Attachments | None, number: int, attachment: Attachment) -> 
         raise FileUnavailable("too_many", f"no more than {policy.most} files are taken")
     if attachment.url is not None:
         permitted(attachment.url, policy.hosts)
-    elif attachment.base64 is None:
+    elif attachment.base64 is None and attachment.kept_at is None:
         raise FileUnavailable("missing", "the event says neither where it is nor what is in it")
     elif attachment.content_type is None:
         raise refused_type()

@@ -3,15 +3,17 @@
 import hashlib
 import re
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from ticket_relay.create_ticket.contents import PutAside, put_aside, put_back, taken_out
 from ticket_relay.definitions import templates
 from ticket_relay.definitions.budget import MAX_SECONDS
 from ticket_relay.definitions.models import Case, PartnerDefinition
 from ticket_relay.errors import MappingFailed
-from ticket_relay.storage.rows import Joining
+from ticket_relay.storage.parts import Joining
 from ticket_relay.webhooks.signatures import Delivery
 from ticket_relay.zendesk.request_body import encoded
 from ticket_relay.zendesk.ticket_models import MAX_REQUEST, EventChanges, TicketCreate, to_request
@@ -25,10 +27,11 @@ _WHOLE = re.compile(r"\s*\$\{(.*)\}\s*", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event of a delivery: its id, and what the templates see."""
+    """One event of a delivery: its id, and what the templates see; the contents of files only by their names."""
 
     id: str
     context: dict[str, Any]
+    contents: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +59,12 @@ def events_of(definition: PartnerDefinition, event: dict[str, Any], delivery: De
 
     Raises MappingFailed: `split_failed` if there is no list to split, or an item of it has no id.
     """
+    contents: dict[str, str] = {}
+    if definition.attachments is not None:
+        event = taken_out(event, contents)
     context = _context(event, delivery)
     if definition.split is None:
-        return [Event(delivery.id, context)]
+        return [Event(delivery.id, context, contents)]
     items = templates.render(_evaluated(definition.split), context, name="split")
     if not isinstance(items, list):
         raise MappingFailed("split_failed", "split: is not a list.")
@@ -71,7 +77,7 @@ def events_of(definition: PartnerDefinition, event: dict[str, Any], delivery: De
     if delivery.id in ids:
         # That row is the delivery's: kept while unmapped, it would be taken for the event's, which would be lost.
         raise MappingFailed("split_failed", "id: is that of the delivery itself.")
-    return [Event(_safe(id), each) for id, each in zip(ids, of_items, strict=True) if id is not None]
+    return [Event(_safe(id), each, contents) for id, each in zip(ids, of_items, strict=True) if id is not None]
 
 
 def event_of(definition: PartnerDefinition, event: dict[str, Any], delivery: Delivery, id: str) -> Event:
@@ -115,13 +121,14 @@ def map_delivery(definition: PartnerDefinition, event: dict[str, Any], delivery:
     return mapped
 
 
-def written(mapped: Mapped, external_id: str) -> tuple[bytes | None, bytes | None]:
-    """The body of its create request, and its changes as JSON: what its row keeps.
+def written(mapped: Mapped, external_id: str, put: PutAside) -> tuple[bytes | None, bytes | None]:
+    """The body of its create request, and its changes as JSON: what its row keeps. Large contents of files are `put`
+    aside.
 
-    Raises MappingFailed (`ticket_invalid`) if they are more than a row holds.
+    Raises MappingFailed (`ticket_invalid`) if they are more than a row holds, and what `put` raises.
     """
-    request = to_request(mapped.ticket, external_id) if mapped.ticket else None
-    changes = encoded(mapped.changes.given()) if mapped.changes else None
+    request = to_request(put_aside(mapped.ticket, put), external_id) if mapped.ticket else None
+    changes = encoded(put_aside(mapped.changes, put).given()) if mapped.changes else None
     if len(request or b"") + len(changes or b"") > MAX_REQUEST:
         raise MappingFailed("ticket_invalid", f"ticket and changes: are larger than {MAX_REQUEST // 1024} KiB.")
     return request, changes
@@ -166,7 +173,14 @@ def _rendered[Model: TicketCreate | EventChanges](
     if template is None:
         return None
     rendered = templates.render(template, event.context, name=name)
-    return templates.validated(model, rendered, template=template, name=name, fields=definition.fields_set)
+    if event.contents:
+        rendered = put_back(rendered, event.contents)
+    valid = templates.validated(model, rendered, template=template, name=name, fields=definition.fields_set)
+    if any(file.kept_at for file in (valid.comment and valid.comment.attachments) or ()):
+        # It would be fetched from there, whosever it is.
+        code = f"{name.rpartition('.')[2]}_invalid"
+        raise MappingFailed(code, f"{name}.comment.attachments: kept_at is the relay's own.")
+    return valid
 
 
 def _evaluated(template: object) -> object:

@@ -45,7 +45,7 @@ def receive(
         events = mapping.events_of(definition, event, delivery)
     except MappingFailed as error:
         return keep_unmapped(services, definition.partner, delivery.id, body, error)
-    made, failures = _made(definition, events, _kept(services, definition, events, delivery, body))
+    made, failures = _made(services, definition, events, _kept(services, definition, events, delivery, body))
     receipts = tuple(_receipts(services, definition.partner, made, by))
     if failures:
         unmapped = keep_unmapped(services, definition.partner, delivery.id, body, failures[0])
@@ -62,7 +62,7 @@ def take_again(
     Raises MappingFailed if the definition still does not fit one of them, and StoreUnavailable: safe to repeat.
     """
     events = mapping.events_of(definition, event, delivery)
-    made, failures = _made(definition, events, _kept(services, definition, events, delivery, body))
+    made, failures = _made(services, definition, events, _kept(services, definition, events, delivery, body))
     for each in made:
         if each.make is not None:
             _keep(services, each.make)
@@ -89,7 +89,7 @@ class _Made:
 
 
 def _made(
-    definition: PartnerDefinition, events: Sequence[Event], kept: Kept
+    services: Services, definition: PartnerDefinition, events: Sequence[Event], kept: Kept
 ) -> tuple[list[_Made], list[MappingFailed]]:
     """The events that the definition fits, in their order, and what is wrong with the others. `kept` tells where
     their delivery is.
@@ -102,7 +102,7 @@ def _made(
                 raise mapping.too_slow()
             mapped = mapping.map_event(definition, event)
             # Events that are the same may look different in two deliveries, so no digest tells them apart.
-            make = maker(definition.partner, mapped, kept, None) if mapped else None
+            make = maker(services.events, definition.partner, mapped, kept, None) if mapped else None
             made.append(_Made(event.id, mapped, make))
         except MappingFailed as error:
             failures.append(MappingFailed(error.code, f"item {number}: {error.sentence}"))

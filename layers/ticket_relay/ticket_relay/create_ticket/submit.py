@@ -7,6 +7,7 @@ is looked for.
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 
 from ticket_relay import observability
 from ticket_relay.create_ticket import mapping
@@ -229,7 +230,7 @@ def _map(services: Services, row: TicketRow) -> TicketRow:
         mapped = mapping.map_event(definition, mapping.event_of(definition, event, delivery, row.event_id))
         if mapped is None:
             return services.store.move(row, ticket_states.ignored(row, services.now()))
-        request, changes = mapping.written(mapped, row.external_id)
+        request, changes = mapping.written(mapped, row.external_id, partial(services.events.put, row.partner))
     except (UnknownPartner, PayloadRefused, MappingFailed) as error:
         kept = services.events.keep_for_longer(row, *delivered, services.now()) if delivered else NOWHERE
         return services.store.move(row, ticket_states.still_unmapped(row, error, services.now(), kept))

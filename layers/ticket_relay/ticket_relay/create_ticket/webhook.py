@@ -20,7 +20,7 @@ from ticket_relay.rate_limits.headers import CREATE
 from ticket_relay.rate_limits.permit import Deadline
 from ticket_relay.services import Services
 from ticket_relay.states import ticket as ticket_states
-from ticket_relay.storage.events import NOWHERE, UNMAPPED, Kept
+from ticket_relay.storage.events import NOWHERE, UNMAPPED, Events, Kept
 from ticket_relay.storage.rows import TicketRow, TicketState, body_digest, correlation_pk, external_id, ticket_pk
 from ticket_relay.storage.store import left_to_poller
 from ticket_relay.webhooks.authenticate import authenticate
@@ -95,15 +95,17 @@ def receive(services: Services, partner: str, headers: Mapping[str, str], body: 
             observability.ignored(partner, by_partner=services.settings.metrics_by_partner)
             return Receipt("ignored", delivery.id)
         kept = services.events.keep(partner, request.text) if services.settings.keep_events else NOWHERE
-        make = maker(partner, mapped, kept, body_digest(request.text))
+        make = maker(services.events, partner, mapped, kept, body_digest(request.text))
     except MappingFailed as error:
         return keep_unmapped(services, partner, delivery.id, request.text, error)
     return take(services, mapped, make, by)
 
 
-def maker(partner: str, mapped: Mapped, kept: Kept, digest: bytes | None) -> Make:
-    """Makes the row of an event, whose raw event is `kept`. Raises MappingFailed if it would be too large."""
-    request, changes = mapping.written(mapped, external_id(partner, mapped.event_id))
+def maker(events: Events, partner: str, mapped: Mapped, kept: Kept, digest: bytes | None) -> Make:
+    """Makes the row of an event, whose raw event is `kept`. Raises MappingFailed if it would be too large, and
+    StoreUnavailable.
+    """
+    request, changes = mapping.written(mapped, external_id(partner, mapped.event_id), partial(events.put, partner))
 
     def make(now: float, closed_until: float | None) -> TicketRow:
         row = ticket_states.claimed(

@@ -11,7 +11,8 @@ from ticket_relay.errors import FileUnavailable
 from ticket_relay.states import ticket as ticket_states
 from ticket_relay.states import update as update_states
 from ticket_relay.states.backoff import growing
-from ticket_relay.storage.rows import TOKEN_MARGIN, TicketRow, UpdateRow, Upload
+from ticket_relay.storage.parts import Upload
+from ticket_relay.storage.rows import TOKEN_MARGIN, TicketRow, UpdateRow
 from ticket_relay.zendesk.errors import OutcomeUnknown, ZendeskError
 
 RESERVED = 60.0

@@ -18,7 +18,8 @@ from ticket_relay.states import ticket as ticket_states
 from ticket_relay.states import update as update_states
 from ticket_relay.states.backoff import growing
 from ticket_relay.storage.correlations import Correlation
-from ticket_relay.storage.rows import Joining, TicketRow, TicketState, UpdateRow, UpdateState, update_pk
+from ticket_relay.storage.parts import Joining
+from ticket_relay.storage.rows import TicketRow, TicketState, UpdateRow, UpdateState, update_pk
 from ticket_relay.zendesk.request_body import encoded
 from ticket_relay.zendesk.ticket_models import attachments_of
 

@@ -14,15 +14,8 @@ from ticket_relay.errors import MappingFailed, RelayError
 from ticket_relay.states.backoff import LEASE, TOGETHER_PAUSE, YOUNG_JOB, growing, jitter, poll_pause
 from ticket_relay.states.waiting import still_waiting
 from ticket_relay.storage.events import NOWHERE, Kept
-from ticket_relay.storage.rows import (
-    DAY,
-    UNFINISHED_RETENTION,
-    Joining,
-    Step,
-    TicketRow,
-    TicketState,
-    ticket_pk,
-)
+from ticket_relay.storage.parts import Joining, Step
+from ticket_relay.storage.rows import DAY, UNFINISHED_RETENTION, TicketRow, TicketState, ticket_pk
 from ticket_relay.zendesk.client import Submission
 from ticket_relay.zendesk.errors import OutcomeUnknown, Rejected, Throttled, ZendeskError
 from ticket_relay.zendesk.jobs import Job

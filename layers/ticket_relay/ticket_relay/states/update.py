@@ -12,7 +12,8 @@ from collections.abc import Sequence
 
 from ticket_relay.states.backoff import LEASE, TOGETHER_PAUSE, YOUNG_JOB, growing, jitter
 from ticket_relay.states.waiting import still_waiting
-from ticket_relay.storage.rows import DAY, UNFINISHED_RETENTION, Step, UpdateRow, UpdateState, Upload
+from ticket_relay.storage.parts import Step, Upload
+from ticket_relay.storage.rows import DAY, UNFINISHED_RETENTION, UpdateRow, UpdateState
 from ticket_relay.zendesk.errors import Conflict, NotSent, Rejected, Throttled, ZendeskError
 from ticket_relay.zendesk.jobs import Job
 from ticket_relay.zendesk.transport import closes

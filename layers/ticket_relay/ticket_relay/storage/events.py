@@ -60,14 +60,19 @@ class Events:
 
     def keep(self, partner: str, body: bytes, *, folder: str = KEPT) -> Kept:
         """Keep an event for its row, which is not claimed yet."""
-        if len(body) <= LARGEST_IN_ROW or self._bucket is None:
-            return Kept(event=body)
-        key = f"{folder}/{partner}/{hashlib.sha256(body).hexdigest()}"
+        event_at = self.put(partner, body, folder=folder) if len(body) > LARGEST_IN_ROW else None
+        return Kept(event=body) if event_at is None else Kept(event_at=event_at)
+
+    def put(self, partner: str, content: bytes, *, folder: str = KEPT) -> str | None:
+        """Put an event, or a file's content, into the bucket before the row that has its place; the place."""
+        if self._bucket is None:
+            return None
+        key = f"{folder}/{partner}/{hashlib.sha256(content).hexdigest()}"
         try:
-            self._s3().put_object(Bucket=self._bucket, Key=key, Body=zlib.compress(body))
+            self._s3().put_object(Bucket=self._bucket, Key=key, Body=zlib.compress(content))
         except (ClientError, BotoCoreError) as error:
             raise _unavailable(error) from None
-        return Kept(event_at=f"{self._bucket}/{key}")
+        return f"{self._bucket}/{key}"
 
     def keep_delivery(self, partner: str, id: str, body: bytes, now: float, *, folder: str = KEPT) -> Kept:
         """Keep a delivery once for all its events, which are to have rows of their own. One that is there already is
@@ -102,7 +107,7 @@ class Events:
         return None if event is None else (id, event)
 
     def read(self, at: str) -> bytes | None:
-        """The event at this place of the bucket (`event_at`); None if it is gone."""
+        """What was put at this place of the bucket; None if it is gone."""
         bucket, _, key = at.partition("/")
         try:
             return zlib.decompress(self._s3().get_object(Bucket=bucket, Key=key)["Body"].read())

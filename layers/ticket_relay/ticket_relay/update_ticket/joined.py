@@ -13,7 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ticket_relay.changes import follow_up
 from ticket_relay.definitions import templates
-from ticket_relay.storage.rows import Joining, TicketRow
+from ticket_relay.storage.parts import Joining
+from ticket_relay.storage.rows import TicketRow
 from ticket_relay.zendesk.client import Ticket
 from ticket_relay.zendesk.request_body import encoded
 from ticket_relay.zendesk.ticket_models import EventChanges, TicketChanges, TicketCreate, to_request

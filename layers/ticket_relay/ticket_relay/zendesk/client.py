@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from ticket_relay import observability
 from ticket_relay.rate_limits.permit import Permit
-from ticket_relay.storage.rows import Upload
+from ticket_relay.storage.parts import Upload
 from ticket_relay.zendesk import timestamps
 from ticket_relay.zendesk.errors import OutcomeUnknown, Rejected
 from ticket_relay.zendesk.jobs import Job, read_job

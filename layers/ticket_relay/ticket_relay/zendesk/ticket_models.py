@@ -24,6 +24,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic.json_schema import SkipJsonSchema
 
 from ticket_relay.errors import MappingFailed
 from ticket_relay.zendesk.file_values import as_many_as_go, file_name, media_type, refused_if_long
@@ -145,6 +146,8 @@ class Attachment(_Strict):
 
     url: Annotated[str, AfterValidator(refused_if_long)] | None = None
     base64: str | None = None
+    kept_at: SkipJsonSchema[str | None] = None
+    """Where the relay has put its content aside. No definition may say so (create_ticket/mapping.py)."""
     filename: Annotated[str, BeforeValidator(file_name)]
     content_type: Annotated[str, AfterValidator(media_type)] | None = None
     required: StrictBool = False
@@ -152,7 +155,7 @@ class Attachment(_Strict):
     @model_validator(mode="after")
     def _is_somewhere(self) -> Self:
         named = self.model_fields_set
-        if not named & {"url", "base64"} or (self.url is not None and self.base64 is not None):
+        if not named & {"url", "base64", "kept_at"} or (self.url is not None and self.base64 is not None):
             raise ValueError("needs either url or base64")
         if self.base64 is not None and "content_type" not in named:
             raise ValueError("needs a content_type beside base64")
