@@ -296,6 +296,21 @@ def test_an_event_that_was_in_line_leaves_it_if_it_is_about_nothing_now(services
     assert (things.comments(), things.comments("two")) == (["one", "three"], ["two"])
 
 
+def test_an_event_that_led_and_is_about_something_else_now_leads_no_longer(
+    services, clock, send, define, fail, minutes, things, stored
+):
+    services.gate.close(clock() + 5)
+    send("fired", "one")
+    send("fired", "two")
+    clock.advance(6)
+    fail("one")
+    define(correlate="${event.thing} of today")
+    redrive(services.store, stored("one"), services.now(), remap=services.events)
+    minutes(5)
+    assert [stored(event).state for event in ("one", "two")] == [TicketState.CREATED] * 2
+    assert len(things.tickets()) == 2
+
+
 def test_an_update_that_was_refused_is_decided_on_what_the_event_asks_for_now(
     services, send, define, stored, minutes, zendesk, things
 ):

@@ -102,7 +102,7 @@ def resume(services: Services, row: TicketRow, by: Deadline) -> None:
 def hand_over(services: Services, row: TicketRow, by: Deadline) -> UpdateRow | None:
     """Advance the correlation of a row; the update that it then has under way. Raises StaleRow and StoreUnavailable."""
     there = _correlations(services).get(_pk(row))
-    leader = _ticket_row(services, there.leader) if there.ticket_id is None else None
+    leader = _leader(services, there) if there.ticket_id is None else None
     ticket_id = joining.ticket_of(there, leader)
     if ticket_id is None or row.pk not in advance(services, there, by):
         return None
@@ -136,7 +136,7 @@ def _leads_for_the_first(services: Services, row: TicketRow) -> bool:
     there = _correlations(services).get(_pk(row))
     if not _creates(row) or row.pk not in there.pending or there.ticket_id is not None:
         return False
-    return joining.may_lead(_ticket_row(services, there.leader)) and _taken_over(services, there, row) is not None
+    return joining.may_lead(_leader(services, there)) and _taken_over(services, there, row) is not None
 
 
 def _taken_over(services: Services, there: Correlation, row: TicketRow) -> Correlation | None:
@@ -150,7 +150,7 @@ def _taken_over(services: Services, there: Correlation, row: TicketRow) -> Corre
 def _turn(services: Services, there: Correlation, first: TicketRow) -> Correlation | None:
     """The turn of the first in line; the correlation after it, or None if it stays the first."""
     store, now = services.store, services.now()
-    leader = _ticket_row(services, there.leader) if there.ticket_id is None else None
+    leader = _leader(services, there) if there.ticket_id is None else None
     ticket_id = joining.ticket_of(there, leader)
     update = _update(services, first, ticket_id)
     match joining.next_step(first, there, leader, update, now):
@@ -194,9 +194,10 @@ def _update(services: Services, row: TicketRow, ticket_id: int | None) -> Update
     return found if isinstance(found, UpdateRow) else None
 
 
-def _ticket_row(services: Services, pk: str | None) -> TicketRow | None:
-    found = services.store.get(pk) if pk is not None else None
-    return found if isinstance(found, TicketRow) else None
+def _leader(services: Services, there: Correlation) -> TicketRow | None:
+    """None also where it is about something else since it was mapped again."""
+    found = services.store.get(there.leader) if there.leader is not None else None
+    return found if isinstance(found, TicketRow) and found.correlation in {there.pk, None} else None
 
 
 def _correlations(services: Services) -> Correlations:
