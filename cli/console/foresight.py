@@ -52,8 +52,13 @@ def _of_failed(record: Record) -> Foresight:
 
 def _of_unmapped(record: Record, config: Config) -> Foresight:
     where = shown(config.folder)
+    maps = "The poller maps the event with the definitions that are deployed then."
+    if record["event"] is None:
+        # In the bucket, or in the item of its delivery.
+        unseen = "The event lies outside its row: `relay redrive --remap --dry-run` shows what becomes of it."
+        return Foresight([maps], doubts=[unseen])
     steps = [
-        "The poller maps the event with the definitions that are deployed then.",
+        maps,
         f"Below is what those in {where} make of it. If they are not the deployed ones, deploy them first.",
     ]
     if record["correlation"]:
@@ -62,7 +67,7 @@ def _of_unmapped(record: Record, config: Config) -> Foresight:
     if definition is None:
         return Foresight(steps, doubts=[f"There is no partner {record['partner']} in {where}."])
     try:
-        previews = of_partner.preview(definition, payload.parse((record["event"] or "").encode()))
+        previews = of_partner.preview(definition, payload.parse(record["event"].encode()))
     except PayloadRefused as refused:
         return Foresight(steps, doubts=[refused.sentence])
     misfits = [str(each.reason) for each in previews if each.outcome == TicketState.UNMAPPED]

@@ -30,6 +30,7 @@ def test_an_event_that_fits_by_now_is_shown_as_what_it_becomes():
     [
         ({"event": "{}"}, "The definition in layers/config does not fit it: ticket.subject: object has no property"),
         ({"event": "no JSON"}, "JSON"),
+        ({"event": None}, "`relay redrive --remap --dry-run` shows what becomes of it"),
         ({"event": EVENT, "partner": "gone"}, "There is no partner gone in layers/config."),
     ],
 )
