@@ -1,8 +1,8 @@
 """Which values a custom field takes, by its type ("Setting custom field values", and the Ticket Fields reference), and
 which fields a form needs.
 
-Zendesk keeps no value of another form, or something else, and a ticket without what its form needs: and answers 2xx all
-the same.
+Zendesk drops a value of another form, or keeps something else, and takes a ticket without what its form needs: it
+answers 2xx all the same.
 """
 
 import re
