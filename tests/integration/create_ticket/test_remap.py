@@ -1,6 +1,5 @@
 """An event that is kept is mapped again, with the definitions of then."""
 
-import base64
 import json
 from dataclasses import replace
 
@@ -8,98 +7,22 @@ import pytest
 
 from cli.redrive import NotRedrivable, redrive
 from local.zendesk_simulator import Fault
-from local.zendesk_simulator.audits import comments_of
 from tests.builders import ROOT, acme_event, body_of
-from tests.integration.create_ticket import alerts
-from tests.integration.create_ticket.alerts import FIRED, NOTED, TICKET
+from tests.integration.create_ticket import alerts, remaps
+from tests.integration.create_ticket.alerts import FIRED, TICKET
+from tests.integration.create_ticket.remaps import TAKEN, subject, with_files
 from ticket_relay.definitions import loader
 from ticket_relay.rate_limits.headers import INDEX
 from ticket_relay.states import ticket as ticket_states
 from ticket_relay.storage.rows import TicketState, ticket_pk
 
+redefine, fail, keep, minutes, files_of = remaps.redefine, remaps.fail, remaps.keep, remaps.minutes, remaps.files_of
 define, things, send = alerts.define, alerts.things, alerts.send
 
 FIRING = json.loads((ROOT / "events/hooli-alerts-firing.json").read_bytes())
 CREATE = {"method": "POST", "path": "/api/v2/tickets"}
 UPDATE = {"method": "PUT", "path": "/api/v2/tickets/*"}
-REFUSED = {"kind": "status", "status": 422, "body": '{"error": "RecordInvalid"}'} | UPDATE
 ONE = "4b1c5e0f9a7d2e33-2026-11-20T08:14:30.000Z-firing"
-
-
-@pytest.fixture
-def redefine(monkeypatch):
-    """The definitions from now on: a partner's, with some of it changed."""
-
-    def redefine(partner, **changes):
-        changed = loader.partner(partner).model_copy(update=changes)
-        monkeypatch.setattr(loader, "partners", lambda: {partner: changed})
-
-    return redefine
-
-
-@pytest.fixture
-def fail(services):
-    """The relay gives up an event that waits."""
-
-    def fail(event_id="evt_1", partner="acme"):
-        row = services.store.get(ticket_pk(partner, event_id))
-        return services.store.move(row, ticket_states.failed(row, "RecordInvalid", "No.", services.now()))
-
-    return fail
-
-
-@pytest.fixture
-def keep(services, deliver, clock):
-    """An event that comes while the gate is closed; opened again by the time that passes."""
-
-    def keep(event_id="evt_1", **more):
-        services.gate.close(clock() + 5)
-        receipt = deliver(services, event_id, **more)
-        clock.advance(6)
-        return receipt
-
-    return keep
-
-
-@pytest.fixture
-def minutes(services, run_poller, clock, zendesk):
-    """So many minutes pass."""
-
-    def minutes(count=3):
-        for _ in range(count):
-            run_poller(services)
-            clock.advance(10)
-            zendesk.account.settle()
-
-    return minutes
-
-
-@pytest.fixture
-def files_of(zendesk):
-    """The names of the files of each comment of a ticket."""
-
-    def files_of(ticket):
-        comments = comments_of(zendesk.account.tickets.audits(ticket["id"]))
-        return [[attached["file_name"] for attached in comment["attachments"]] for comment in comments]
-
-    return files_of
-
-
-def subject(template):
-    return {"ticket": loader.partner("acme").ticket | {"subject": template}}
-
-
-def file(name="goods.csv"):
-    content = base64.b64encode(b"quantity,goods\n2,lamp\n").decode()
-    return {"base64": content, "filename": name, "content_type": "text/csv"}
-
-
-def with_files(*names, **comment):
-    """A comment of a definition that attaches them; `TAKEN` lets it."""
-    return {"body": "${event.text}", "attachments": [file(name) for name in names]} | comment
-
-
-TAKEN = {"attachments": {"types": ["text/csv"]}}
 
 
 def test_a_failed_event_becomes_what_the_definitions_of_today_make_of_it(
@@ -282,97 +205,3 @@ def test_the_delivery_of_an_unmapped_event_is_kept_for_as_long_as_its_row(
     redrive(services.store, row, services.now())
     drive(services)
     assert stored(ONE, "hooli").state is TicketState.CREATED
-
-
-def test_an_event_that_was_in_line_leaves_it_if_it_is_about_nothing_now(services, send, define, fail, minutes, things):
-    send("fired", "one")
-    send("noted", "two")
-    send("noted", "three")
-    fail("two")
-    alone = FIRED | {"when": "event.kind == 'noted'", "ticket": TICKET | {"subject": "${event.text}"}}
-    define(FIRED, alone, correlate="${event['other']}")
-    redrive(services.store, services.store.get(ticket_pk("acme", "two")), services.now(), remap=services.events)
-    minutes(5)
-    assert (things.comments(), things.comments("two")) == (["one", "three"], ["two"])
-
-
-def test_an_event_that_led_and_is_about_something_else_now_leads_no_longer(
-    services, clock, send, define, fail, minutes, things, stored
-):
-    services.gate.close(clock() + 5)
-    send("fired", "one")
-    send("fired", "two")
-    clock.advance(6)
-    fail("one")
-    define(correlate="${event.thing} of today")
-    redrive(services.store, stored("one"), services.now(), remap=services.events)
-    minutes(5)
-    assert [stored(event).state for event in ("one", "two")] == [TicketState.CREATED] * 2
-    assert len(things.tickets()) == 2
-
-
-def test_an_update_that_was_refused_is_decided_on_what_the_event_asks_for_now(
-    services, send, define, stored, minutes, zendesk, things
-):
-    send("fired", "one")
-    minutes()
-    define(FIRED, NOTED | {"changes": {"comment": {"body": "wrong"}}})
-    zendesk.account.faults.add(Fault(**REFUSED))
-    send("noted", "two")
-    minutes()
-    assert stored("two").state is TicketState.FAILED
-    zendesk.account.faults.clear()
-    define(FIRED, NOTED)
-    redrive(services.store, stored("two"), services.now(), remap=services.events)
-    minutes()
-    assert things.comments() == ["one", "two"]
-
-
-@pytest.mark.parametrize(
-    ("before", "today"), [([], ["a.csv"]), (["a.csv", "b.csv"], ["a.csv"]), (["a.csv"], []), (["a.csv"], ["b.csv"])]
-)
-def test_an_update_that_was_refused_brings_the_files_of_today(
-    services, send, define, stored, minutes, zendesk, things, files_of, before, today
-):
-    def noted_with(names):
-        define(FIRED, NOTED | {"changes": {"comment": with_files(*names, public=False)}}, **TAKEN)
-
-    send("fired", "one")
-    minutes()
-    noted_with(before)
-    zendesk.account.faults.add(Fault(**REFUSED))
-    send("noted", "two")
-    minutes()
-    assert stored("two").state is TicketState.FAILED
-    zendesk.account.faults.clear()
-    noted_with(today)
-    redrive(services.store, stored("two"), services.now(), remap=services.events)
-    minutes()
-    assert files_of(things.only()) == [[], today]
-
-
-@pytest.mark.parametrize(("remap", "text", "requests"), [(True, "two", 2), (False, "wrong", 1)])
-def test_the_second_request_of_an_update_is_sent_again_unless_the_event_asks_for_something_else(
-    services, send, define, stored, minutes, zendesk, things, remap, text, requests
-):
-    """Zendesk takes the e-mail CCs of an update, and refuses the internal note, which goes in a request of its own."""
-
-    def noted_as(body):
-        ccs = [{"user_email": "boss@acme.example.com"}]
-        define(FIRED, NOTED | {"changes": {"email_ccs": ccs, "comment": {"body": body, "public": False}}})
-
-    send("fired", "one")
-    minutes()
-    noted_as("wrong")
-    zendesk.account.faults.add(Fault("delay", **UPDATE))
-    zendesk.account.faults.add(Fault(**REFUSED))
-    send("noted", "two")
-    minutes()
-    assert stored("two").state is TicketState.FAILED
-    zendesk.account.faults.clear()
-    noted_as("${event.text}")
-    redrive(services.store, stored("two"), services.now(), remap=services.events if remap else None)
-    sent = len(zendesk.account.journal.calls(method="PUT"))
-    minutes()
-    assert things.comments() == ["one", text]
-    assert len(zendesk.account.journal.calls(method="PUT")) == sent + requests

@@ -91,7 +91,9 @@ def resume(services: Services, row: TicketRow, by: Deadline) -> None:
         observability.count("CorrelationFull")
         services.store.move(row, joining.waiting(row, (error.code, error.sentence), services.now()))
         return
-    if there.leader == row.pk:
+    if there.leader == row.pk and row.request is None:
+        services.store.move(row, joining.leads_no_more(row, services.now()))
+    elif there.leader == row.pk:
         # If its lease ended without an outcome, its request may have had its effect.
         services.store.move(row, joining.leading(row.after_lease(), services.now()))
     elif row.pk not in advance(services, there, by) and not _leads_for_the_first(services, row):
@@ -195,9 +197,12 @@ def _update(services: Services, row: TicketRow, ticket_id: int | None) -> Update
 
 
 def _leader(services: Services, there: Correlation) -> TicketRow | None:
-    """None also where it is about something else since it was mapped again."""
+    """None also where it is about something else, or nothing, since it was mapped again."""
     found = services.store.get(there.leader) if there.leader is not None else None
-    return found if isinstance(found, TicketRow) and found.correlation in {there.pk, None} else None
+    if not isinstance(found, TicketRow):
+        return None
+    still_to_be_mapped = found.correlation is None and found.request is None
+    return found if still_to_be_mapped or found.correlation == there.pk else None
 
 
 def _correlations(services: Services) -> Correlations:

@@ -93,7 +93,10 @@ def ticket_of(there: Correlation, leader: TicketRow | None) -> int | None:
 
 def may_lead(leader: TicketRow | None) -> bool:
     """Whether another event may lead in place of this one: it has no ticket, and is not about to have one."""
-    return leader is None or leader.state not in {*TicketRow.working, TicketState.CREATED}
+    if leader is None or leader.state not in {*TicketRow.working, TicketState.CREATED}:
+        return True
+    # It was mapped again, and is an update now.
+    return leader.state is TicketState.ACCEPTED and leader.request is None and leader.correlation is not None
 
 
 def pk_of_update(row: TicketRow, ticket_id: int) -> str:
@@ -109,7 +112,7 @@ def next_step(
     wanted = _joining(row)
     ticket_id = ticket_of(there, leader)
     if ticket_id is None:
-        return _without_ticket(row, wanted, leader, now)
+        return _without_ticket(row, leader, now)
     if wanted.do == "create" and wanted.again == "create":
         return TakeOver()
     if update is None:
@@ -127,13 +130,23 @@ def _after_failure(row: TicketRow, wanted: Joining, update: UpdateRow, now: floa
         if again.event == new.event:
             return again
         # It was mapped again: it asks for something else, with other files, and no second request of old is left.
-        return again.model_copy(update={"event": new.event, "files": new.files, "rest": None})
+        return again.model_copy(update={"event": new.event, "files": new.files, "uploads": (), "rest": None})
     if wanted.do == "create" and update.error_code == update_states.NO_TICKET:
         return TakeOver()
     return ticket_states.failed(row, update.error_code or "update_failed", update.error_sentence or "", now)
 
 
-def _without_ticket(row: TicketRow, wanted: Joining, leader: TicketRow | None, now: float) -> TicketRow | TakeOver:
+def leads_no_more(row: TicketRow, now: float) -> TicketRow:
+    """It led, and was mapped again to what makes no ticket: it waits for another's, as any update does."""
+    match _without_ticket(row, None, now):
+        case TicketRow() as after:
+            return after
+    raise AssertionError("an event without a ticket of its own takes no lead")
+
+
+def _without_ticket(row: TicketRow, leader: TicketRow | None, now: float) -> TicketRow | TakeOver:
+    """As `next_step`, while the correlation has no ticket."""
+    wanted = _joining(row)
     if not may_lead(leader):
         return waiting(row, WAITS_FOR_TICKET, now)
     if wanted.do == "create":
