@@ -9,7 +9,7 @@ from botocore.exceptions import ReadTimeoutError
 from tests import fixtures
 from tests.builders import BUCKET
 from tests.integration.attachments.events import CASES, GOODS, POLICY, in_base64
-from ticket_relay.create_ticket.contents import LARGEST_IN_ROW
+from ticket_relay.create_ticket.contents import LARGEST_IN_REQUEST
 from ticket_relay.errors import StoreUnavailable
 from ticket_relay.storage.rows import TicketState
 
@@ -64,9 +64,9 @@ def test_so_it_is_to_the_ticket_that_its_event_joins(send, minutes, attached):
 
 
 def test_what_a_row_holds_stays_in_it(send, stored, bucket):
-    send(in_base64(b"x" * (LARGEST_IN_ROW // 2)))
+    send(in_base64(b"x" * (LARGEST_IN_REQUEST // 2)))
     assert (bucket(), stored().event_at) == ([], None)
-    assert len(stored().request) > LARGEST_IN_ROW // 2
+    assert len(stored().request) > LARGEST_IN_REQUEST // 2
 
 
 def test_without_the_bucket_the_event_is_not_taken(services, send, s3):
@@ -102,6 +102,25 @@ def test_no_event_says_where_a_content_lies(send, stored):
     send(file)
     assert (stored().state, stored().error_code) == (TicketState.UNMAPPED, "ticket_invalid")
     assert stored().error_sentence == "events[0].ticket.comment.attachments: kept_at is the relay's own."
+
+
+@pytest.mark.parametrize("place", ["", None])
+def test_nor_that_it_lies_nowhere(send, minutes, stored, attached, place):
+    send({"kept_at": place, "filename": "a.csv", "content_type": "text/csv"})
+    if place is None:
+        minutes()
+        assert attached()[1][0].endswith("- a.csv: the event says neither where it is nor what is in it.")
+    else:
+        assert stored().error_code == "ticket_invalid"
+
+
+def test_what_names_a_content_very_often_becomes_too_large(send, stored):
+    """A name is short, and whoever sent the content knows it."""
+    file = in_base64(MEGABYTES)
+    name = f"relay-content:{hashlib.sha256(file['base64'].encode()).hexdigest()}"
+    id = "-".join([name] * 3)
+    send(file, event_id=id)
+    assert (stored(id).state, stored(id).error_code) == (TicketState.UNMAPPED, "mapping_too_large")
 
 
 @pytest.mark.parametrize("used", ["${event.files[0].base64}", "See: ${event.files[0].base64}"])

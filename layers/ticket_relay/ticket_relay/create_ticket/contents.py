@@ -10,9 +10,11 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ticket_relay.errors import MappingFailed
+from ticket_relay.webhooks.payload import MAX_BODY
 from ticket_relay.zendesk.ticket_models import Attachment, EventChanges, TicketCreate
 
-LARGEST_IN_ROW = 64 * 1024
+LARGEST_IN_REQUEST = 64 * 1024
 """Characters of base64 in all files of a comment: more is put aside, since a request has 300 KiB."""
 _BASE64 = re.compile(r"[A-Za-z0-9+/=\s]*")
 _NAME = re.compile("relay-content:[0-9a-f]{64}")
@@ -24,7 +26,7 @@ type PutAside = Callable[[bytes], str | None]
 def taken_out(event: Any, contents: dict[str, str]) -> Any:
     """The event with names in the place of large contents, which go into `contents`, by name."""
     match event:
-        case str() if len(event) > LARGEST_IN_ROW and _BASE64.fullmatch(event):
+        case str() if len(event) > LARGEST_IN_REQUEST and _BASE64.fullmatch(event):
             name = f"relay-content:{hashlib.sha256(event.encode()).hexdigest()}"
             contents[name] = event
             return name
@@ -35,23 +37,38 @@ def taken_out(event: Any, contents: dict[str, str]) -> Any:
     return event
 
 
-def put_back(rendered: Any, contents: Mapping[str, str]) -> Any:
-    """What a template made, with the contents in the place of their names."""
-    match rendered:
-        case str():
-            return _NAME.sub(lambda name: contents.get(name[0], name[0]), rendered)
-        case dict():
-            return {key: put_back(value, contents) for key, value in rendered.items()}
-        case list():
-            return [put_back(value, contents) for value in rendered]
-    return rendered
+def put_back(rendered: Any, contents: Mapping[str, str], name: str) -> Any:
+    """What the template `name` made, with the contents in the place of their names. Raises MappingFailed if it names
+    them so often that they are more than any event holds.
+    """
+    left = MAX_BODY
+
+    def content(found: re.Match[str]) -> str:
+        nonlocal left
+        text = contents.get(found[0], found[0])
+        left -= len(text)
+        if left < 0:
+            raise MappingFailed("mapping_too_large", f"{name}: becomes too large.")
+        return text
+
+    def whole(value: Any) -> Any:
+        match value:
+            case str():
+                return _NAME.sub(content, value)
+            case dict():
+                return {key: whole(each) for key, each in value.items()}
+            case list():
+                return [whole(each) for each in value]
+        return value
+
+    return whole(rendered)
 
 
 def put_aside[Model: (TicketCreate, EventChanges)](properties: Model, put: PutAside) -> Model:
     """The same, whose files say where their contents are. Raises what `put` raises."""
     comment = properties.comment
     files = (comment and comment.attachments) or []
-    if comment is None or sum(len(file.base64 or "") for file in files) <= LARGEST_IN_ROW:
+    if comment is None or sum(len(file.base64 or "") for file in files) <= LARGEST_IN_REQUEST:
         return properties
     lighter = comment.model_copy(update={"attachments": [_put_aside(file, put) for file in files]})
     return properties.model_copy(update={"comment": lighter})

@@ -174,9 +174,9 @@ def _rendered[Model: TicketCreate | EventChanges](
         return None
     rendered = templates.render(template, event.context, name=name)
     if event.contents:
-        rendered = put_back(rendered, event.contents)
+        rendered = put_back(rendered, event.contents, name)
     valid = templates.validated(model, rendered, template=template, name=name, fields=definition.fields_set)
-    if any(file.kept_at for file in (valid.comment and valid.comment.attachments) or ()):
+    if any(file.kept_at is not None for file in (valid.comment and valid.comment.attachments) or ()):
         # It would be fetched from there, whosever it is.
         code = f"{name.rpartition('.')[2]}_invalid"
         raise MappingFailed(code, f"{name}.comment.attachments: kept_at is the relay's own.")
