@@ -11,7 +11,7 @@ from tests.fakes import DOWN, Outage
 from tests.fixtures import both_engines
 from ticket_relay.errors import StaleRow, StoreUnavailable, WriteRefused
 from ticket_relay.states import ticket as ticket_states
-from ticket_relay.storage.rows import DAY, RETENTION, UNFINISHED_RETENTION, TicketState, Work
+from ticket_relay.storage.rows import DAY, RETENTION, UNFINISHED_RETENTION, TicketRow, TicketState, Work
 from ticket_relay.storage.store import Backlog, Store, Unreadable
 from ticket_relay.zendesk.client import Submission
 
@@ -31,6 +31,14 @@ def claimed(store, event_id="evt_1", **changes):
 
 def due(store, until=NOW, limit=100, work=Work.SEND):
     return store.due({work: (until, limit)})[work]
+
+
+def test_what_another_version_called_otherwise_is_found_all_the_same(store, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(TicketRow, "lacks_files", False)
+        row = claimed(store, files=1)
+    assert row.work is Work.FILES
+    assert due(store, NOW + 60) == [row]
 
 
 def test_a_row_comes_back_as_it_was(store):

@@ -266,5 +266,9 @@ def _first(keys: list[tuple[float, str]], limit: int, known: Mapping[str, float]
 
 
 def _still_due(row: Row | Unreadable, work: Work, until: float) -> bool:
-    """The index lags: a row may have been moved since."""
-    return isinstance(row, Unreadable) or (row.due_at is not None and row.due_at <= until and row.work is work)
+    """The index lags: a row may have been moved since. Another version of the code may call what there is to do
+    otherwise; only rows that wait for a job are read in another way.
+    """
+    if isinstance(row, Unreadable):
+        return True
+    return row.due_at is not None and row.due_at <= until and (row.work is Work.JOB) == (work is Work.JOB)
