@@ -80,7 +80,7 @@ def test_a_file_that_zendesk_never_takes_is_named_in_the_note(send, minutes, fil
     send(of_url(files.serves("/1")), in_base64())
     for _ in range(MOST_FAULTS):
         minutes(1)
-        clock.advance(700)
+        clock.advance(4000)
     minutes()
     note = "Files that could not be attached to this ticket:\n- photo.png: Zendesk fails to take it."
     assert attached() == [("evt_1", True, [GOODS]), (note, False, [])]
@@ -94,10 +94,10 @@ def test_a_required_file_waits_for_zendesk_for_as_long_as_for_its_own_server(
     send(of_url(files.serves("/1"), required=True))
     for _ in range(MOST_FAULTS + 1):
         minutes(1)
-        clock.advance(700)
+        clock.advance(4000)
     assert (stored().state, stored().error_code) == (TicketState.ACCEPTED, "file_upload_failed")
     for _ in range(3):
         minutes(1)
-        clock.advance(700)
+        clock.advance(4000)
     minutes()
     assert attached() == [("evt_1", True, [PHOTO])]

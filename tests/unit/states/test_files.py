@@ -10,7 +10,7 @@ from ticket_relay.states import files
 from ticket_relay.states import ticket as ticket_states
 from ticket_relay.states import update as update_states
 from ticket_relay.storage.parts import Upload
-from ticket_relay.storage.rows import TOKEN_MARGIN, TicketState, UpdateState
+from ticket_relay.storage.rows import DAY, TOKEN_MARGIN, TicketState, UpdateState
 from ticket_relay.zendesk.errors import NotSent, OutcomeUnknown, Throttled
 
 GONE = FileUnavailable("http_404", "its server answered 404")
@@ -137,21 +137,28 @@ def test_zendesks_faults_are_no_tries_of_the_file(make, error):
 @pytest.mark.parametrize("make", [row, update])
 def test_the_file_is_to_blame_for_what_zendesk_fails_on_again_and_again(make):
     it, now, fails = make(), NOW, 1
-    while not files.refused(it, 0, FAILED):
+    while not files.refused(it, 0, FAILED, now):
         it, fails = files.not_uploaded(files.reserved(it, 0, now), 0, FAILED, now, pause=15), fails + 1
         now = max(now, it.due_at)
-    assert fails == files.MOST_FAULTS
-    assert 1200 < now - NOW < 4800
+    assert fails > files.MOST_FAULTS
+    assert files.LONGEST_INCIDENT < now - NOW < files.LONGEST_INCIDENT + 1200
     assert files.given_up(it, 0, GONE, now, required=False).uploads == (Upload(reason="http_404", sentence=str(GONE)),)
+
+
+def test_nor_is_the_file_for_an_incident_however_often_it_is_tried():
+    it = row()
+    for _ in range(3 * files.MOST_FAULTS):
+        it = files.not_uploaded(files.reserved(it, 0, NOW), 0, FAILED, NOW, pause=15)
+    assert not files.refused(it, 0, FAILED, NOW + files.LONGEST_INCIDENT - 1)
 
 
 @pytest.mark.parametrize("error", [UNREACHABLE, THROTTLED])
 def test_the_file_is_not_to_blame_for_zendesks_state_or_the_way_to_it(error):
     it = row()
     for _ in range(3 * files.MOST_FAULTS):
-        assert not files.refused(it, 0, error)
+        assert not files.refused(it, 0, error, NOW + DAY)
         it = files.not_uploaded(files.reserved(it, 0, NOW), 0, error, NOW, pause=15)
-    assert not files.refused(it, 0, FAILED)
+    assert not files.refused(it, 0, FAILED, NOW + DAY)
 
 
 def test_a_new_attempt_and_a_redriven_row_have_new_uploads():

@@ -15,6 +15,7 @@ from ticket_relay.attachments.policy import checked
 from ticket_relay.definitions import loader
 from ticket_relay.definitions.models import Attachments
 from ticket_relay.errors import FileUnavailable, SecretsUnavailable, StoreUnavailable
+from ticket_relay.rate_limits.gate import PROBE_TIME
 from ticket_relay.rate_limits.permit import Deadline
 from ticket_relay.services import Services
 from ticket_relay.states import files as states
@@ -61,7 +62,9 @@ def advance(services: Services, row: Row, by: Deadline, network: Network | None 
             if permit.closed_until is not None:
                 until = permit.closed_until + jitter(2.0)
                 return services.store.move(row, deferred(states.not_tried(row, number), services.now(), until))
-            upload = services.zendesk.upload(content, attachment.filename, content_type, permit)
+            # The half-open trial must be over before another worker may make it.
+            in_time = permit if permit.probe is None else permit.within(PROBE_TIME)
+            upload = services.zendesk.upload(content, attachment.filename, content_type, in_time)
     except FileUnavailable as error:
         return _not_had(services, row, number, error, attachment)
     except ZendeskError as error:
@@ -102,7 +105,7 @@ def _not_uploaded(
         # A token without the scope for uploads is the deployment's fault, and may be put right.
         refused = FileUnavailable("upload_refused", "Zendesk does not take it", passing=error.http_status == 403)
         return _not_had(services, row, number, refused, attachment)
-    if states.refused(row, number, error):
+    if states.refused(row, number, error, services.now()):
         return _not_had(services, row, number, UPLOAD_FAILED, attachment)
     pause = services.settings.doubtful_pause_seconds
     return services.store.move(row, states.not_uploaded(row, number, error, services.now(), pause=pause))

@@ -20,12 +20,13 @@ RESERVED = 60.0
 FIRST_PAUSE = 5.0
 LONGEST_PAUSE = 600.0
 MOST_TRIES = 5
-"""Of a file without which there is a ticket as well: two minutes and a half, with their pauses. No other file is taken
-up so often by workers that do not live to tell what became of it.
+"""Of a file without which there is a ticket as well: two minutes and a half, with their pauses. Of any file, how many
+workers may die.
 """
 
 MOST_FAULTS = 12
-"""Uploads of one file that Zendesk does not come to an end with: up to an hour, with their pauses."""
+"""Uploads of one file that Zendesk does not come to an end with, if they go on for longer than an incident."""
+LONGEST_INCIDENT = 12 * 3600.0
 
 type WithFiles = TicketRow | UpdateRow
 
@@ -49,11 +50,12 @@ def not_tried(row: WithFiles, number: int) -> WithFiles:
     return row.model_copy(update={"uploads": _counted(row, number, tries=-1)})
 
 
-def refused(row: WithFiles, number: int, error: ZendeskError) -> bool:
-    """Whether Zendesk has failed so often on the upload, and now by this error, that the file is to blame. Throttling,
-    and the way to Zendesk, say nothing about it.
+def refused(row: WithFiles, number: int, error: ZendeskError, now: float) -> bool:
+    """Whether Zendesk has failed so often on the upload, and for so long, and now by this error, that the file is to
+    blame. Throttling, and the way to Zendesk, say nothing about it.
     """
-    return isinstance(error, OutcomeUnknown) and _upload(row, number).faults + 1 >= MOST_FAULTS
+    often = isinstance(error, OutcomeUnknown) and _upload(row, number).faults + 1 >= MOST_FAULTS
+    return often and now - row.retry_window_start > LONGEST_INCIDENT
 
 
 def tried(row: WithFiles, number: int, upload: Upload, now: float) -> WithFiles:
