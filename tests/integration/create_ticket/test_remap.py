@@ -189,6 +189,15 @@ def test_an_event_that_a_split_delivery_no_longer_makes_is_unmapped(services, ke
     assert (row.state, row.error_code) == (TicketState.UNMAPPED, "event_missing")
 
 
+def test_a_delivery_that_comes_again_is_kept_for_longer_and_keeps_its_id(services, keep, clock, stored):
+    keep("dlv_1", content=FIRING, partner="hooli")
+    before = services.table.get(stored(ONE, "hooli").delivery)
+    clock.advance(3600)
+    keep("dlv_2", content=FIRING, partner="hooli")
+    after = services.table.get(stored(ONE, "hooli").delivery)
+    assert (after["id"], after["expires_at"] >= before["expires_at"] + 3600) == ("dlv_1", True)
+
+
 def test_the_delivery_of_an_unmapped_event_is_kept_for_as_long_as_its_row(
     services, keep, fail, redefine, drive, stored
 ):

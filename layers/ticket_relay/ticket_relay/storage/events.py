@@ -83,9 +83,15 @@ class Events:
         item: Item = {"pk": pk, "id": id, "event_at": kept.event_at, "expires_at": expires_at}
         if kept.event is not None:
             item["event"] = zlib.compress(kept.event)
-        with suppress(ConditionFailed):
-            only_if = "attribute_not_exists(pk) OR expires_at < :expires_at"
-            self._table.put(item, only_if=only_if, given={":expires_at": expires_at})
+        try:
+            self._table.put(item, only_if="attribute_not_exists(pk)")
+        except ConditionFailed:
+            # Its id stays that of the delivery which came first: the events of that one were mapped with it.
+            change, given = "SET expires_at = :expires_at", {":expires_at": expires_at, ":event_at": kept.event_at}
+            if kept.event_at is not None:
+                change += ", event_at = :event_at"
+            with suppress(ConditionFailed):
+                self._table.update(pk, change, only_if="attribute_exists(pk) AND expires_at < :expires_at", given=given)
         return Kept(delivery=pk)
 
     def keep_for_longer(self, row: TicketRow, id: str, body: bytes, now: float) -> Kept:
