@@ -66,7 +66,7 @@ class Provoked:
         self.acme = world.partner
         self.globex = Partner.of("globex", world.stack.ready)
 
-    async def eventually(self, come: Callable[[], Awaitable[object]], within: float = 40) -> None:
+    async def eventually(self, come: Callable[[], Awaitable[object]], within: float = 120) -> None:
         end = time.monotonic() + within
         while not await come():
             assert time.monotonic() < end, "it did not come about"
@@ -343,7 +343,7 @@ async def _provoke(log: io.StringIO) -> None:
                 once = all(f'"Name":"{name}"' in written for name in ONCE)
                 return once and written.count(POLLER_REPORT) >= reports + 2
 
-            await this.eventually(polled_since, within=90)
+            await this.eventually(polled_since, within=180)
 
 
 @pytest.fixture(scope="module")
