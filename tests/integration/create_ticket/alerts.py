@@ -8,6 +8,7 @@ import pytest
 from local.zendesk_simulator import Server
 from local.zendesk_simulator.audits import comments_of
 from tests.builders import CANARY
+from tests.fakes import Clock
 from ticket_relay.create_ticket.webhook import Receipt
 from ticket_relay.definitions import loader
 from ticket_relay.definitions.models import PartnerDefinition
@@ -107,3 +108,18 @@ def send(services: Services, deliver: Callable[..., Receipt], define: object) ->
 @pytest.fixture
 def correlation(services: Services) -> Callable[..., Correlation]:
     return lambda thing="disk": Correlations(services.table).get(correlation_pk("acme", thing))
+
+
+@pytest.fixture
+def minutes(
+    services: Services, run_poller: Callable[[Services], None], clock: Clock, zendesk: Server
+) -> Callable[..., None]:
+    """Minutes pass, with a run of the poller in each."""
+
+    def pass_by(count: int = 3) -> None:
+        for _ in range(count):
+            run_poller(services)
+            clock.advance(10)
+            zendesk.account.settle()
+
+    return pass_by

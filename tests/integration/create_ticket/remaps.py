@@ -46,19 +46,6 @@ def keep(services, deliver, clock):
 
 
 @pytest.fixture
-def minutes(services, run_poller, clock, zendesk):
-    """So many minutes pass."""
-
-    def minutes(count=3):
-        for _ in range(count):
-            run_poller(services)
-            clock.advance(10)
-            zendesk.account.settle()
-
-    return minutes
-
-
-@pytest.fixture
 def files_of(zendesk):
     """The names of the files of each comment of a ticket."""
 

@@ -11,20 +11,13 @@ from tests.integration.create_ticket.alerts import FIRED, NOTED, TICKET
 from ticket_relay.storage import correlations
 from ticket_relay.storage.rows import TicketState
 
-define, things, send, correlation = alerts.define, alerts.things, alerts.send, alerts.correlation
-
-
-@pytest.fixture
-def minutes(services, run_poller, clock, zendesk):
-    """Minutes pass, with a run of the poller in each."""
-
-    def pass_by(count=3):
-        for _ in range(count):
-            run_poller(services)
-            clock.advance(10)
-            zendesk.account.settle()
-
-    return pass_by
+define, things, send, correlation, minutes = (
+    alerts.define,
+    alerts.things,
+    alerts.send,
+    alerts.correlation,
+    alerts.minutes,
+)
 
 
 @both_engines

@@ -13,13 +13,15 @@ from cli.redrive import NotRedrivable, redrive
 from cli.where import Place
 from tests import fixtures
 from tests.builders import BUCKET, ROOT, TABLE, acme_event, body_of
+from tests.integration.create_ticket import remaps
 from ticket_relay.definitions import loader
 from ticket_relay.errors import StoreUnavailable
-from ticket_relay.states import ticket as ticket_states
 from ticket_relay.storage import events
 from ticket_relay.storage.events import LARGEST_IN_ROW
 from ticket_relay.storage.rows import TicketState, ticket_pk
 from ticket_relay.webhooks.payload import MAX_BODY
+
+redefine, fail = remaps.redefine, remaps.fail
 
 FIRING = json.loads((ROOT / "events/hooli-alerts-firing.json").read_bytes())
 ONE = "4b1c5e0f9a7d2e33-2026-11-20T08:14:30.000Z-firing"
@@ -39,26 +41,6 @@ def key_of(content, folder="kept", partner="acme"):
 def services(other_services, bucket):
     services = other_services()
     return replace(services, settings=services.settings.model_copy(update={"event_bucket": BUCKET}))
-
-
-@pytest.fixture
-def redefine(monkeypatch):
-    def redefine(partner, **changes):
-        changed = loader.partner(partner).model_copy(update=changes)
-        monkeypatch.setattr(loader, "partners", lambda: {partner: changed})
-
-    return redefine
-
-
-@pytest.fixture
-def fail(services):
-    """The relay gives up an event that waits."""
-
-    def fail(event_id="evt_1", partner="acme"):
-        row = services.store.get(ticket_pk(partner, event_id))
-        return services.store.move(row, ticket_states.failed(row, "RecordInvalid", "No.", services.now()))
-
-    return fail
 
 
 def test_an_event_of_megabytes_becomes_a_ticket_and_is_kept_in_the_bucket(

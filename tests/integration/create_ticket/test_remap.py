@@ -16,7 +16,7 @@ from ticket_relay.rate_limits.headers import INDEX
 from ticket_relay.states import ticket as ticket_states
 from ticket_relay.storage.rows import TicketState, ticket_pk
 
-redefine, fail, keep, minutes, files_of = remaps.redefine, remaps.fail, remaps.keep, remaps.minutes, remaps.files_of
+redefine, fail, keep, minutes, files_of = remaps.redefine, remaps.fail, remaps.keep, alerts.minutes, remaps.files_of
 define, things, send = alerts.define, alerts.things, alerts.send
 
 FIRING = json.loads((ROOT / "events/hooli-alerts-firing.json").read_bytes())

@@ -9,7 +9,7 @@ from tests.integration.create_ticket.alerts import FIRED, NOTED, TICKET
 from tests.integration.create_ticket.remaps import TAKEN, with_files
 from ticket_relay.storage.rows import TicketState, ticket_pk
 
-fail, minutes, files_of = remaps.fail, remaps.minutes, remaps.files_of
+fail, minutes, files_of = remaps.fail, alerts.minutes, remaps.files_of
 define, things, send = alerts.define, alerts.things, alerts.send
 
 UPDATE = {"method": "PUT", "path": "/api/v2/tickets/*"}

@@ -6,6 +6,7 @@ Every type that a definition may allow is here. HTML, SVG and others that browse
 import re
 
 from ticket_relay.errors import FileUnavailable
+from ticket_relay.zendesk.file_values import base_type
 
 _ZIP, _OLE, _TEXT = "a ZIP archive", "an old Office file", "a text"
 
@@ -62,11 +63,6 @@ _RUN_BY_BROWSERS = re.compile(
     rb"(?:\s*+(?:<\?[^>]*+>|<!--(?:(?!-->).)*+-->))*+\s*+(<!doctype\s++(html|svg)|<html|<svg|<script)",
     re.IGNORECASE | re.DOTALL,
 )
-
-
-def base_type(content_type: str) -> str:
-    """A media type without its parameters, in lower case."""
-    return content_type.partition(";")[0].strip().lower()
 
 
 def checked_type(content: bytes, declared: str, allowed: frozenset[str]) -> str:

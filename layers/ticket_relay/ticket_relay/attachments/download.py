@@ -17,10 +17,10 @@ from urllib3.exceptions import HTTPError, NewConnectionError
 from urllib3.response import BaseHTTPResponse
 
 from ticket_relay.attachments.addresses import HTTPS, INTERNET, Network, SocketAddress
-from ticket_relay.attachments.content_types import base_type
 from ticket_relay.attachments.urls import permitted
 from ticket_relay.errors import FileUnavailable
 from ticket_relay.rate_limits.permit import Deadline
+from ticket_relay.zendesk.file_values import base_type
 
 MOST_REDIRECTS = 4
 CONNECT_SECONDS = 3.0

@@ -27,9 +27,14 @@ def refused_if_long(url: str) -> str:
     return url[: LONGEST_URL + 1]
 
 
+def base_type(content_type: str) -> str:
+    """A media type without its parameters, in lower case."""
+    return content_type.partition(";")[0].strip().lower()
+
+
 def media_type(content_type: str) -> str | None:
     """Without its parameters, in lower case; None where an event says nothing."""
-    return content_type.partition(";")[0].strip().lower()[:LONGEST_NAME] or None
+    return base_type(content_type)[:LONGEST_NAME] or None
 
 
 def as_many_as_go(files: object) -> object:
